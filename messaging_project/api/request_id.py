@@ -1,0 +1,44 @@
+"""One id per request: in the X-Request-ID header of the answer, in each log line, and in 500 bodies."""
+
+import logging
+import re
+from collections.abc import Callable
+from contextvars import ContextVar
+
+from django.http import HttpRequest, HttpResponseBase
+from uuid_utils.compat import uuid7
+
+HEADER = "X-Request-ID"
+ACCEPTED = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_current: ContextVar[str] = ContextVar("request_id", default="-")
+
+
+def current_request_id() -> str:
+    """The id of the request being answered, or "-" outside one."""
+    return _current.get()
+
+
+class RequestIdMiddleware:
+    """Takes a caller's well-formed X-Request-ID (1-128 of A-Z a-z 0-9 . _ : -), else makes a UUIDv7."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        given = request.headers.get(HEADER, "")
+        request_id = given if ACCEPTED.fullmatch(given) else str(uuid7())
+        token = _current.set(request_id)
+        try:
+            response = self.get_response(request)
+        finally:
+            _current.reset(token)
+        response[HEADER] = request_id
+        return response
+
+
+class RequestIdFilter(logging.Filter):
+    """Gives each log record its `request_id`."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.request_id = current_request_id()
+        return True

@@ -1,0 +1,79 @@
+"""Readers of environment variables that refuse a bad value with a sentence that says what to set."""
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+TRUE = frozenset({"1", "true", "yes", "on"})
+FALSE = frozenset({"0", "false", "no", "off"})
+
+
+class Environment:
+    """Typed access to `variables` (default: the process's environment).
+
+    An unset and an empty variable are the same. Every reader raises ImproperlyConfigured
+    with the variable's name and the remedy.
+    """
+
+    def __init__(self, variables: Mapping[str, str] | None = None) -> None:
+        self._variables = os.environ if variables is None else variables
+
+    def text(self, name: str, default: str = "") -> str:
+        return self._variables.get(name, "").strip() or default
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        value = self.text(name).lower()
+        if not value:
+            return default
+        if value in TRUE or value in FALSE:
+            return value in TRUE
+        raise ImproperlyConfigured(f"{name} is {value!r}: set it to 1 or 0.")
+
+    def integer(self, name: str, *, default: int, minimum: int = 0) -> int:
+        value = self.text(name)
+        if not value:
+            return default
+        if value.isascii() and value.isdigit() and len(value) <= 9 and int(value) >= minimum:
+            return int(value)
+        raise ImproperlyConfigured(f"{name} is {value!r}: set it to a whole number from {minimum} to 999999999.")
+
+    def words(self, name: str, default: tuple[str, ...] = ()) -> list[str]:
+        """A comma-separated list; white space around the items is dropped."""
+        return [word for item in self.text(name).split(",") if (word := item.strip())] or list(default)
+
+    def choice(self, name: str, choices: tuple[str, ...], *, default: str) -> str:
+        value = self.text(name, default)
+        if value in choices:
+            return value
+        raise ImproperlyConfigured(f"{name} is {value!r}: set it to one of {', '.join(choices)}.")
+
+
+def local_secrets(path: Path) -> dict[str, str]:
+    """The random secrets of this working copy, made on the first call in the git-ignored file `path` (mode 0600).
+
+    Two processes that start at once agree: each writes a file of its own and links it into place, and the first link wins.
+    """
+    try:
+        if not path.exists():
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                json.dump({name: secrets.token_urlsafe(48) for name in ("secret_key", "access_token_key")}, file)
+            try:
+                os.link(draft, path)
+            except FileExistsError:
+                pass
+            finally:
+                draft.unlink()
+        found: dict[str, str] = json.loads(path.read_text())
+        return {"secret_key": found["secret_key"], "access_token_key": found["access_token_key"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ImproperlyConfigured(
+            f"The local secrets in {path} can't be used ({error}): delete that file to have new ones made, "
+            "or set DJANGO_SECRET_KEY."
+        ) from error

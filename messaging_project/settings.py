@@ -1,0 +1,178 @@
+"""Settings, all of them from the environment; README.md has the table.
+
+Without DJANGO_SECRET_KEY the project runs *locally*: random secrets from a git-ignored file, and only hosts of this
+machine are answered. With it, the defaults are those of production, and nothing is read from that file.
+"""
+
+from pathlib import Path
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+
+from messaging_project.environment import Environment, local_secrets
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Environment()
+
+# --- Secrets and hosts -----------------------------------------------------------------------------------------------
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+SECRET_KEY = env.text("DJANGO_SECRET_KEY")
+LOCAL = not SECRET_KEY
+DEBUG = env.flag("DJANGO_DEBUG", default=False)
+ALLOWED_HOSTS = env.words("DJANGO_ALLOWED_HOSTS", LOOPBACK_HOSTS)
+CSRF_TRUSTED_ORIGINS = env.words("DJANGO_CSRF_TRUSTED_ORIGINS")
+_local_token_key = ""
+if LOCAL:
+    if not set(ALLOWED_HOSTS) <= set(LOOPBACK_HOSTS):
+        raise ImproperlyConfigured(
+            "DJANGO_ALLOWED_HOSTS names hosts other than this machine: set DJANGO_SECRET_KEY too, "
+            "to a random string of at least 50 characters."
+        )
+    _secrets = local_secrets(BASE_DIR / ".local" / "secrets.json")
+    SECRET_KEY, _local_token_key = _secrets["secret_key"], _secrets["access_token_key"]
+elif len(SECRET_KEY) < 50:
+    raise ImproperlyConfigured("DJANGO_SECRET_KEY is too short: set it to a random string of at least 50 characters.")
+
+# --- Transport security: on wherever the project isn't local ---------------------------------------------------------
+_https = env.flag("DJANGO_HTTPS", default=not LOCAL)
+SECURE_SSL_REDIRECT = _https
+# The API never redirects: clients would repeat a POST as a GET, or send their token twice.
+SECURE_REDIRECT_EXEMPT = [r"^v1/"]
+SESSION_COOKIE_SECURE = _https
+CSRF_COOKIE_SECURE = _https
+SECURE_HSTS_SECONDS = env.integer("DJANGO_HSTS_SECONDS", default=31_536_000) if _https else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = _https
+SECURE_HSTS_PRELOAD = _https
+if env.flag("DJANGO_TRUST_X_FORWARDED_PROTO", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+X_FRAME_OPTIONS = "DENY"
+
+# --- Application -----------------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "messaging_project.api",
+    "campaigns",
+]
+MIDDLEWARE = [
+    "messaging_project.api.request_id.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "messaging_project.urls"
+WSGI_APPLICATION = "messaging_project.wsgi.application"
+APPEND_SLASH = False  # the API answers with and without one, never by redirect
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = True  # nothing has to be collected before the first start
+WHITENOISE_AUTOREFRESH = DEBUG
+
+# --- Database --------------------------------------------------------------------------------------------------------
+_database_url = env.text("DATABASE_URL", f"sqlite:///{BASE_DIR / 'db.sqlite3'}")
+try:
+    _database = dj_database_url.parse(_database_url)
+except ValueError as error:  # its message repeats the address, password included
+    raise ImproperlyConfigured(
+        "DATABASE_URL can't be read: set it to postgres://user:password@host:5432/name or sqlite:////absolute/path."
+    ) from error
+_options = _database.setdefault("OPTIONS", {})
+if _database["ENGINE"] == "django.db.backends.sqlite3":
+    # IMMEDIATE takes the write lock when a transaction starts: a DEFERRED one that only later turns into a write
+    # fails at once when another writer came between, whatever the timeout.
+    _options |= {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": env.integer("DATABASE_BUSY_TIMEOUT_SECONDS", default=20, minimum=1),
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+elif _database["ENGINE"] == "django.db.backends.postgresql":
+    _options["pool"] = {
+        "min_size": env.integer("DATABASE_POOL_MIN_SIZE", default=2),
+        "max_size": env.integer("DATABASE_POOL_MAX_SIZE", default=10, minimum=1),
+        "timeout": env.integer("DATABASE_POOL_TIMEOUT_SECONDS", default=5, minimum=1),
+    }
+    if _lock_timeout := env.integer("DATABASE_LOCK_TIMEOUT_MS", default=5_000):
+        _options["options"] = f"{_options.get('options', '')} -c lock_timeout={_lock_timeout}".strip()
+    _options.setdefault("connect_timeout", 5)
+else:
+    raise ImproperlyConfigured("DATABASE_URL names an unsupported database: use postgres:// or sqlite://.")
+DATABASES = {"default": _database}
+
+# --- API -------------------------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["messaging_project.api.tokens.AccessTokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["messaging_project.api.tokens.HasRequiredScopes"],
+    "DEFAULT_PARSER_CLASSES": ["messaging_project.api.json.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["messaging_project.api.json.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "messaging_project.api.errors.exception_handler",
+    "URL_FORMAT_OVERRIDE": None,
+    "UNAUTHENTICATED_USER": None,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "TEST_REQUEST_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer", "rest_framework.renderers.MultiPartRenderer"],
+}
+
+# --- Access tokens: either an identity provider's JWKS or one HS256 key; without both, no token is accepted ----------
+ACCESS_TOKENS = {
+    "ISSUER": env.text("JWT_ISSUER", "http://localhost:8000/" if LOCAL else ""),
+    "AUDIENCE": env.text("JWT_AUDIENCE", "messaging"),
+    "JWKS_URL": env.text("JWT_JWKS_URL"),
+    "ALGORITHMS": env.words("JWT_ALGORITHMS", ("RS256", "ES256")),
+    "HS256_KEY": env.text("JWT_HS256_KEY", _local_token_key if not env.text("JWT_JWKS_URL") else ""),
+    "LEEWAY_SECONDS": env.integer("JWT_LEEWAY_SECONDS", default=30),
+}
+# The scopes that an operation needs, e.g. "addStep=campaigns:write,*=campaigns:read". None are needed by default.
+REQUIRED_SCOPES = env.words("API_REQUIRED_SCOPES")
+
+# --- Logging ---------------------------------------------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"request_id": {"()": "messaging_project.api.request_id.RequestIdFilter"}},
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["request_id"], "formatter": "line"}},
+    "root": {
+        "handlers": ["console"],
+        "level": env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO"),
+    },
+}
