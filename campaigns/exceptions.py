@@ -106,7 +106,7 @@ class VersionMismatch(CampaignsError):
 
 
 class Contention(CampaignsError):
-    """Others kept changing the same thing at the same moment; nothing was written, and the same call may succeed now."""
+    """Others kept changing the same thing at that moment; nothing was written, and the same call may succeed now."""
 
     def __init__(self) -> None:
         super().__init__("Other changes to the same campaign kept getting in the way: try again.")

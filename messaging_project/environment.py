@@ -55,7 +55,7 @@ class Environment:
 def local_secrets(path: Path) -> dict[str, str]:
     """The random secrets of this working copy, made on the first call in the git-ignored file `path` (mode 0600).
 
-    Two processes that start at once agree: each writes a file of its own and links it into place, and the first link wins.
+    Two processes that start at once agree: each writes a file of its own and links it into place; the first link wins.
     """
     try:
         if not path.exists():
