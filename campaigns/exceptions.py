@@ -21,6 +21,13 @@ class NotFound(CampaignsError):
         super().__init__(f"There is no {resource} with this id.", resource=resource, id=str(id)[:64])
 
 
+class ExternalIdTaken(CampaignsError):
+    """Another campaign has this external id."""
+
+    def __init__(self, external_id: str) -> None:
+        super().__init__("Another campaign has this external id.", external_id=external_id)
+
+
 class BadState(CampaignsError):
     """The campaign's state forbids it. `details["reason"]` says which rule."""
 

@@ -30,6 +30,13 @@ class Actor:
     issuer: str = ""
 
 
+def actor_of(user: Any) -> Actor:
+    """Who makes a request: the principal of an access token (`issuer`, `subject`), or a Django user."""
+    if issuer := getattr(user, "issuer", ""):
+        return Actor(ActorType.TOKEN, user.subject, user.subject, issuer)
+    return Actor(ActorType.USER, str(user.pk), user.get_username())
+
+
 class Action(models.TextChoices):
     CAMPAIGN_CREATED = "campaign.created"
     CAMPAIGN_CHANGED = "campaign.changed"

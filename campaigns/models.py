@@ -106,7 +106,7 @@ class Campaign(models.Model):
     status = models.CharField(max_length=9, choices=Status, default=Status.DRAFT, editable=False)
     version = models.PositiveBigIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
-    updated_at = models.DateTimeField(auto_now=True, db_default=Now())
+    updated_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         ordering = ("-id",)
@@ -173,7 +173,7 @@ class CampaignStep(models.Model):
     )
     version = models.PositiveBigIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
-    updated_at = models.DateTimeField(auto_now=True, db_default=Now())
+    updated_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         ordering = ("campaign", "position")

@@ -5,6 +5,7 @@ returns it or raises RuleViolation with every fault in it. Nothing is coerced, c
 """
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -69,8 +70,8 @@ def integer(value: object) -> int:
     """An integer from 0 to MAX_INTEGER. 3.0 is 3, as in JSON Schema (2020-12, 4.2.3); true, "3" and 2.5 are refused."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise _violation("invalid_type", f"Must be an integer, not {kind(value)}.")
-    # Infinity is what a parser makes of 1e400: a number, and too large.
-    if value not in (float("inf"), float("-inf")) and value != value // 1:
+    # Infinity is what a parser makes of 1e400: a number, and too large. A Decimal is an integer of very many digits.
+    if isinstance(value, float) and math.isfinite(value) and not value.is_integer():
         raise _violation("invalid_type", "Must be a whole number.")
     if value < 0:
         raise _violation("min_value", "Must be 0 or more.")
@@ -174,8 +175,7 @@ def _scalar_fault(value: object) -> tuple[str, str] | None:
             too_long = value.bit_length() > 14_280 and not -(10**MAX_NUMBER_DIGITS) < value < 10**MAX_NUMBER_DIGITS
             return ("number_too_long", f"Must have at most {MAX_NUMBER_DIGITS:,} digits.") if too_long else None
         case float():
-            finite = value - value == 0
-            return None if finite else ("out_of_range", "Must be a number that a 64-bit float can hold.")
+            return None if math.isfinite(value) else ("out_of_range", "Must be a number that a 64-bit float can hold.")
         case Decimal():  # how the API's parser hands on an integer that it won't convert
             return "number_too_long", f"Must have at most {MAX_NUMBER_DIGITS:,} digits."
         case _:

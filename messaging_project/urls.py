@@ -1,3 +1,22 @@
-from django.urls import URLPattern, URLResolver
+"""The project's URLs."""
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path, re_path
+from django.views.generic import TemplateView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from messaging_project.api import errors
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", TemplateView.as_view(template_name="landing.html"), name="landing"),
+    re_path(r"^docs/?$", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("admin/", admin.site.urls),
+    re_path(r"^v1/messaging/schema/?$", SpectacularAPIView.as_view(), name="schema"),
+    path("v1/messaging/", include("campaigns.urls")),
+    re_path(r"^v1/", errors.unknown_url),
+]
+
+handler400 = errors.bad_request
+handler403 = errors.permission_denied
+handler404 = errors.page_not_found
+handler500 = errors.internal_server_error

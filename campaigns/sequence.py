@@ -1,0 +1,200 @@
+"""Every write to a campaign's ordered steps. API, admin and commands all come through here.
+
+Locks: adding a step holds the campaign row FOR SHARE, so that adders don't wait for each other but a change of status
+does; everything else that writes steps holds it FOR NO KEY UPDATE. A database without row locks (SQLite) runs each
+transaction alone. A transaction that lost a deadlock or a serialization conflict is run again (`retried`).
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+from uuid import UUID
+
+from django.db import OperationalError, connection, transaction
+from django.db.models import Exists, F, OuterRef
+from django.db.models.functions import Now
+from psycopg.types.json import Jsonb
+
+from campaigns import history
+from campaigns.exceptions import CampaignNotEditable, Contention, NoRoom, NotFound, PositionTaken
+from campaigns.history import Action, Actor
+from campaigns.models import Campaign, CampaignStep, new_id
+from campaigns.rules import MAX_INTEGER, StepFields
+
+ATTEMPTS = 3
+RETRIED_SQLSTATES = ("40001", "40P01")  # serialization_failure, deadlock_detected
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def retried(function: Callable[P, R]) -> Callable[P, R]:
+    """Run a transaction again when the database ended it for another's sake (SQLSTATE 40001 or 40P01).
+
+    Inside a caller's transaction the error passes: only who began it can begin again. Raises Contention after
+    ATTEMPTS tries.
+    """
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        for _ in range(ATTEMPTS):
+            try:
+                return function(*args, **kwargs)
+            except OperationalError as error:
+                if connection.in_atomic_block or getattr(error.__cause__, "sqlstate", None) not in RETRIED_SQLSTATES:
+                    raise
+        raise Contention
+
+    return run
+
+
+@contextmanager
+def editing(campaign_id: UUID) -> Iterator[Campaign]:
+    """A transaction that holds an editable campaign's row FOR NO KEY UPDATE.
+
+    Raises NotFound or CampaignNotEditable.
+    """
+    with transaction.atomic():
+        campaign = Campaign.objects.select_for_update(no_key=True).filter(pk=campaign_id).first()
+        if campaign is None:
+            raise NotFound("campaign", campaign_id)
+        if not campaign.is_editable:
+            raise CampaignNotEditable(campaign_id, campaign.status, Campaign.EDITABLE)
+        yield campaign
+
+
+@retried
+def add_step(campaign_id: UUID, fields: StepFields, *, actor: Actor, shift: bool = False) -> CampaignStep:
+    """Add one step and its history entry.
+
+    With `shift`, the unbroken run of steps from its position on moves up by one to make room. Raises NotFound,
+    CampaignNotEditable, PositionTaken (without `shift`), NoRoom (with it) or Contention. On PostgreSQL and without
+    `shift` it is one statement in autocommit.
+    """
+    step = CampaignStep(id=new_id(), campaign_id=campaign_id, **fields._asdict())
+    if connection.vendor == "postgresql" and not shift:
+        _add_in_one_statement(step, actor)
+        return step
+    with editing(campaign_id):
+        if shift:
+            _make_room(campaign_id, step.position, actor)
+        elif taken := position_taken(campaign_id, step.position):
+            raise taken
+        step.save(force_insert=True)
+        history.record(actor, Action.STEP_ADDED, campaign_id, step_id=step.id, after=fields._asdict())
+    return step
+
+
+# The campaign's row lock comes first and the status is read under it: a status change that commits meanwhile is seen.
+ADD_STEP = """
+WITH campaign AS (
+    SELECT id, status FROM campaigns_campaign WHERE id = %(campaign_id)s FOR SHARE
+), step AS (
+    INSERT INTO campaigns_campaignstep
+        (id, campaign_id, position, template_id, template_version_id, delay_minutes, variables, version)
+    SELECT %(id)s, campaign.id, %(position)s, %(template_id)s, %(template_version_id)s, %(delay_minutes)s,
+        %(variables)s, 1
+    FROM campaign WHERE campaign.status = ANY(%(editable)s)
+    ON CONFLICT (campaign_id, position) DO NOTHING
+    RETURNING id, campaign_id
+), entry AS (
+    INSERT INTO campaigns_historyentry
+        (id, actor_type, actor_issuer, actor_id, actor_name, action, campaign_id, step_id, after)
+    SELECT %(entry_id)s, %(actor_type)s, %(actor_issuer)s, %(actor_id)s, %(actor_name)s, %(action)s,
+        step.campaign_id, step.id, %(after)s
+    FROM step
+)
+SELECT campaign.status, step.id FROM campaign LEFT JOIN step ON TRUE
+"""
+
+
+def _add_in_one_statement(step: CampaignStep, actor: Actor) -> None:
+    for _ in range(ATTEMPTS):
+        with connection.cursor() as cursor:
+            cursor.execute(ADD_STEP, _add_step_parameters(step, actor))
+            row: tuple[str, UUID | None] | None = cursor.fetchone()
+        if row is None:
+            raise NotFound("campaign", step.campaign_id)
+        status, added_id = row
+        if status not in Campaign.EDITABLE:
+            raise CampaignNotEditable(step.campaign_id, status, Campaign.EDITABLE)
+        if added_id is not None:
+            return
+        if taken := position_taken(step.campaign_id, step.position):
+            raise taken
+        # The holder has gone since: it was deleted or moved, or its transaction rolled back.
+    raise Contention
+
+
+def _add_step_parameters(step: CampaignStep, actor: Actor) -> dict[str, Any]:
+    fields = step.fields._asdict()
+    return {
+        **fields,
+        "variables": Jsonb(step.variables),
+        "id": step.id,
+        "campaign_id": step.campaign_id,
+        "editable": list(Campaign.EDITABLE),
+        "entry_id": new_id(),
+        "actor_type": actor.type,
+        "actor_issuer": actor.issuer,
+        "actor_id": actor.id,
+        "actor_name": actor.name,
+        "action": Action.STEP_ADDED,
+        "after": Jsonb(fields),
+    }
+
+
+@retried
+def remove_step(campaign_id: UUID, step_id: UUID, *, actor: Actor) -> None:
+    """Delete one step; the others keep their positions. Raises NotFound or CampaignNotEditable."""
+    with editing(campaign_id):
+        step = find_step(campaign_id, step_id)
+        step.delete()
+        history.record(actor, Action.STEP_DELETED, campaign_id, step_id=step_id, before=step.fields._asdict())
+
+
+def find_step(campaign_id: UUID, step_id: UUID) -> CampaignStep:
+    """A step of this campaign. Raises NotFound."""
+    step = CampaignStep.objects.filter(campaign_id=campaign_id, pk=step_id).first()
+    if step is None:
+        raise NotFound("step", step_id)
+    return step
+
+
+# --- Positions -------------------------------------------------------------------------------------------------------
+
+
+def position_taken(campaign_id: UUID, position: int) -> PositionTaken | None:
+    """The refusal that names the step at `position`, or None where the position is free."""
+    steps = CampaignStep.objects.filter(campaign_id=campaign_id, position=position)
+    holder_id = steps.values_list("id", flat=True).first()
+    if holder_id is None:
+        return None
+    free = first_free_position(campaign_id, position)
+    return PositionTaken(position, holder_id, free if free <= MAX_INTEGER else None)
+
+
+def first_free_position(campaign_id: UUID, position: int) -> int:
+    """The smallest free position from `position` on; MAX_INTEGER + 1 where there is none."""
+    steps = CampaignStep.objects.filter(campaign_id=campaign_id)
+    if not steps.filter(position=position).exists():
+        return position
+    follower = CampaignStep.objects.filter(campaign_id=campaign_id, position=OuterRef("position") + 1)
+    ends_of_runs = steps.filter(~Exists(follower), position__gte=position).order_by("position")
+    return ends_of_runs.values_list("position", flat=True)[0] + 1
+
+
+def _make_room(campaign_id: UUID, position: int, actor: Actor) -> None:
+    free = first_free_position(campaign_id, position)
+    if free == position:
+        return
+    if free > MAX_INTEGER:
+        raise NoRoom(position)
+    run = CampaignStep.objects.filter(campaign_id=campaign_id, position__range=(position, free - 1))
+    parked = CampaignStep.objects.filter(campaign_id=campaign_id, position__gte=CampaignStep.PARKING)
+    count = run.update(position=F("position") + CampaignStep.PARKING + 1, version=F("version") + 1, updated_at=Now())
+    parked.update(position=F("position") - CampaignStep.PARKING)
+    history.record(
+        actor, Action.STEPS_SHIFTED, campaign_id, after={"from_position": position, "to_position": free, "steps": count}
+    )

@@ -1,0 +1,10 @@
+"""The campaigns API's URLs, each with and without a trailing slash."""
+
+from rest_framework.routers import SimpleRouter
+
+from campaigns.views import CampaignViewSet
+
+router = SimpleRouter()
+router.trailing_slash = "/?"  # the constructor takes only a switch, and would make one of the two a 404
+router.register("campaigns", CampaignViewSet, basename="campaign")
+urlpatterns = router.urls

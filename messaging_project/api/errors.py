@@ -1,0 +1,271 @@
+"""The error envelope `{error, message, details?}`: an exception handler for DRF, and handlers for the rest of Django."""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.views import defaults
+from rest_framework import exceptions, status
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from messaging_project.api.json import PayloadTooLarge, render
+from messaging_project.api.request_id import HEADER, current_request_id
+
+logger = logging.getLogger(__name__)
+
+API_PREFIX = "/v1/"
+MAX_LISTED_FAULTS = 100
+MAX_ECHOED_ID = 64
+RETRY_AFTER_SECONDS = "5"
+# SQLSTATE classes and codes that say "not now" instead of "not so": connection exceptions, insufficient resources,
+# operator intervention (shutdown, statement_timeout), lock_timeout, serialization failure, deadlock.
+# PostgreSQL's manual, appendix A.
+UNAVAILABLE_CLASSES = ("08", "53", "57")
+UNAVAILABLE_CODES = ("55P03", "40001", "40P01")
+# SQLite's primary result codes BUSY, LOCKED, READONLY, IOERR, FULL and CANTOPEN (sqlite.org/rescode.html).
+UNAVAILABLE_SQLITE_CODES = (5, 6, 8, 10, 13, 14)
+
+
+class APIError(exceptions.APIException):
+    """An error answer, whole: its status, the envelope's members, and headers of its own."""
+
+    def __init__(
+        self,
+        status: int,
+        error: str,
+        message: str,
+        details: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(message, error)
+        self.status_code = status
+        self.error = error
+        self.message = message
+        self.details = details
+        self.headers = headers or {}
+
+
+class PlacedCode(str):
+    """The code of a fault somewhere inside a field's value; `path` leads there.
+
+    A code, since that is the one part of an ErrorDetail that DRF hands on as it is when it nests errors.
+    """
+
+    __slots__ = ("path",)
+    path: tuple[str | int, ...]
+
+    def __new__(cls, code: str, path: tuple[str | int, ...]) -> "PlacedCode":
+        placed = super().__new__(cls, code)
+        placed.path = path
+        return placed
+
+
+def envelope(error: str, message: str, details: dict[str, Any] | None = None) -> dict[str, Any]:
+    body: dict[str, Any] = {"error": error, "message": message}
+    return body if details is None else {**body, "details": details}
+
+
+def not_found(resource: str, id: str) -> APIError:
+    """404 for a `resource`: "campaign", "step" or "url"."""
+    what = "nothing at this address" if resource == "url" else f"no {resource} with this id"
+    return APIError(404, "not_found", f"There is {what}.", {"resource": resource, "id": id[:MAX_ECHOED_ID]})
+
+
+def validation_error(*faults: tuple[str, str, str]) -> APIError:
+    """400 for faults given as (field, code, message)."""
+    errors = [{"field": field, "code": code, "message": message} for field, code, message in faults]
+    first = f"{errors[0]['field']}: {errors[0]['message']}" if errors[0]["field"] else errors[0]["message"]
+    more = f" ({len(errors) - 1} more)" if len(errors) > 1 else ""
+    details: dict[str, Any] = {"errors": errors[:MAX_LISTED_FAULTS]}
+    if len(errors) > MAX_LISTED_FAULTS:
+        details["total"] = len(errors)
+    return APIError(400, "validation_error", first + more, details)
+
+
+def server_error() -> APIError:
+    message = "Something went wrong on our side. Nothing of it is your fault; tell us the request id if it persists."
+    return APIError(500, "server_error", message, {"request_id": current_request_id()})
+
+
+def unavailable() -> APIError:
+    message = f"The database can't answer right now. Try again in {RETRY_AFTER_SECONDS} seconds."
+    return APIError(503, "unavailable", message, headers={"Retry-After": RETRY_AFTER_SECONDS})
+
+
+# --- Where DRF catches -----------------------------------------------------------------------------------------------
+
+
+def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
+    """DRF's EXCEPTION_HANDLER: every exception of an API view becomes an envelope; what nobody foresaw is logged."""
+    error = as_api_error(exc)
+    if error.status_code >= status.HTTP_500_INTERNAL_SERVER_ERROR:
+        request = context["request"]
+        logger.error("%s %s: %s", request.method, request.path, error.error, exc_info=exc)
+        if is_unavailable(exc):
+            discard_broken_connections()
+    set_rollback()
+    headers = {**_framework_headers(exc), **error.headers}
+    response = Response(envelope(error.error, error.message, error.details), status=error.status_code, headers=headers)
+    # django.request would log a 5xx a second time, without its cause.
+    response._has_been_logged = error.status_code >= status.HTTP_500_INTERNAL_SERVER_ERROR  # type: ignore[attr-defined]
+    return response
+
+
+def _framework_headers(exc: Exception) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    if auth_header := getattr(exc, "auth_header", None):
+        headers["WWW-Authenticate"] = auth_header
+    if (wait := getattr(exc, "wait", None)) is not None:
+        headers["Retry-After"] = str(int(wait))
+    return headers
+
+
+def as_api_error(exc: Exception) -> APIError:
+    """Any exception as the error answer that it means."""
+    match exc:
+        case APIError():
+            return exc
+        case exceptions.ValidationError():
+            return validation_error(*_flatten(exc.detail))
+        case Http404() | exceptions.NotFound():
+            return not_found("url", "")
+        case RequestDataTooBig():
+            return APIError(413, "payload_too_large", "The body is too large.")
+        case SuspiciousOperation():
+            return APIError(400, "bad_request", "The request can't be understood; check its headers and address.")
+        case DjangoPermissionDenied():
+            return APIError(403, "permission_denied", "You are not allowed to do this.")
+        case exceptions.MethodNotAllowed():
+            return APIError(405, "method_not_allowed", f"{exc.detail} The Allow header names the methods that are.")
+        case exceptions.APIException():
+            return _of_framework(exc)
+        case DatabaseError() | InterfaceError() if is_unavailable(exc):
+            return unavailable()
+        case _:
+            return server_error()
+
+
+FRAMEWORK_ERRORS: dict[type[exceptions.APIException], str] = {
+    exceptions.ParseError: "parse_error",
+    exceptions.AuthenticationFailed: "unauthenticated",
+    exceptions.NotAuthenticated: "unauthenticated",
+    exceptions.PermissionDenied: "permission_denied",
+    exceptions.NotAcceptable: "not_acceptable",
+    exceptions.UnsupportedMediaType: "unsupported_media_type",
+    exceptions.Throttled: "throttled",
+    PayloadTooLarge: "payload_too_large",
+}
+REMEDIES: dict[type[exceptions.APIException], str] = {
+    exceptions.NotAuthenticated: "Send an access token: Authorization: Bearer <token>.",
+    exceptions.NotAcceptable: "Answers are application/json only; change the Accept header.",
+    exceptions.UnsupportedMediaType: "Send the body as JSON, with the header Content-Type: application/json.",
+}
+
+
+def _of_framework(exc: exceptions.APIException) -> APIError:
+    error = FRAMEWORK_ERRORS.get(type(exc))
+    if error is None:
+        return server_error()
+    message = REMEDIES.get(type(exc), str(exc.detail))
+    return APIError(exc.status_code, error, message)
+
+
+def _flatten(detail: Any, path: str = "") -> Iterator[tuple[str, str, str]]:
+    """DRF's nested details as (field, code, message), the field a path such as `steps[3].variables.name`."""
+    if isinstance(detail, dict):
+        for key, value in detail.items():
+            yield from _flatten(value, path if key == "non_field_errors" else place(path, (key,)))
+    elif isinstance(detail, list):
+        for index, value in enumerate(detail):
+            yield from _flatten(value, path if isinstance(value, str) else place(path, (index,)))
+    else:
+        yield place(path, getattr(detail.code, "path", ())), str(detail.code), str(detail)
+
+
+def place(path: str, keys: tuple[str | int, ...]) -> str:
+    """`path` and the keys below it as one path; names that aren't plain words are quoted."""
+    for key in keys:
+        if isinstance(key, int):
+            path += f"[{key}]"
+        elif key.isidentifier():
+            path += f".{key}" if path else key
+        else:
+            quoted = key.replace("\\", "\\\\").replace('"', '\\"').encode("utf-8", "backslashreplace").decode()
+            path += f'["{quoted}"]'
+    return path
+
+
+# --- The database ----------------------------------------------------------------------------------------------------
+
+
+def is_unavailable(exc: Exception) -> bool:
+    """Whether the database failed to answer, or to give a lock in time, as opposed to refusing a faulty statement."""
+    if isinstance(exc, APIError):
+        return exc.status_code == status.HTTP_503_SERVICE_UNAVAILABLE
+    if not isinstance(exc, OperationalError | InterfaceError):
+        return False
+    cause = exc.__cause__
+    sqlite_code = getattr(cause, "sqlite_errorcode", None)
+    if sqlite_code is not None:
+        return sqlite_code & 0xFF in UNAVAILABLE_SQLITE_CODES
+    sqlstate = getattr(cause, "sqlstate", None)
+    return sqlstate is None or sqlstate[:2] in UNAVAILABLE_CLASSES or sqlstate in UNAVAILABLE_CODES
+
+
+def discard_broken_connections() -> None:
+    """Empty the pool of connections that a restart of the database broke, so that only the first request notices."""
+    connection.close_if_unusable_or_obsolete()
+    pool = getattr(connection, "pool", None)
+    if pool is not None and not pool.closed:
+        pool.check()
+
+
+# --- Where Django catches --------------------------------------------------------------------------------------------
+
+
+def json_response(error: APIError) -> HttpResponse:
+    body = render(envelope(error.error, error.message, error.details))
+    return HttpResponse(
+        body,
+        status=error.status_code,
+        content_type="application/json",
+        headers={HEADER: current_request_id(), **error.headers},
+    )
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """handler400"""
+    if request.path.startswith(API_PREFIX):
+        return json_response(as_api_error(exception))
+    return defaults.bad_request(request, exception)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """handler403"""
+    if request.path.startswith(API_PREFIX):
+        return json_response(as_api_error(exception))
+    return defaults.permission_denied(request, exception)
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """handler404"""
+    if request.path.startswith(API_PREFIX):
+        return unknown_url(request)
+    return defaults.page_not_found(request, exception)
+
+
+def unknown_url(request: HttpRequest) -> HttpResponse:
+    """The view of every URL under /v1/ that is none: with DEBUG on, Django would not ask handler404."""
+    return json_response(not_found("url", request.path))
+
+
+def internal_server_error(request: HttpRequest) -> HttpResponseBase:
+    """handler500"""
+    if request.path.startswith(API_PREFIX):
+        return json_response(server_error())
+    return defaults.server_error(request)

@@ -1,0 +1,113 @@
+"""JSON in and out: a parser that refuses what JSON (RFC 8259) leaves open, and a fast renderer."""
+
+import json
+from decimal import Decimal
+from typing import IO, Any, NoReturn
+
+import orjson
+from rest_framework import exceptions
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.utils.encoders import JSONEncoder
+
+MEDIA_TYPE = "application/json"
+MEBIBYTE = 1024 * 1024
+MAX_BODY_BYTES = MEBIBYTE  # for one object; a view may set its own max_body_bytes
+MAX_BATCH_BYTES = 8 * MEBIBYTE  # for many
+INTEGER_LIMIT_HIT = "Exceeds the limit"
+
+
+class JSONError(ValueError):
+    """A text that isn't JSON, or JSON that two readers could read differently."""
+
+
+def loads(text: str) -> Any:
+    """The value of a JSON text. An integer of more than 4,300 digits comes back as a Decimal, `1e400` as infinity.
+
+    Raises JSONError for what isn't JSON (NaN and Infinity included), repeated names, and nesting too deep to parse.
+    """
+    try:
+        return _decode(text)
+    except RecursionError:
+        raise JSONError("The body is nested too deeply.") from None
+    except json.JSONDecodeError as error:
+        raise JSONError(f"The body is no JSON: {error.msg} at line {error.lineno} column {error.colno}.") from None
+
+
+def _decode(text: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
+    except ValueError as error:
+        if not str(error).startswith(INTEGER_LIMIT_HIT):
+            raise
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant, parse_int=_long_integer)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise JSONError(f"The body has the name {json.dumps(twice[:64])} twice in one object.")
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise JSONError(f"The body is no JSON: {name} is no JSON number.")
+
+
+def _long_integer(digits: str) -> int | Decimal:
+    return int(digits) if len(digits) <= 4_300 else Decimal(digits)
+
+
+def render(data: Any) -> bytes:
+    """`data` as compact UTF-8 JSON."""
+    try:
+        return orjson.dumps(data, default=JSONEncoder().default)
+    except TypeError:  # integers beyond 64 bits, or text with half of a surrogate pair
+        return json.dumps(data, cls=JSONEncoder, separators=(",", ":")).encode()
+
+
+class JSONRenderer(BaseRenderer):
+    media_type = MEDIA_TYPE
+    format = "json"
+    charset = None  # RFC 8259, section 11: the media type has no charset parameter
+
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
+        return b"" if data is None else render(data)
+
+
+class JSONParser(BaseParser):
+    """Reads at most the view's `max_body_bytes` (413 beyond that, before parsing), as UTF-8 JSON (400 otherwise)."""
+
+    media_type = MEDIA_TYPE
+
+    def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Any = None) -> Any:
+        limit = getattr((parser_context or {}).get("view"), "max_body_bytes", MAX_BODY_BYTES)
+        body = stream.read(limit + 1)
+        if len(body) > limit:
+            raise PayloadTooLarge(limit)
+        try:
+            return loads(body.decode())
+        except UnicodeDecodeError as error:
+            raise exceptions.ParseError(f"The body is not UTF-8: byte {error.start} is wrong.") from None
+        except JSONError as error:
+            raise exceptions.ParseError(str(error)) from None
+
+
+class PayloadTooLarge(exceptions.APIException):
+    status_code = 413
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The body is larger than {limit:,} bytes.", "payload_too_large")
+
+
+def json_body(request: Request) -> Any:
+    """The body of a request that must have one. DRF takes an absent body for an empty object; here it is a fault."""
+    if request.stream is None:
+        if DefaultContentNegotiation().select_parser(request, [JSONParser()]) is None:
+            raise exceptions.UnsupportedMediaType(request.content_type)
+        raise exceptions.ParseError("The body is empty: send a JSON object.")
+    return request.data

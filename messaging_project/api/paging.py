@@ -1,0 +1,52 @@
+"""Keyset paging: `{next, previous, results}`, with `limit` and an opaque `cursor`."""
+
+import binascii
+from typing import Any
+
+from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.db.models import Model, QuerySet
+from rest_framework import exceptions
+from rest_framework.pagination import Cursor, CursorPagination
+from rest_framework.request import Request
+
+from messaging_project.api.errors import validation_error
+
+DEFAULT_LIMIT = 100
+MAX_LIMIT = 1_000
+
+
+class KeysetPagination(CursorPagination):
+    """Pages over a unique column, given by the view's `ordering`: rows that come or go never skip or repeat others.
+
+    A `limit` outside 1-1,000 and a cursor that no answer gave out are 400s.
+    """
+
+    page_size = DEFAULT_LIMIT
+    page_size_query_param = "limit"
+    page_size_query_description = f"How many results a page has, 1-{MAX_LIMIT:,}; {DEFAULT_LIMIT} without it."
+    cursor_query_description = "Where the page starts; taken from the `next` or `previous` of another page."
+    ordering = "id"
+
+    def get_ordering(self, request: Request, queryset: QuerySet[Any], view: Any) -> tuple[str, ...]:
+        self._model: type[Model] = queryset.model
+        return (getattr(view, "ordering", self.ordering),)
+
+    def get_page_size(self, request: Request) -> int:
+        given = request.query_params.get("limit")
+        if given is None:
+            return DEFAULT_LIMIT
+        if given.isascii() and given.isdigit() and len(given) <= 4 and 1 <= int(given) <= MAX_LIMIT:
+            return int(given)
+        raise validation_error(("limit", "invalid", f"Must be an integer from 1 to {MAX_LIMIT}."))
+
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        try:
+            cursor = super().decode_cursor(request)
+            if cursor is not None and cursor.position is not None:
+                field = self._model._meta.get_field(self.ordering[0].lstrip("-"))
+                value = field.to_python(cursor.position)  # type: ignore[union-attr]
+                field.run_validators(value)  # type: ignore[union-attr]
+        except (exceptions.NotFound, ValidationError, FieldDoesNotExist, binascii.Error, ValueError) as error:
+            fault = ("cursor", "invalid", "Must be the cursor of a `next` or `previous` link, unchanged.")
+            raise validation_error(fault) from error
+        return cursor
