@@ -28,6 +28,15 @@ class ExternalIdTaken(CampaignsError):
         super().__init__("Another campaign has this external id.", external_id=external_id)
 
 
+class StepSetMismatch(CampaignsError):
+    """Ids of steps that are not what they have to be: `missing` ones, and `unknown` and `repeated` ones by index."""
+
+    def __init__(self, *, missing: list[str], unknown: dict[int, str], repeated: dict[int, str]) -> None:
+        super().__init__(
+            "The step ids are not those of the campaign.", missing=missing, unknown=unknown, repeated=repeated
+        )
+
+
 class BadState(CampaignsError):
     """The campaign's state forbids it. `details["reason"]` says which rule."""
 

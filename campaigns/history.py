@@ -1,5 +1,6 @@
 """Who changed what: one append-only table, written in the same transaction as the change it tells of."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -82,6 +83,12 @@ class HistoryEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} by {self.actor_name}"
+
+
+def difference(old: dict[str, Any], new: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The values that differ, before and after, of the fields in `new`. JSON tells 1 from true, and so does this."""
+    changed = [name for name in new if json.dumps(old[name], sort_keys=True) != json.dumps(new[name], sort_keys=True)]
+    return {name: old[name] for name in changed}, {name: new[name] for name in changed}
 
 
 def entry(

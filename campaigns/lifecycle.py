@@ -1,6 +1,6 @@
 """A campaign's life: how it is created, how its status changes, and what an activation asks of its steps."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,14 +11,19 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from campaigns import history
-from campaigns.exceptions import ExternalIdTaken, InvalidTransition, NotFound, NotReady
+from campaigns.exceptions import ExternalIdTaken, InvalidTransition, NotDeletable, NotFound, NotReady
 from campaigns.history import Action, Actor
 from campaigns.models import Campaign, CampaignStep
-from campaigns.sequence import retried
+from campaigns.resequence import copy_steps, write_steps
+from campaigns.rules import MAX_NAME_LENGTH, StepFields
+from campaigns.sequence import locked
+from campaigns.versions import IfMatch, current_campaign, match_version
+from messaging_project.transactions import retried
 
 MINUTES_PER_DAY = 24 * 60
 MAX_TOTAL_MINUTES = 10 * 365 * MINUTES_PER_DAY
 LONG_DELAY_MINUTES = 365 * MINUTES_PER_DAY
+COPY_SUFFIX = " (copy)"
 
 ACTIONS: dict[str, Action] = {
     Campaign.Status.ACTIVE: Action.CAMPAIGN_ACTIVATED,
@@ -52,37 +57,108 @@ def unique_external_id(external_id: str | None) -> Iterator[None]:
         raise
 
 
-def create_campaign(*, name: str, external_id: str | None, description: str, actor: Actor) -> Campaign:
-    """A new draft. Raises ExternalIdTaken."""
-    with transaction.atomic():
-        campaign = Campaign(name=name, external_id=external_id, description=description)
-        with unique_external_id(external_id):
-            campaign.save(force_insert=True)
-        after = {"name": name, "external_id": external_id, "description": description, "status": campaign.status}
-        history.record(actor, Action.CAMPAIGN_CREATED, campaign.id, after=after)
-    return campaign
+CAMPAIGN_FIELDS = ("name", "external_id", "description")
 
 
 @retried
-def change_status(campaign_id: UUID, target: str, *, actor: Actor) -> Campaign:
+def create_campaign(
+    *,
+    name: str,
+    actor: Actor,
+    external_id: str | None = None,
+    description: str = "",
+    steps: Sequence[StepFields] = (),
+) -> Campaign:
+    """A new draft with `steps`, whose positions differ from each other. Raises ExternalIdTaken."""
+    campaign = Campaign(name=name, external_id=external_id, description=description)
+    with transaction.atomic():
+        with unique_external_id(external_id):
+            campaign.save(force_insert=True)
+        write_steps([CampaignStep(campaign_id=campaign.id, **fields._asdict()) for fields in steps])
+        after = {name: getattr(campaign, name) for name in CAMPAIGN_FIELDS} | {"steps": len(steps)}
+        history.record(actor, Action.CAMPAIGN_CREATED, campaign.id, after=after)
+        return current_campaign(campaign.id)
+
+
+@retried
+def change_campaign(campaign_id: UUID, changes: dict[str, Any], *, actor: Actor, if_match: IfMatch = None) -> Campaign:
+    """Give a campaign new values for some of CAMPAIGN_FIELDS, in whatever status.
+
+    Raises NotFound, VersionMismatch or ExternalIdTaken.
+    """
+    with locked(campaign_id) as campaign:
+        _match_campaign(campaign_id, if_match)
+        before, after = history.difference({name: getattr(campaign, name) for name in CAMPAIGN_FIELDS}, changes)
+        if after:
+            with unique_external_id(after.get("external_id")):
+                _update(campaign_id, **after)
+            history.record(actor, Action.CAMPAIGN_CHANGED, campaign_id, before=before, after=after)
+        return current_campaign(campaign_id)
+
+
+@retried
+def delete_campaign(campaign_id: UUID, *, actor: Actor, if_match: IfMatch = None) -> None:
+    """Delete a draft and its steps. Its row is locked FOR UPDATE first.
+
+    Raises NotFound, VersionMismatch or NotDeletable.
+    """
+    with transaction.atomic():
+        campaign = Campaign.objects.select_for_update().filter(pk=campaign_id).first()
+        if campaign is None:
+            raise NotFound("campaign", campaign_id)
+        _match_campaign(campaign_id, if_match)
+        if campaign.status != Campaign.Status.DRAFT:
+            raise NotDeletable(campaign_id, campaign.status)
+        before = {name: getattr(campaign, name) for name in CAMPAIGN_FIELDS}
+        count, _ = CampaignStep.objects.filter(campaign_id=campaign_id).delete()
+        campaign.delete()
+        history.record(actor, Action.CAMPAIGN_DELETED, campaign_id, before=before | {"steps": count})
+
+
+@retried
+def duplicate_campaign(campaign_id: UUID, *, actor: Actor) -> Campaign:
+    """A new draft with the same description and steps, ids of its own and no external id. Raises NotFound.
+
+    The source's row is held FOR NO KEY UPDATE, so that its steps are copied as they stood at one moment.
+    """
+    with locked(campaign_id) as source:
+        room = MAX_NAME_LENGTH - len(COPY_SUFFIX)
+        copy = Campaign(name=source.name[:room] + COPY_SUFFIX, description=source.description)
+        copy.save(force_insert=True)
+        count = copy_steps(campaign_id, copy.id)
+        after = {"name": copy.name, "duplicate_of": str(campaign_id), "steps": count}
+        history.record(actor, Action.CAMPAIGN_DUPLICATED, copy.id, after=after)
+        return current_campaign(copy.id)
+
+
+@retried
+def change_status(campaign_id: UUID, target: str, *, actor: Actor, if_match: IfMatch = None) -> Campaign:
     """Take a campaign to the status `target`.
 
     The row is locked FOR NO KEY UPDATE before anything is judged, so of two racing calls one wins, and no step is
-    added or removed between the readiness check and the activation. Raises NotFound, InvalidTransition or NotReady.
+    added or removed between the readiness check and the activation. Raises NotFound, VersionMismatch,
+    InvalidTransition or NotReady.
     """
-    with transaction.atomic():
-        campaign = Campaign.objects.select_for_update(no_key=True).filter(pk=campaign_id).first()
-        if campaign is None:
-            raise NotFound("campaign", campaign_id)
+    with locked(campaign_id) as campaign:
+        _match_campaign(campaign_id, if_match)
         before = campaign.status
         if target not in campaign.allowed_targets:
             raise InvalidTransition(before, target, campaign.allowed_targets)
         if target == Campaign.Status.ACTIVE and not (readiness := check_readiness(campaign_id)).ready:
             raise NotReady(readiness.errors)
-        Campaign.objects.filter(pk=campaign_id).update(status=target, version=F("version") + 1, updated_at=Now())
+        _update(campaign_id, status=target)
         history.record(actor, ACTIONS[target], campaign_id, before={"status": before}, after={"status": target})
-        campaign.refresh_from_db()
-    return campaign
+        return current_campaign(campaign_id)
+
+
+def _update(campaign_id: UUID, **values: Any) -> None:
+    Campaign.objects.filter(pk=campaign_id).update(**values, version=F("version") + 1, updated_at=Now())
+
+
+def _match_campaign(campaign_id: UUID, if_match: IfMatch) -> None:
+    # Read under the lock, and not with it: a query that waited for the lock counts steps as they were before it waited.
+    if if_match is not None:
+        match_version(current_campaign(campaign_id).etag, if_match)
 
 
 def check_readiness(campaign_id: UUID) -> Readiness:

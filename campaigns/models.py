@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Func, Q, Value
-from django.db.models.functions import Length, Now
+from django.db.models.functions import Coalesce, Length, Now
 from django.db.models.lookups import Exact, LessThanOrEqual
 from uuid_utils.compat import uuid7
 
@@ -70,6 +70,19 @@ def fault_text(fault: rules.Fault) -> str:
     return f"{place}: {fault.message}" if place else fault.message
 
 
+class CampaignQuerySet(models.QuerySet["Campaign"]):
+    def with_totals(self) -> "CampaignQuerySet":
+        """Each campaign with its `step_count` and `total_delay_minutes`, in the same query."""
+        steps = CampaignStep.objects.filter(campaign_id=models.OuterRef("pk")).order_by().values("campaign_id")
+        count, total = models.Count("pk"), models.Sum("delay_minutes")
+        return self.annotate(
+            step_count=Coalesce(models.Subquery(steps.annotate(n=count).values("n")), 0),
+            total_delay_minutes=Coalesce(
+                models.Subquery(steps.annotate(n=total).values("n"), output_field=models.BigIntegerField()), 0
+            ),
+        )
+
+
 class Campaign(models.Model):
     """An ordered sequence of steps, and where it stands in its life."""
 
@@ -108,6 +121,8 @@ class Campaign(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
 
+    objects = CampaignQuerySet.as_manager()
+
     class Meta:
         ordering = ("-id",)
         indexes = (models.Index(fields=("status", "id"), name="campaign_status"),)
@@ -137,6 +152,14 @@ class Campaign(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def etag(self) -> str:
+        """Its entity tag (RFC 9110, 8.8.3) without quotes: all that the API shows of it, steps' totals included.
+
+        Adding a step doesn't touch the campaign's row, so its version alone would miss it. Needs `with_totals()`.
+        """
+        return f"{self.version}-{self.step_count}-{self.total_delay_minutes}"
 
     @property
     def is_editable(self) -> bool:
@@ -214,6 +237,11 @@ class CampaignStep(models.Model):
 
     def __str__(self) -> str:
         return f"step {self.position}"
+
+    @property
+    def etag(self) -> str:
+        """Its entity tag (RFC 9110, 8.8.3) without quotes."""
+        return str(self.version)
 
     @property
     def fields(self) -> rules.StepFields:

@@ -2,66 +2,43 @@
 
 Locks: adding a step holds the campaign row FOR SHARE, so that adders don't wait for each other but a change of status
 does; everything else that writes steps holds it FOR NO KEY UPDATE. A database without row locks (SQLite) runs each
-transaction alone. A transaction that lost a deadlock or a serialization conflict is run again (`retried`).
+transaction alone. Writes of many steps at once are in `resequence`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 from uuid import UUID
 
-from django.db import OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Now
+from django.utils import timezone
 from psycopg.types.json import Jsonb
 
 from campaigns import history
 from campaigns.exceptions import CampaignNotEditable, Contention, NoRoom, NotFound, PositionTaken
-from campaigns.history import Action, Actor
+from campaigns.history import Action, Actor, difference
 from campaigns.models import Campaign, CampaignStep, new_id
 from campaigns.rules import MAX_INTEGER, StepFields
-
-ATTEMPTS = 3
-RETRIED_SQLSTATES = ("40001", "40P01")  # serialization_failure, deadlock_detected
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def retried(function: Callable[P, R]) -> Callable[P, R]:
-    """Run a transaction again when the database ended it for another's sake (SQLSTATE 40001 or 40P01).
-
-    Inside a caller's transaction the error passes: only who began it can begin again. Raises Contention after
-    ATTEMPTS tries.
-    """
-
-    @wraps(function)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        for _ in range(ATTEMPTS):
-            try:
-                return function(*args, **kwargs)
-            except OperationalError as error:
-                if connection.in_atomic_block or getattr(error.__cause__, "sqlstate", None) not in RETRIED_SQLSTATES:
-                    raise
-        raise Contention
-
-    return run
+from campaigns.versions import IfMatch, match_version
+from messaging_project.transactions import ATTEMPTS, retried
 
 
 @contextmanager
-def editing(campaign_id: UUID) -> Iterator[Campaign]:
-    """A transaction that holds an editable campaign's row FOR NO KEY UPDATE.
-
-    Raises NotFound or CampaignNotEditable.
-    """
+def locked(campaign_id: UUID) -> Iterator[Campaign]:
+    """A transaction that holds a campaign's row FOR NO KEY UPDATE. Raises NotFound."""
     with transaction.atomic():
         campaign = Campaign.objects.select_for_update(no_key=True).filter(pk=campaign_id).first()
         if campaign is None:
             raise NotFound("campaign", campaign_id)
-        if not campaign.is_editable:
-            raise CampaignNotEditable(campaign_id, campaign.status, Campaign.EDITABLE)
         yield campaign
+
+
+def require_editable(campaign: Campaign) -> None:
+    """Raises CampaignNotEditable."""
+    if not campaign.is_editable:
+        raise CampaignNotEditable(campaign.id, campaign.status, Campaign.EDITABLE)
 
 
 @retried
@@ -76,7 +53,8 @@ def add_step(campaign_id: UUID, fields: StepFields, *, actor: Actor, shift: bool
     if connection.vendor == "postgresql" and not shift:
         _add_in_one_statement(step, actor)
         return step
-    with editing(campaign_id):
+    with locked(campaign_id) as campaign:
+        require_editable(campaign)
         if shift:
             _make_room(campaign_id, step.position, actor)
         elif taken := position_taken(campaign_id, step.position):
@@ -146,11 +124,42 @@ def _add_step_parameters(step: CampaignStep, actor: Actor) -> dict[str, Any]:
 
 
 @retried
-def remove_step(campaign_id: UUID, step_id: UUID, *, actor: Actor) -> None:
-    """Delete one step; the others keep their positions. Raises NotFound or CampaignNotEditable."""
-    with editing(campaign_id):
+def change_step(
+    campaign_id: UUID, step_id: UUID, changes: dict[str, Any], *, actor: Actor, if_match: IfMatch = None
+) -> CampaignStep:
+    """Give one step new values for some of its fields, and its version a step up if that changes anything.
+
+    Raises NotFound, VersionMismatch, CampaignNotEditable or PositionTaken.
+    """
+    with locked(campaign_id) as campaign:
         step = find_step(campaign_id, step_id)
-        step.delete()
+        match_version(step.etag, if_match)
+        require_editable(campaign)
+        before, after = difference(step.fields._asdict(), changes)
+        if not after:
+            return step
+        if "position" in after and (taken := position_taken(campaign_id, after["position"])):
+            raise taken
+        for name, value in after.items():
+            setattr(step, name, value)
+        step.version += 1
+        step.updated_at = timezone.now()
+        step.save(update_fields=(*after, "version", "updated_at"))
+        history.record(actor, Action.STEP_CHANGED, campaign_id, step_id=step_id, before=before, after=after)
+    return step
+
+
+@retried
+def remove_step(campaign_id: UUID, step_id: UUID, *, actor: Actor, if_match: IfMatch = None) -> None:
+    """Delete one step; the others keep their positions.
+
+    Raises NotFound, VersionMismatch or CampaignNotEditable.
+    """
+    with locked(campaign_id) as campaign:
+        step = find_step(campaign_id, step_id)
+        match_version(step.etag, if_match)
+        require_editable(campaign)
+        CampaignStep.objects.filter(campaign_id=campaign_id, pk=step_id).delete()
         history.record(actor, Action.STEP_DELETED, campaign_id, step_id=step_id, before=step.fields._asdict())
 
 

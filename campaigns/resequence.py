@@ -1,0 +1,213 @@
+"""Writes of many steps of a campaign at once, each in one transaction and a constant number of statements.
+
+Each holds the campaign's row FOR NO KEY UPDATE.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import F
+from django.utils import timezone
+
+from campaigns import history
+from campaigns.exceptions import PositionTaken, StepSetMismatch
+from campaigns.history import Action, Actor
+from campaigns.models import CampaignStep, new_id
+from campaigns.rules import StepFields
+from campaigns.sequence import locked, position_taken, require_editable
+from campaigns.versions import IfMatch, match_version, step_list_etag
+from messaging_project.transactions import retried
+
+
+class DesiredStep(NamedTuple):
+    """A step of the sequence to be: `id` is None for a new one."""
+
+    id: UUID | None
+    fields: StepFields
+
+
+@retried
+def add_steps(campaign_id: UUID, many: Sequence[StepFields], *, actor: Actor) -> list[CampaignStep]:
+    """Add all of `many`, whose positions differ from each other, or none.
+
+    Raises NotFound, CampaignNotEditable, or PositionTaken for the first whose position is taken.
+    """
+    steps = [CampaignStep(id=new_id(), campaign_id=campaign_id, **fields._asdict()) for fields in many]
+    with locked(campaign_id) as campaign:
+        require_editable(campaign)
+        if taken := _first_taken(campaign_id, [step.position for step in steps]):
+            raise taken
+        write_steps(steps)
+        history.record(actor, Action.STEPS_ADDED, campaign_id, after={"steps": len(steps)})
+    return steps
+
+
+def _first_taken(campaign_id: UUID, positions: list[int]) -> PositionTaken | None:
+    held = CampaignStep.objects.filter(campaign_id=campaign_id, position__in=positions)
+    held_positions = set(held.values_list("position", flat=True))
+    first = next((position for position in positions if position in held_positions), None)
+    return None if first is None else position_taken(campaign_id, first)
+
+
+@retried
+def reorder_steps(
+    campaign_id: UUID, step_ids: Sequence[str], *, actor: Actor, if_match: IfMatch = None
+) -> list[CampaignStep]:
+    """Renumber the steps from 0 in the order of `step_ids`, which must be exactly the campaign's.
+
+    Raises NotFound, VersionMismatch, StepSetMismatch or CampaignNotEditable.
+    """
+    with locked(campaign_id) as campaign:
+        match_list(campaign_id, if_match)
+        current = _steps_by_id(campaign_id)
+        _require_known(step_ids, current, missing=[step_id for step_id in current if step_id not in set(step_ids)])
+        require_editable(campaign)
+        desired = [
+            DesiredStep(current[step_id].id, current[step_id].fields._replace(position=position))
+            for position, step_id in enumerate(step_ids)
+        ]
+        steps, counts = _rearrange(campaign_id, current, desired)
+        if counts["changed"]:
+            history.record(actor, Action.STEPS_REORDERED, campaign_id, after={"steps": counts["changed"]})
+    return steps
+
+
+@retried
+def replace_steps(
+    campaign_id: UUID, desired: Sequence[DesiredStep], *, actor: Actor, if_match: IfMatch = None
+) -> list[CampaignStep]:
+    """Make `desired`, whose positions differ from each other, the whole sequence; returns it in order.
+
+    Steps with an id are kept and changed, the others added, the absent removed. Raises NotFound, VersionMismatch,
+    StepSetMismatch (an id that is no step of the campaign's, or twice in `desired`) or CampaignNotEditable.
+    """
+    with locked(campaign_id) as campaign:
+        match_list(campaign_id, if_match)
+        current = _steps_by_id(campaign_id)
+        _require_known(["" if step.id is None else str(step.id) for step in desired], current)
+        require_editable(campaign)
+        steps, counts = _rearrange(campaign_id, current, desired)
+        if any(counts.values()):
+            history.record(actor, Action.STEPS_REPLACED, campaign_id, after=dict(counts))
+    return steps
+
+
+def match_list(campaign_id: UUID, if_match: IfMatch) -> None:
+    """Raises VersionMismatch where the whole list's entity tag is another."""
+    if if_match is not None:
+        match_version(step_list_etag(campaign_id), if_match)
+
+
+def copy_steps(source_id: UUID, target_id: UUID) -> int:
+    """Give an empty campaign copies of another's steps, with ids of their own; returns how many. Locks nothing."""
+    source = CampaignStep.objects.filter(campaign_id=source_id)
+    steps = [CampaignStep(id=new_id(), campaign_id=target_id, **step.fields._asdict()) for step in source]
+    write_steps(steps)
+    return len(steps)
+
+
+def _steps_by_id(campaign_id: UUID) -> dict[str, CampaignStep]:
+    steps = CampaignStep.objects.filter(campaign_id=campaign_id).order_by("position")
+    return {str(step.id): step for step in steps}
+
+
+def _require_known(given: Sequence[str], current: dict[str, CampaignStep], missing: Iterable[str] = ()) -> None:
+    seen: set[str] = set()
+    unknown, repeated = {}, {}
+    for index, step_id in enumerate(given):
+        if not step_id:
+            continue
+        if step_id in seen:
+            repeated[index] = step_id
+        elif step_id not in current:
+            unknown[index] = step_id
+        seen.add(step_id)
+    missing = list(missing)
+    if unknown or repeated or missing:
+        raise StepSetMismatch(missing=missing, unknown=unknown, repeated=repeated)
+
+
+def _rearrange(
+    campaign_id: UUID, current: dict[str, CampaignStep], desired: Sequence[DesiredStep]
+) -> tuple[list[CampaignStep], Counter[str]]:
+    """Write the difference between the two sequences; returns the new one in order, and what was done to how many."""
+    kept = {str(step.id) for step in desired if step.id}
+    removed = [step.id for step_id, step in current.items() if step_id not in kept]
+    steps, changed, moved = [], [], []
+    counts = Counter({"added": 0, "changed": 0, "removed": len(removed)})
+    for step_id, fields in sorted(desired, key=lambda step: step.fields.position):
+        step = current.get(str(step_id))
+        if step is None:
+            step = CampaignStep(id=new_id(), campaign_id=campaign_id, **fields._asdict())
+            changed.append(step)
+            counts["added"] += 1
+        elif after := history.difference(step.fields._asdict(), fields._asdict())[1]:
+            moved += [step.id] if "position" in after else []
+            for name, value in after.items():
+                setattr(step, name, value)
+            step.version += 1
+            changed.append(step)
+            counts["changed"] += 1
+        steps.append(step)
+    rows = CampaignStep.objects.filter(campaign_id=campaign_id)
+    if removed:
+        rows.filter(pk__in=removed).delete()
+    if moved:  # out of each other's way: the unique constraint is checked row by row
+        rows.filter(pk__in=moved).update(position=F("position") + CampaignStep.PARKING)
+    write_steps(changed)
+    return steps, counts
+
+
+# --- Writing rows ----------------------------------------------------------------------------------------------------
+
+# All rows are one JSON parameter, so that their number is bound by no limit on parameters (32,766 on SQLite, and 999
+# in Django's idea of it). A step that exists is changed, unless it is another campaign's.
+WRITE_STEPS = """
+INSERT INTO campaigns_campaignstep
+    (id, campaign_id, position, template_id, template_version_id, delay_minutes, variables, version,
+     created_at, updated_at)
+{rows}
+ON CONFLICT (id) DO UPDATE SET
+    position = excluded.position, template_id = excluded.template_id,
+    template_version_id = excluded.template_version_id, delay_minutes = excluded.delay_minutes,
+    variables = excluded.variables, version = excluded.version, updated_at = excluded.updated_at
+"""
+ROWS = {
+    "postgresql": """
+    SELECT id, campaign_id, position, template_id, template_version_id, delay_minutes, variables, version,
+        %(now)s, %(now)s
+    FROM jsonb_to_recordset(%(rows)s::jsonb) AS row (id uuid, campaign_id uuid, position bigint, template_id text,
+        template_version_id text, delay_minutes integer, variables jsonb, version bigint)
+    """,
+    "sqlite": """
+    SELECT json_extract(value, '$.id'), json_extract(value, '$.campaign_id'), json_extract(value, '$.position'),
+        json_extract(value, '$.template_id'), json_extract(value, '$.template_version_id'),
+        json_extract(value, '$.delay_minutes'), json_extract(value, '$.variables'), json_extract(value, '$.version'),
+        %(now)s, %(now)s
+    FROM json_each(%(rows)s) WHERE true
+    """,
+}
+
+
+def write_steps(steps: Sequence[CampaignStep]) -> None:
+    """Insert or overwrite rows by id, in one statement. The caller holds the lock and has freed the positions."""
+    if not steps:
+        return
+    now = connection.ops.adapt_datetimefield_value(timezone.now())
+    parameters = {"rows": json.dumps([_row(step) for step in steps]), "now": now}
+    with connection.cursor() as cursor:
+        cursor.execute(WRITE_STEPS.format(rows=ROWS[connection.vendor]), parameters)
+
+
+def _row(step: CampaignStep) -> dict[str, Any]:
+    # SQLite has no type for UUIDs: Django keeps them there as 32 hexadecimal digits, which PostgreSQL reads as well.
+    return {
+        "id": step.id.hex,
+        "campaign_id": step.campaign_id.hex,
+        **step.fields._asdict(),
+        "version": step.version,
+    }

@@ -1,0 +1,33 @@
+"""Entity tags of what the API shows, and the check that a caller's copy is the current one."""
+
+import hashlib
+from uuid import UUID
+
+from campaigns.exceptions import NotFound, VersionMismatch
+from campaigns.models import Campaign, CampaignStep
+
+# The entity tags, without quotes, of which the current one must be one; None asks for nothing.
+IfMatch = tuple[str, ...] | None
+
+
+def match_version(etag: str, if_match: IfMatch) -> None:
+    """Raises VersionMismatch. Only under the campaign's lock does the answer stay true."""
+    if if_match is not None and etag not in if_match:
+        raise VersionMismatch(f'"{etag}"')
+
+
+def step_list_etag(campaign_id: UUID) -> str:
+    """The entity tag of a campaign's whole step list: a digest of the ordered (id, version) of every step."""
+    steps = CampaignStep.objects.filter(campaign_id=campaign_id).order_by("position")
+    digest = hashlib.sha256()
+    for step_id, version in steps.values_list("id", "version").iterator(chunk_size=5_000):
+        digest.update(step_id.bytes + version.to_bytes(8, "big"))
+    return digest.hexdigest()[:32]
+
+
+def current_campaign(campaign_id: UUID) -> Campaign:
+    """A campaign with its totals, and so with an entity tag. Raises NotFound."""
+    campaign = Campaign.objects.with_totals().filter(pk=campaign_id).first()
+    if campaign is None:
+        raise NotFound("campaign", campaign_id)
+    return campaign
