@@ -65,7 +65,7 @@ class AccessTokenAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[TokenUser, dict[str, Any]] | None:
         header = request.META.get("HTTP_AUTHORIZATION", "")
-        if header[:6].lower() != "bearer":
+        if header.partition(" ")[0].lower() != "bearer":
             return None  # no token, or a scheme that isn't ours: RFC 6750 section 3.1 wants no error code for that
         if len(header) > MAX_TOKEN_LENGTH:
             raise invalid_token("it is too long")
