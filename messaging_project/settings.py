@@ -9,6 +9,7 @@ from pathlib import Path
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
+from messaging_project.api.token_settings import access_tokens, required_scopes
 from messaging_project.environment import Environment, local_secrets
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -156,16 +157,10 @@ REST_FRAMEWORK = {
 }
 
 # --- Access tokens: either an identity provider's JWKS or one HS256 key; without both, no token is accepted ----------
-ACCESS_TOKENS = {
-    "ISSUER": env.text("JWT_ISSUER", "http://localhost:8000/" if LOCAL else ""),
-    "AUDIENCE": env.text("JWT_AUDIENCE", "messaging"),
-    "JWKS_URL": env.text("JWT_JWKS_URL"),
-    "ALGORITHMS": env.words("JWT_ALGORITHMS", ("RS256", "ES256")),
-    "HS256_KEY": env.text("JWT_HS256_KEY", _local_token_key if not env.text("JWT_JWKS_URL") else ""),
-    "LEEWAY_SECONDS": env.integer("JWT_LEEWAY_SECONDS", default=30),
-}
+ACCESS_TOKENS = access_tokens(env, local_key=_local_token_key)
 # The scopes that an operation needs, e.g. "addStep=campaigns:write,*=campaigns:read". None are needed by default.
 REQUIRED_SCOPES = env.words("API_REQUIRED_SCOPES")
+required_scopes(REQUIRED_SCOPES)  # stops the start when they can't be read
 
 # --- Logging ---------------------------------------------------------------------------------------------------------
 LOGGING = {

@@ -1,7 +1,14 @@
 from django.apps import AppConfig
+from django.core.checks import Tags, register
 
 
 class ApiConfig(AppConfig):
     name = "messaging_project.api"
     label = "messaging_api"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from messaging_project.api import openapi  # noqa: F401 - registers the security scheme
+        from messaging_project.api.checks import check_required_scopes
+
+        register(check_required_scopes, Tags.security)

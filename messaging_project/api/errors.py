@@ -11,7 +11,6 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.views import defaults
 from rest_framework import exceptions, status
 from rest_framework.response import Response
-from rest_framework.views import set_rollback
 
 from messaging_project.api.json import PayloadTooLarge, render
 from messaging_project.api.request_id import HEADER, current_request_id
@@ -108,7 +107,6 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
         logger.error("%s %s: %s", request.method, request.path, error.error, exc_info=exc)
         if is_unavailable(exc):
             discard_broken_connections()
-    set_rollback()
     headers = {**_framework_headers(exc), **error.headers}
     response = Response(envelope(error.error, error.message, error.details), status=error.status_code, headers=headers)
     # django.request would log a 5xx a second time, without its cause.

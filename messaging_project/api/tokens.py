@@ -1,17 +1,189 @@
-"""Access tokens: none is accepted until keys are configured."""
+"""Access tokens: who calls (JWT, RFC 7519; Bearer, RFC 6750) and whether the token's scopes suffice.
 
+README.md tells operators how to configure an identity provider; docs/access-tokens.md has the details.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import jwt
+from django.conf import settings
+from jwt.utils import base64url_decode
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.permissions import IsAuthenticated
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
+
+from messaging_project.api import token_settings
+from messaging_project.api.errors import APIError
+from messaging_project.api.key_server import PAUSE_SECONDS, KeysUnavailable, key_server
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView  # which imports this module, by way of the settings
+
+CHALLENGE = 'Bearer realm="messaging"'
+CREDENTIALS = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.ASCII | re.IGNORECASE)  # RFC 6750 section 2.1
+MAX_TOKEN_LENGTH = 16_384  # far above what identity providers issue; no work is done for more
+MAX_SUBJECT_LENGTH = 255  # OpenID Connect Core 1.0 section 2
+UNUSABLE_IN_SUBJECT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # no database or log line takes all of these
+SUBJECT_RULE = f"its sub claim must be 1 to {MAX_SUBJECT_LENGTH} printable characters"
+REQUIRED_CLAIMS = ("exp", "sub", "iss", "aud")
+REASONS: dict[type[Exception], str] = {
+    jwt.ExpiredSignatureError: "it has expired",
+    jwt.ImmatureSignatureError: "it is not valid yet",
+    jwt.InvalidAudienceError: "it is for another audience",
+    jwt.InvalidIssuerError: "it is from another issuer",
+    jwt.InvalidSignatureError: "its signature is wrong",
+    jwt.InvalidAlgorithmError: "its algorithm is not accepted here",
+    jwt.exceptions.InvalidSubjectError: SUBJECT_RULE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TokenUser:
+    """The principal of a request: the subject of a verified access token. It has no row in the database."""
+
+    is_authenticated: ClassVar[bool] = True
+
+    issuer: str
+    subject: str
+    scopes: frozenset[str]
+
+    @property
+    def pk(self) -> str:
+        """Identifies the caller to what keys on a user, such as DRF's throttles: a subject is unique per issuer."""
+        return f"{self.issuer} {self.subject}"
 
 
 class AccessTokenAuthentication(BaseAuthentication):
-    def authenticate(self, request: Request) -> None:
-        return None
+    """Takes a JWT from the Authorization header, and from nowhere else.
+
+    Raises APIError: 401 for a token that doesn't hold, 503 when the identity provider's keys can't be fetched.
+    """
+
+    def authenticate(self, request: Request) -> tuple[TokenUser, dict[str, Any]] | None:
+        header = request.META.get("HTTP_AUTHORIZATION", "")
+        if header.partition(" ")[0].lower() != "bearer":
+            return None  # no token, or a scheme that isn't ours: RFC 6750 section 3.1 wants no error code for that
+        if len(header) > MAX_TOKEN_LENGTH:
+            raise invalid_token("it is too long")
+        if not (credentials := CREDENTIALS.fullmatch(header)):
+            raise invalid_token("the Authorization header must be Bearer, a space and one token")
+        claims = verified_claims(credentials[1])
+        return TokenUser(claims["iss"], claims["sub"], scopes_of(claims)), claims
 
     def authenticate_header(self, request: Request) -> str:
-        return 'Bearer realm="messaging"'
+        return CHALLENGE
 
 
-class HasRequiredScopes(IsAuthenticated):
-    """Whoever is authenticated may call everything."""
+class HasRequiredScopes(BasePermission):
+    """Any authenticated caller; where settings.REQUIRED_SCOPES names the view's operation, one with its scopes.
+
+    The view tells its OpenAPI operation id as `operation_id`; one that doesn't, or that isn't named, falls under "*".
+    """
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        if not getattr(request.user, "is_authenticated", False):
+            return False  # DRF makes it a 401
+        scopes = _required_scopes(tuple(settings.REQUIRED_SCOPES))
+        required = scopes.get(getattr(view, "operation_id", None) or "*", scopes.get("*", frozenset()))
+        if required <= getattr(request.user, "scopes", frozenset()):
+            return True
+        names = sorted(required)
+        raise APIError(
+            403,
+            "insufficient_scope",
+            f"This operation needs an access token with the scopes {', '.join(names)}: request one that has them.",
+            {"required_scopes": names},
+            {"WWW-Authenticate": f'{CHALLENGE}, error="insufficient_scope", scope="{" ".join(names)}"'},
+        )
+
+
+def verified_claims(token: str) -> dict[str, Any]:
+    """The claims of a token whose signature, issuer, audience, times and subject all hold; else raises APIError."""
+    configured = settings.ACCESS_TOKENS
+    try:
+        key, algorithms = _key(token)
+        claims = jwt.decode(
+            token,
+            key,
+            algorithms,
+            issuer=configured["ISSUER"],
+            audience=configured["AUDIENCE"],
+            leeway=configured["LEEWAY_SECONDS"],
+            options={"require": list(REQUIRED_CLAIMS)},
+        )
+    except jwt.MissingRequiredClaimError as error:
+        raise invalid_token(f"it has no {error.claim} claim") from error
+    except jwt.PyJWTError as error:
+        raise invalid_token(REASONS.get(type(error), "it is malformed")) from error
+    except KeysUnavailable as error:
+        raise APIError(
+            503,
+            "unavailable",
+            f"The access token can't be checked now, because the identity provider's keys are out of reach: "
+            f"try again in {PAUSE_SECONDS} seconds.",
+            headers={"Retry-After": str(PAUSE_SECONDS)},
+        ) from error
+    if not is_subject(claims["sub"]):
+        raise invalid_token(SUBJECT_RULE)
+    return claims
+
+
+def scopes_of(claims: dict[str, Any]) -> frozenset[str]:
+    """The scopes in a token's `scope` claim: one string, separated by spaces (RFC 8693 section 4.2)."""
+    scope = claims.get("scope", "")
+    if not isinstance(scope, str):
+        raise invalid_token("its scope claim must be one string")
+    return frozenset(filter(None, scope.split(" ")))
+
+
+def is_subject(value: str) -> bool:
+    return len(value) <= MAX_SUBJECT_LENGTH and bool(value.strip()) and not UNUSABLE_IN_SUBJECT.search(value)
+
+
+def invalid_token(reason: str) -> APIError:
+    """The 401 for a token that was given and doesn't hold. `reason` must quote nothing that the caller sent."""
+    return APIError(
+        401,
+        "unauthenticated",
+        f"The access token is refused: {reason}. Get a new one and send it as `Authorization: Bearer <token>`.",
+        headers={"WWW-Authenticate": f'{CHALLENGE}, error="invalid_token", error_description="{reason}"'},
+    )
+
+
+def _key(token: str) -> tuple[jwt.PyJWK | str, list[str]]:
+    """What `token` is to be verified with, and the algorithms to accept: from the settings, whatever it claims."""
+    configured = settings.ACCESS_TOKENS
+    if url := configured["JWKS_URL"]:
+        header = _unverified_header(token)
+        kid, algorithm = header.get("kid"), header.get("alg")
+        if algorithm not in configured["ALGORITHMS"]:
+            raise jwt.InvalidAlgorithmError
+        if not isinstance(kid, str | None):
+            raise jwt.DecodeError
+        if key := key_server(url, tuple(configured["ALGORITHMS"])).key(kid, algorithm):
+            return key, [algorithm]
+        raise invalid_token("its signing key is unknown")
+    if configured["HS256_KEY"]:
+        return configured["HS256_KEY"], ["HS256"]
+    raise invalid_token("this service has no key to check it with until its operator sets JWT_JWKS_URL")
+
+
+def _unverified_header(token: str) -> dict[str, Any]:
+    # jwt.get_unverified_header() decodes and checks all of the token, which jwt.decode() then does again:
+    # that makes a third of the whole cost.
+    try:
+        header = json.loads(base64url_decode(token.partition(".")[0]))
+    except (ValueError, RecursionError) as error:
+        raise jwt.DecodeError from error
+    if not isinstance(header, dict):
+        raise jwt.DecodeError
+    return header
+
+
+@lru_cache
+def _required_scopes(words: tuple[str, ...]) -> dict[str, frozenset[str]]:
+    return token_settings.required_scopes(words)

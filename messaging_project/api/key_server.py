@@ -1,0 +1,115 @@
+"""An identity provider's public keys: fetched from its JWKS (RFC 7517), kept, and renewed without being flooded."""
+
+import logging
+from collections.abc import Sequence
+from functools import lru_cache
+from math import inf
+from threading import Lock
+from time import monotonic
+from typing import Any
+
+from jwt import PyJWK, PyJWKClient, PyJWTError
+
+logger = logging.getLogger(__name__)
+
+FETCH_TIMEOUT_SECONDS = 3  # for each of: connect, and each wait for more bytes
+FRESH_SECONDS = 300  # after which the keys are fetched again
+USABLE_SECONDS = 3_600  # after which, with the key server still out of reach, the keys are no longer trusted
+PAUSE_SECONDS = 5  # between two fetches, whatever came of the first
+
+
+class KeysUnavailable(Exception):
+    """The key server can't be reached or answers with something else than keys; worth another try in PAUSE_SECONDS."""
+
+
+class KeyServer:
+    """The signing keys behind one JWKS address, shared by all threads of the process.
+
+    PyJWKClient fetches here and caches nothing: its own cache would let each request of an outage wait for the
+    timeout in turn, and would drop good keys the moment they are FRESH_SECONDS old.
+    """
+
+    def __init__(self, url: str, algorithms: Sequence[str]) -> None:
+        self._client = PyJWKClient(url, cache_jwk_set=False, timeout=FETCH_TIMEOUT_SECONDS)
+        self._algorithms = algorithms
+        self._fetching = Lock()
+        self._keys: dict[tuple[str | None, str], PyJWK] = {}
+        self._fetched_at = self._tried_at = -inf
+        self._failing = False
+
+    def key(self, kid: str | None, algorithm: str) -> PyJWK | None:
+        """The key that signs with `algorithm` under the id `kid`, or None if the provider has none such.
+
+        Without a `kid`, the only key for that algorithm. Fetches when the keys are old or lack this one; waits for a
+        fetch only when there is no key to go on with. Raises KeysUnavailable when the answer can't be known.
+        """
+        key = self._find(kid, algorithm)
+        if key is None or monotonic() - self._fetched_at > FRESH_SECONDS:
+            self._renew(wait=key is None)
+            key = self._find(kid, algorithm)
+        if key is None and self._failing:
+            raise KeysUnavailable
+        return key
+
+    def _find(self, kid: str | None, algorithm: str) -> PyJWK | None:
+        if monotonic() - self._fetched_at > USABLE_SECONDS:
+            return None
+        if kid is not None:
+            return self._keys.get((kid, algorithm))
+        candidates = [key for (_, name), key in self._keys.items() if name == algorithm]
+        return candidates[0] if len(candidates) == 1 else None
+
+    def _renew(self, *, wait: bool) -> None:
+        if not self._fetching.acquire(blocking=wait):
+            return
+        try:
+            # Tokens with made-up key ids all come here, and so do those that waited for the fetch just done.
+            if monotonic() - self._tried_at >= PAUSE_SECONDS:
+                self._fetch()
+        finally:
+            self._fetching.release()
+
+    def _fetch(self) -> None:
+        try:
+            self._keys = usable_keys(self._client.fetch_data(), self._algorithms)
+            self._fetched_at = monotonic()
+            self._failing = False
+        except Exception as error:  # another party's answer, whatever it is, must not become a 500
+            self._failing = True
+            logger.warning("The keys of JWT_JWKS_URL can't be fetched: %s: %s", type(error).__name__, error)
+        finally:
+            self._tried_at = monotonic()
+
+
+def usable_keys(document: dict[str, Any], algorithms: Sequence[str]) -> dict[tuple[str | None, str], PyJWK]:
+    """The keys of a JWK set by key id and algorithm, for signatures and `algorithms` only.
+
+    A key that names no `alg` (RFC 7517 section 4.4: it may) serves each algorithm that its type allows. A key that
+    can't be used is left out; a set without any usable key raises ValueError.
+    """
+    keys: dict[tuple[str | None, str], PyJWK] = {}
+    for jwk in document["keys"]:
+        if jwk.get("use", "sig") != "sig":
+            continue
+        for algorithm in algorithms:
+            if jwk.get("alg", algorithm) == algorithm and (key := _usable_key(jwk, algorithm)):
+                keys.setdefault((jwk.get("kid"), algorithm), key)
+    if not keys:
+        raise ValueError(f"the answer has no usable signing key for {', '.join(algorithms)}")
+    return keys
+
+
+def _usable_key(jwk: dict[str, Any], algorithm: str) -> PyJWK | None:
+    """None for a key of another type or curve, one that can't be read, and one too short to trust."""
+    try:
+        key = PyJWK(jwk, algorithm)
+        too_short = key.Algorithm.check_key_length(key.Algorithm.prepare_key(key.key))
+    except PyJWTError:
+        return None
+    return None if too_short else key
+
+
+@lru_cache
+def key_server(url: str, algorithms: tuple[str, ...]) -> KeyServer:
+    """The process's one KeyServer for these settings."""
+    return KeyServer(url, algorithms)
