@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from campaigns.history import Actor, ActorType
+from campaigns.history import Actor, ActorType, HistoryEntry
 from campaigns.models import Campaign, CampaignStep
 from campaigns.rules import StepFields
 
@@ -40,3 +40,16 @@ def step_fields(position: int = 0, **fields: Any) -> StepFields:
 def positions(campaign: Campaign) -> list[int]:
     """Where the campaign's steps are, as stored."""
     return list(campaign.steps.order_by("position").values_list("position", flat=True))
+
+
+def stored() -> list[dict[str, Any]]:
+    """Every row that the app keeps: two equal answers mean that nothing was written in between."""
+    return [row for model in (Campaign, CampaignStep, HistoryEntry) for row in model.objects.order_by("pk").values()]
+
+
+def history_of(campaign: Campaign) -> list[dict[str, Any]]:
+    """What the history says of a campaign, oldest first, without ids and times."""
+    entries = HistoryEntry.objects.filter(campaign_id=campaign.id).order_by("id")
+    return list(
+        entries.values("actor_type", "actor_issuer", "actor_id", "actor_name", "action", "step_id", "before", "after")
+    )
