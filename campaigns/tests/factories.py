@@ -1,0 +1,55 @@
+"""Campaigns and steps in any state, straight into the database; and the JSON bodies that ask for them."""
+
+from typing import Any
+
+from campaigns.history import Actor, ActorType, HistoryEntry
+from campaigns.models import Campaign, CampaignStep
+from campaigns.rules import StepFields
+
+ACTOR = Actor(ActorType.COMMAND, "tests", "tests")
+
+
+def make_campaign(*, status: str = "draft", steps: int = 0, name: str = "Welcome", **fields: Any) -> Campaign:
+    """A campaign of any status, with `steps` steps at the positions 0, 1, 2, …"""
+    campaign = Campaign.objects.create(name=name, status=status, **fields)
+    CampaignStep.objects.bulk_create(new_step(campaign, position) for position in range(steps))
+    return campaign
+
+
+def make_step(campaign: Campaign, position: int = 0, **fields: Any) -> CampaignStep:
+    step = new_step(campaign, position, **fields)
+    step.save(force_insert=True)
+    return step
+
+
+def new_step(campaign: Campaign, position: int, **fields: Any) -> CampaignStep:
+    """A step that isn't saved; each position has template ids of its own."""
+    return CampaignStep(campaign=campaign, **step_body(position, **fields))
+
+
+def step_body(position: int = 0, **fields: Any) -> dict[str, Any]:
+    """The body of a POST of a step: what the contract requires, and `fields`."""
+    return {"position": position, "template_id": f"t{position}", "template_version_id": f"t{position}-v1", **fields}
+
+
+def step_fields(position: int = 0, **fields: Any) -> StepFields:
+    """The same as the functions of `sequence` take it."""
+    return StepFields(**{"delay_minutes": 0, "variables": {}, **step_body(position, **fields)})
+
+
+def positions(campaign: Campaign) -> list[int]:
+    """Where the campaign's steps are, as stored."""
+    return list(campaign.steps.order_by("position").values_list("position", flat=True))
+
+
+def stored() -> list[dict[str, Any]]:
+    """Every row that the app keeps: two equal answers mean that nothing was written in between."""
+    return [row for model in (Campaign, CampaignStep, HistoryEntry) for row in model.objects.order_by("pk").values()]
+
+
+def history_of(campaign: Campaign) -> list[dict[str, Any]]:
+    """What the history says of a campaign, oldest first, without ids and times."""
+    entries = HistoryEntry.objects.filter(campaign_id=campaign.id).order_by("id")
+    return list(
+        entries.values("actor_type", "actor_issuer", "actor_id", "actor_name", "action", "step_id", "before", "after")
+    )
