@@ -1,0 +1,105 @@
+"""Runs a command on PostgreSQL: `python -m scripts.postgresql pytest -k races`.
+
+The command finds the server in DATABASE_URL: TEST_DATABASE_URL's, or else a temporary one that is removed afterwards.
+"""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from scripts.machine import postgresql_binaries
+
+# Durability is of no use to data that is thrown away; the connections are those of every worker's pool at once.
+SERVER_OPTIONS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=300"
+
+
+def main() -> None:
+    signal.signal(signal.SIGTERM, exit_on_signal)
+    with database_url() as url:
+        code = run(sys.argv[1:], os.environ | {"DATABASE_URL": url})
+    sys.exit(code)
+
+
+@contextmanager
+def database_url() -> Iterator[str]:
+    """The address of a server on which the tests may create databases."""
+    if given := os.environ.get("TEST_DATABASE_URL"):
+        yield given
+    else:
+        with temporary_cluster(postgresql_binaries()) as url:
+            yield url
+
+
+@contextmanager
+def temporary_cluster(binaries: Path) -> Iterator[str]:
+    """A server that only this user can reach, by a socket in a folder of its own; removed at the end, come what may."""
+    owner = _unprivileged_user()
+    # A short path: a socket's has at most 107 bytes. Not in root's TMPDIR, which the owner may be unable to enter.
+    folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp" if owner else None))  # noqa: S108 - a new folder, mode 0700
+    # PostgreSQL leaves the folder that it was started in: root's might be closed to the owner.
+    ctl = [*_as(owner), str(binaries / "pg_ctl"), f"--pgdata={folder / 'data'}", "--silent"]
+    try:
+        if owner:
+            shutil.chown(folder, owner)
+        _checked([*_as(owner), str(binaries / "initdb"), f"--pgdata={folder / 'data'}", "--username=postgres",
+                  "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"], folder)  # fmt: skip
+        options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' {SERVER_OPTIONS}"
+        _checked([*ctl, f"--log={folder / 'log'}", f"--options={options}", "--wait", "start"], folder)
+        yield f"postgres://postgres@{quote(str(folder), safe='')}/postgres"
+    finally:
+        # A second signal must not leave the server behind.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        if (folder / "data" / "postmaster.pid").exists():
+            subprocess.run([*ctl, "--mode=immediate", "stop"], cwd=folder, check=False)
+        shutil.rmtree(folder)
+
+
+def run(command: list[str], environment: dict[str, str]) -> int:
+    """The command's exit code. Ctrl-C reaches it from the terminal, a SIGTERM is passed on; it is waited for."""
+    child = subprocess.Popen(command, env=environment)
+    before = {
+        signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: child.terminate()),
+    }
+    code = child.wait()
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    return code if code >= 0 else 128 - code
+
+
+def exit_on_signal(number: int, _frame: object) -> None:
+    sys.exit(128 + number)
+
+
+def _unprivileged_user() -> str | None:
+    """Whom to start the server as: PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return None
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return next(name for name in ("postgres", "nobody") if name in names)
+
+
+def _as(user: str | None) -> list[str]:
+    return ["runuser", "-u", user, "--"] if user else []
+
+
+def _checked(command: list[str], folder: Path) -> None:
+    answer = subprocess.run(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    if answer.returncode:
+        log = folder / "log"
+        sys.exit(f"PostgreSQL didn't start:\n{answer.stdout}{log.read_text() if log.exists() else ''}")
+
+
+if __name__ == "__main__":
+    main()
