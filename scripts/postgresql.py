@@ -10,9 +10,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from urllib.parse import quote
 
 from scripts.machine import postgresql_binaries
@@ -22,8 +23,7 @@ SERVER_OPTIONS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off
 
 
 def main() -> None:
-    signal.signal(signal.SIGTERM, exit_on_signal)
-    with database_url() as url:
+    with ending_on_signals(), database_url() as url:
         code = run(sys.argv[1:], os.environ | {"DATABASE_URL": url})
     sys.exit(code)
 
@@ -55,29 +55,47 @@ def temporary_cluster(binaries: Path) -> Iterator[str]:
         _checked([*ctl, f"--log={folder / 'log'}", f"--options={options}", "--wait", "start"], folder)
         yield f"postgres://postgres@{quote(str(folder), safe='')}/postgres"
     finally:
-        # A second signal must not leave the server behind.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
-        if (folder / "data" / "postmaster.pid").exists():
-            subprocess.run([*ctl, "--mode=immediate", "stop"], cwd=folder, check=False)
-        shutil.rmtree(folder)
+        with _on_signals(signal.SIG_IGN):  # a second signal must not leave the server behind
+            if (folder / "data" / "postmaster.pid").exists():
+                subprocess.run([*ctl, "--mode=immediate", "stop"], cwd=folder, check=False)
+            shutil.rmtree(folder)
 
 
 def run(command: list[str], environment: dict[str, str]) -> int:
-    """The command's exit code. Ctrl-C reaches it from the terminal, a SIGTERM is passed on; it is waited for."""
+    """The command's exit code. After a signal it waits for the command to end, and exits itself.
+
+    Ctrl-C reaches the command from the terminal; a SIGTERM is passed on.
+    """
     child = subprocess.Popen(command, env=environment)
-    before = {
-        signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN),
-        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: child.terminate()),
-    }
-    code = child.wait()
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    received: list[int] = []
+
+    def pass_on(number: int, _frame: object) -> None:
+        received.append(number)
+        if number == signal.SIGTERM:
+            child.terminate()
+
+    with _on_signals(pass_on):
+        code = child.wait()
+    if received:
+        sys.exit(128 + received[0])
     return code if code >= 0 else 128 - code
 
 
-def exit_on_signal(number: int, _frame: object) -> None:
-    sys.exit(128 + number)
+@contextmanager
+def ending_on_signals() -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the block like any other exit, so that what it started is cleaned up."""
+    with _on_signals(lambda number, _frame: sys.exit(128 + number)):
+        yield
+
+
+@contextmanager
+def _on_signals(handler: Callable[[int, FrameType | None], object] | signal.Handlers) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)
 
 
 def _unprivileged_user() -> str | None:

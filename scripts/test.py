@@ -1,14 +1,13 @@
 """`make test`: the whole suite on SQLite and on PostgreSQL, browser included, and the coverage of both together."""
 
 import json
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 from scripts.lint import without_project_settings
 from scripts.machine import chromium
-from scripts.postgresql import database_url, exit_on_signal, run
+from scripts.postgresql import database_url, ending_on_signals, run
 
 # A worker for each core; beyond four they cost more in test databases than they save.
 PYTEST = [sys.executable, "-m", "pytest", "--browser", "--numprocesses=auto", "--maxprocesses=4", "--cov-report="]
@@ -17,10 +16,10 @@ FLOOR = 95  # per cent of lines and branches that the two runs together must rea
 
 
 def main() -> None:
-    signal.signal(signal.SIGTERM, exit_on_signal)
     environment = without_project_settings() | {"CHROMIUM": str(chromium())}
     subprocess.run([*COVERAGE, "erase"], check=True)
-    with database_url() as url:  # first of all, so that a machine without PostgreSQL says so at once
+    # The server comes first, so that a machine without PostgreSQL says so at once.
+    with ending_on_signals(), database_url() as url:
         faults = suite("SQLite", environment) + suite("PostgreSQL", environment | {"DATABASE_URL": url})
     subprocess.run([*COVERAGE, "combine", "--quiet"], check=True)
     covered = run([*COVERAGE, "report", f"--fail-under={FLOOR}"], environment) == 0
