@@ -1,4 +1,4 @@
-"""The error envelope `{error, message, details?}`: an exception handler for DRF, and handlers for the rest of Django."""
+"""The error envelope `{error, message, details?}`: an exception handler for DRF, and handlers for Django's own errors."""
 
 import logging
 from collections.abc import Iterator
