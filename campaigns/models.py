@@ -159,7 +159,8 @@ class Campaign(models.Model):
 
         Adding a step doesn't touch the campaign's row, so its version alone would miss it. Needs `with_totals()`.
         """
-        return f"{self.version}-{self.step_count}-{self.total_delay_minutes}"
+        totals: Any = self
+        return f"{self.version}-{totals.step_count}-{totals.total_delay_minutes}"
 
     @property
     def is_editable(self) -> bool:

@@ -104,7 +104,7 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = env.text("DJANGO_STATIC_ROOT") or None  # where collectstatic puts copies for another server to serve
 WHITENOISE_USE_FINDERS = True  # nothing has to be collected before the first start
 WHITENOISE_AUTOREFRESH = DEBUG
 
@@ -112,10 +112,10 @@ WHITENOISE_AUTOREFRESH = DEBUG
 _database_url = env.text("DATABASE_URL", f"sqlite:///{BASE_DIR / 'db.sqlite3'}")
 try:
     _database = dj_database_url.parse(_database_url)
-except ValueError as error:  # its message repeats the address, password included
+except ValueError:
     raise ImproperlyConfigured(
         "DATABASE_URL can't be read: set it to postgres://user:password@host:5432/name or sqlite:////absolute/path."
-    ) from error
+    ) from None  # the cause may repeat a part of the password
 _options = _database.setdefault("OPTIONS", {})
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     # IMMEDIATE takes the write lock when a transaction starts: a DEFERRED one that only later turns into a write
@@ -126,17 +126,25 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 elif _database["ENGINE"] == "django.db.backends.postgresql":
-    _options["pool"] = {
+    _pool = {
         "min_size": env.integer("DATABASE_POOL_MIN_SIZE", default=2),
         "max_size": env.integer("DATABASE_POOL_MAX_SIZE", default=10, minimum=1),
         "timeout": env.integer("DATABASE_POOL_TIMEOUT_SECONDS", default=5, minimum=1),
     }
+    if _pool["min_size"] > _pool["max_size"]:
+        raise ImproperlyConfigured(
+            f"DATABASE_POOL_MIN_SIZE is {_pool['min_size']}, more than DATABASE_POOL_MAX_SIZE, which is "
+            f"{_pool['max_size']}: set one of them."
+        )
+    _options["pool"] = _pool
     if _lock_timeout := env.integer("DATABASE_LOCK_TIMEOUT_MS", default=5_000):
         _options["options"] = f"{_options.get('options', '')} -c lock_timeout={_lock_timeout}".strip()
     _options.setdefault("connect_timeout", 5)
 else:
     raise ImproperlyConfigured("DATABASE_URL names an unsupported database: use postgres:// or sqlite://.")
 DATABASES = {"default": _database}
+# Whether `manage.py load_demo` may write its campaigns and its account: of itself only where nothing else can be.
+DEMO = env.flag("DEMO", default=LOCAL and not env.text("DATABASE_URL"))
 
 # --- API -------------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {

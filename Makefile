@@ -1,0 +1,35 @@
+# One command for each thing that one does with the project: `make help` lists them.
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := sh scripts/install.sh $(VENV)
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	--custom-compile-command "make requirements"
+
+.PHONY: help run test lint requirements
+.DEFAULT_GOAL := help
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 22
+
+run: $(VENV)/.runtime ## Serve on http://127.0.0.1:8000 with a small demo (HOST, PORT and DATABASE_URL override)
+	@exec $(BIN)/python -m scripts.run
+
+test: $(VENV)/.development ## Run every test, on SQLite and on PostgreSQL, browser included
+	@exec $(BIN)/python -m scripts.test
+
+lint: $(VENV)/.development ## Check style, types, migrations, deployment settings and requirements
+	@exec $(BIN)/python -m scripts.lint
+
+requirements: $(VENV)/.development ## Compile requirements*.in with hashes; UPGRADE=1 takes the newest versions
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) requirements.in -o requirements.txt
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) requirements-dev.in -o requirements-dev.txt
+
+# The stamps are younger than the requirements that were installed, so nothing is installed twice.
+$(VENV)/.runtime: requirements.txt
+	@$(INSTALL) requirements.txt
+	@touch $@
+
+$(VENV)/.development: requirements.txt requirements-dev.txt
+	@$(INSTALL) requirements.txt requirements-dev.txt
+	@touch $(VENV)/.runtime $@

@@ -1,0 +1,38 @@
+"""Which tests a run takes, and a word about those that it leaves out."""
+
+import pytest
+from django.conf import settings
+
+REMEDY = "`make test` runs everything"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--browser", action="store_true", help="run the tests that drive Chromium, too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect, rather than skip, what this run can't do: a skipped test looks like one that ran."""
+    left_out = [marker for marker, _ in _left_out(config)]
+    deselected = [item for item in items if any(item.get_closest_marker(marker) for marker in left_out)]
+    if deselected:
+        config.hook.pytest_deselected(items=deselected)
+        items[:] = [item for item in items if item not in deselected]
+
+
+def pytest_report_header() -> str:
+    return f"database: {settings.DATABASES['default']['ENGINE'].rpartition('.')[2]}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for _, how in _left_out(config):
+        terminalreporter.write_line(f"left out: {how}; {REMEDY}", yellow=True)
+
+
+def _left_out(config: pytest.Config) -> list[tuple[str, str]]:
+    """The markers whose tests don't run, each with the way to run them."""
+    left_out = []
+    if "postgresql" not in settings.DATABASES["default"]["ENGINE"]:
+        left_out.append(("postgresql", "tests that need PostgreSQL (DATABASE_URL=postgres://… pytest)"))
+    if not config.getoption("--browser"):
+        left_out.append(("browser", "tests that drive a browser (pytest --browser)"))
+    return left_out

@@ -1,0 +1,227 @@
+"""The settings: what they read, and that a bad value stops the start with a sentence that says what to set."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from messaging_project.environment import Environment, local_secrets
+
+ROOT = Path(__file__).parents[2]
+SECRET = "s" * 20 + "0123456789" * 4
+PRODUCTION = {"DJANGO_SECRET_KEY": SECRET, "DJANGO_ALLOWED_HOSTS": "messaging.example.com"}
+
+
+# --- The readers -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("variables", [{}, {"NAME": ""}, {"NAME": "  "}])
+def test_an_unset_and_an_empty_variable_give_the_default(variables: dict[str, str]) -> None:
+    env = Environment(variables)
+
+    assert env.text("NAME", "default") == "default"
+    assert env.flag("NAME", default=True) is True
+    assert env.integer("NAME", default=7) == 7
+    assert env.words("NAME", ("a", "b")) == ["a", "b"]
+    assert env.choice("NAME", ("x", "y"), default="y") == "y"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("1", True), ("true", True), ("YES", True), ("on", True), ("0", False), ("False", False), ("no", False)],
+)
+def test_a_flag_has_the_usual_spellings(value: str, expected: bool) -> None:
+    assert Environment({"NAME": value}).flag("NAME", default=not expected) is expected
+
+
+def test_a_flag_refuses_anything_else() -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"^NAME is 'maybe': set it to 1 or 0\.$"):
+        Environment({"NAME": "maybe"}).flag("NAME", default=False)
+
+
+def test_an_integer_is_read_up_to_its_bounds() -> None:
+    assert Environment({"NAME": "3"}).integer("NAME", default=7, minimum=3) == 3
+    assert Environment({"NAME": " 999999999 "}).integer("NAME", default=7) == 999_999_999
+
+
+@pytest.mark.parametrize("value", ["2", "-3", "3.5", "three", "1_000", "٣", "²", "1000000000"])
+def test_an_integer_refuses_anything_else(value: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=f"^NAME is '{value}': set it to a whole number from 3 to 999999999"):
+        Environment({"NAME": value}).integer("NAME", default=7, minimum=3)
+
+
+def test_words_are_separated_by_commas_and_stripped() -> None:
+    assert Environment({"NAME": " a, b ,,c "}).words("NAME") == ["a", "b", "c"]
+
+
+def test_a_choice_names_what_may_be_chosen() -> None:
+    assert Environment({"NAME": "x"}).choice("NAME", ("x", "y"), default="y") == "x"
+    with pytest.raises(ImproperlyConfigured, match=r"^NAME is 'z': set it to one of x, y\.$"):
+        Environment({"NAME": "z"}).choice("NAME", ("x", "y"), default="y")
+
+
+def test_the_default_source_is_the_process_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MESSAGING_TEST", "here")
+
+    assert Environment().text("MESSAGING_TEST") == "here"
+
+
+# --- This machine's secrets ------------------------------------------------------------------------------------------
+
+
+def test_local_secrets_are_made_once_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / ".local" / "secrets.json"
+
+    first = local_secrets(path)
+
+    assert local_secrets(path) == first
+    assert set(first) == {"secret_key", "access_token_key"}
+    assert len(set(first.values())) == 2
+    assert all(len(secret) >= 50 for secret in first.values())
+    assert local_secrets(tmp_path / "elsewhere" / "secrets.json") != first
+
+
+def test_local_secrets_are_readable_by_their_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / ".local" / "secrets.json"
+
+    local_secrets(path)
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_processes_that_start_at_once_agree_on_the_secrets(tmp_path: Path) -> None:
+    path = tmp_path / ".local" / "secrets.json"
+
+    with ThreadPoolExecutor(32) as pool:
+        found = list(pool.map(local_secrets, [path] * 64))
+
+    assert found == [found[0]] * 64
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("content", ["", "no JSON", "[]", "null", '{"secret_key": "x"}'])
+def test_a_damaged_file_of_secrets_says_how_to_get_new_ones(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "secrets.json"
+    path.write_text(content)
+
+    with pytest.raises(ImproperlyConfigured, match="delete that file to have new ones made, or set DJANGO_SECRET_KEY"):
+        local_secrets(path)
+    assert path.read_text() == content
+
+
+# --- The settings, each in a process of its own ----------------------------------------------------------------------
+
+
+def read_settings(variables: dict[str, str], *names: str) -> subprocess.CompletedProcess[str]:
+    """Import the settings with nothing but these variables, and print those named as JSON."""
+    code = (
+        f"import json; from messaging_project import settings as s; print(json.dumps([getattr(s, n) for n in {names}]))"
+    )
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "COVERAGE_PROCESS_CONFIG") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=inherited | variables, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("variables", "remedy"),
+    [
+        ({"DJANGO_SECRET_KEY": "short"}, "set it to a random string of at least 50 characters"),
+        ({"DJANGO_ALLOWED_HOSTS": "messaging.example.com"}, "set DJANGO_SECRET_KEY too"),
+        ({"DJANGO_DEBUG": "maybe"}, "DJANGO_DEBUG is 'maybe': set it to 1 or 0"),
+        ({"DJANGO_HTTPS": "tls"}, "DJANGO_HTTPS is 'tls': set it to 1 or 0"),
+        (PRODUCTION | {"DJANGO_HSTS_SECONDS": "1y"}, "DJANGO_HSTS_SECONDS is '1y': set it to a whole number from 0"),
+        ({"DJANGO_TRUST_X_FORWARDED_PROTO": "x"}, "DJANGO_TRUST_X_FORWARDED_PROTO is 'x': set it to 1 or 0"),
+        ({"DATABASE_URL": "oracle://db/name"}, "DATABASE_URL"),
+        ({"DATABASE_URL": "mysql://db/name"}, "use postgres:// or sqlite://"),
+        ({"DATABASE_URL": "nonsense"}, "set it to postgres://user:password@host:5432/name or sqlite:////absolute/path"),
+        (
+            {"DATABASE_BUSY_TIMEOUT_SECONDS": "0"},
+            "DATABASE_BUSY_TIMEOUT_SECONDS is '0': set it to a whole number from 1",
+        ),
+        (
+            {"DATABASE_URL": "postgres://db/name", "DATABASE_POOL_MIN_SIZE": "-1"},
+            "DATABASE_POOL_MIN_SIZE is '-1': set it to a whole number from 0",
+        ),
+        (
+            {"DATABASE_URL": "postgres://db/name", "DATABASE_POOL_MAX_SIZE": "0"},
+            "DATABASE_POOL_MAX_SIZE is '0': set it to a whole number from 1",
+        ),
+        (
+            {"DATABASE_URL": "postgres://db/name", "DATABASE_POOL_MIN_SIZE": "11"},
+            "DATABASE_POOL_MIN_SIZE is 11, more than DATABASE_POOL_MAX_SIZE, which is 10: set one of them",
+        ),
+        (
+            {"DATABASE_URL": "postgres://db/name", "DATABASE_POOL_TIMEOUT_SECONDS": "5s"},
+            "DATABASE_POOL_TIMEOUT_SECONDS is '5s': set it to a whole number from 1",
+        ),
+        (
+            {"DATABASE_URL": "postgres://db/name", "DATABASE_LOCK_TIMEOUT_MS": "5s"},
+            "DATABASE_LOCK_TIMEOUT_MS is '5s': set it to a whole number from 0",
+        ),
+        ({"JWT_LEEWAY_SECONDS": "half"}, "JWT_LEEWAY_SECONDS is 'half': set it to a whole number from 0"),
+        ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL is 'LOUD': set it to one of DEBUG, INFO, WARNING, ERROR"),
+        ({"DEMO": "perhaps"}, "DEMO is 'perhaps': set it to 1 or 0"),
+    ],
+    ids=lambda value: next(reversed(value)) if isinstance(value, dict) else "",
+)
+def test_a_bad_value_stops_the_start_with_the_remedy(variables: dict[str, str], remedy: str) -> None:
+    answer = read_settings(variables)
+
+    assert answer.returncode == 1
+    assert answer.stderr.splitlines()[-1].startswith("django.core.exceptions.ImproperlyConfigured: ")
+    assert remedy in answer.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgres://user:hunter2@db:notaport/name",
+        "postgres://user:hunter2/unescaped@db/name",
+        "nonsense://user:hunter2@db/name",
+    ],
+)
+def test_a_bad_database_url_is_not_repeated_with_its_password(url: str) -> None:
+    answer = read_settings({"DATABASE_URL": url})
+
+    assert answer.returncode == 1
+    assert "DATABASE_URL" in answer.stderr
+    assert "hunter2" not in answer.stderr
+
+
+def settings_with(variables: dict[str, str], *names: str) -> list[object]:
+    answer = read_settings(variables, *names)
+    assert answer.returncode == 0, answer.stderr
+    values: list[object] = json.loads(answer.stdout)
+    return values
+
+
+def test_without_any_variable_the_project_is_local_and_closed() -> None:
+    names = ("LOCAL", "DEBUG", "DEMO", "ALLOWED_HOSTS", "SECURE_SSL_REDIRECT", "REQUIRED_SCOPES")
+
+    values = settings_with({}, *names)
+
+    assert values == [True, False, True, ["localhost", "127.0.0.1", "[::1]"], False, []]
+
+
+def test_with_a_secret_key_the_defaults_are_those_of_production() -> None:
+    names = ("LOCAL", "DEBUG", "DEMO", "SECURE_SSL_REDIRECT", "SECURE_HSTS_SECONDS", "SESSION_COOKIE_SECURE")
+
+    values = settings_with(PRODUCTION, *names)
+
+    assert values == [False, False, False, True, 31_536_000, True]
+
+
+def test_a_database_of_ones_own_gets_no_demo_unless_asked() -> None:
+    url = {"DATABASE_URL": "postgres://user@db/name"}
+
+    assert settings_with(url, "DEMO") == [False]
+    assert settings_with(url | {"DEMO": "1"}, "DEMO") == [True]
+    assert settings_with({"DEMO": "0"}, "DEMO") == [False]

@@ -1,0 +1,64 @@
+"""`make lint`: the static checks, each of which runs even where an earlier one failed."""
+
+import os
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+
+BIN = Path(sys.executable).parent
+MANAGE = [sys.executable, "manage.py"]
+
+
+def main() -> None:
+    production = settings_of_production()
+    results = {
+        "style": run(BIN / "ruff", "check"),
+        "format": run(BIN / "ruff", "format", "--check"),
+        "types": run(BIN / "mypy", "."),
+        "migrations": run(*MANAGE, "makemigrations", "--check", "--dry-run"),
+        "deployment": run(*MANAGE, "check", "--deploy", "--fail-level=WARNING", variables=production),
+        "requirements": requirements_match(),
+    }
+    if failed := [name for name, passed in results.items() if not passed]:
+        sys.exit(f"make lint failed: {', '.join(failed)}")
+
+
+def run(*command: str | Path, variables: dict[str, str] | None = None) -> bool:
+    environment = without_project_settings() | (variables or {})
+    return subprocess.run(command, env=environment, check=False).returncode == 0
+
+
+def without_project_settings() -> dict[str, str]:
+    """The environment without what a developer may have exported for the project: checks judge the working copy."""
+    ours = ("DJANGO_", "JWT_", "API_", "DATABASE_", "LOG_LEVEL", "DEMO")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
+def settings_of_production() -> dict[str, str]:
+    return {
+        "DJANGO_SECRET_KEY": secrets.token_urlsafe(48),
+        "DJANGO_ALLOWED_HOSTS": "messaging.example.com",
+        "DATABASE_URL": "postgres://messaging@localhost/messaging",
+        "JWT_ISSUER": "https://identity.example.com/",
+        "JWT_JWKS_URL": "https://identity.example.com/jwks.json",
+    }
+
+
+def requirements_match() -> bool:
+    """Whether what the compiled files installed is what requirements*.in ask for. Asks no package index."""
+    command = [str(BIN / "uv"), "pip", "install", "--dry-run", "--offline", "--no-config", f"--python={sys.executable}"]
+    answer = subprocess.run(
+        [*command, "--requirement=requirements.in", "--requirement=requirements-dev.in"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "Would make no changes" in answer.stderr:
+        return True
+    print(f"{answer.stderr}requirements*.in and what is installed differ: run `make requirements`", file=sys.stderr)
+    return False
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""Runs a command on PostgreSQL: `python -m scripts.postgresql pytest -k races`.
+
+The command finds the server in DATABASE_URL: TEST_DATABASE_URL's, or else a temporary one that is removed afterwards.
+"""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from urllib.parse import quote
+
+from scripts.machine import postgresql_binaries
+
+# Durability is of no use to data that is thrown away; the connections are those of every worker's pool at once.
+SERVER_OPTIONS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=300"
+
+
+def main() -> None:
+    with ending_on_signals(), database_url() as url:
+        code = run(sys.argv[1:], os.environ | {"DATABASE_URL": url})
+    sys.exit(code)
+
+
+@contextmanager
+def database_url() -> Iterator[str]:
+    """The address of a server on which the tests may create databases."""
+    if given := os.environ.get("TEST_DATABASE_URL"):
+        yield given
+    else:
+        with temporary_cluster(postgresql_binaries()) as url:
+            yield url
+
+
+@contextmanager
+def temporary_cluster(binaries: Path) -> Iterator[str]:
+    """A server that only this user can reach, by a socket in a folder of its own; removed at the end, come what may."""
+    owner = _unprivileged_user()
+    # A short path: a socket's has at most 107 bytes. Not in root's TMPDIR, which the owner may be unable to enter.
+    folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp" if owner else None))  # noqa: S108 - a new folder, mode 0700
+    # PostgreSQL leaves the folder that it was started in: root's might be closed to the owner.
+    ctl = [*_as(owner), str(binaries / "pg_ctl"), f"--pgdata={folder / 'data'}", "--silent"]
+    try:
+        if owner:
+            shutil.chown(folder, owner)
+        _checked([*_as(owner), str(binaries / "initdb"), f"--pgdata={folder / 'data'}", "--username=postgres",
+                  "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"], folder)  # fmt: skip
+        options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' {SERVER_OPTIONS}"
+        _checked([*ctl, f"--log={folder / 'log'}", f"--options={options}", "--wait", "start"], folder)
+        yield f"postgres://postgres@{quote(str(folder), safe='')}/postgres"
+    finally:
+        with _on_signals(signal.SIG_IGN):  # a second signal must not leave the server behind
+            if (folder / "data" / "postmaster.pid").exists():
+                subprocess.run([*ctl, "--mode=immediate", "stop"], cwd=folder, check=False)
+            shutil.rmtree(folder)
+
+
+def run(command: list[str], environment: dict[str, str]) -> int:
+    """The command's exit code. After a signal it waits for the command to end, and exits itself.
+
+    Ctrl-C reaches the command from the terminal; a SIGTERM is passed on.
+    """
+    child = subprocess.Popen(command, env=environment)
+    received: list[int] = []
+
+    def pass_on(number: int, _frame: object) -> None:
+        received.append(number)
+        if number == signal.SIGTERM:
+            child.terminate()
+
+    with _on_signals(pass_on):
+        code = child.wait()
+    if received:
+        sys.exit(128 + received[0])
+    return code if code >= 0 else 128 - code
+
+
+@contextmanager
+def ending_on_signals() -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the block like any other exit, so that what it started is cleaned up."""
+    with _on_signals(lambda number, _frame: sys.exit(128 + number)):
+        yield
+
+
+@contextmanager
+def _on_signals(handler: Callable[[int, FrameType | None], object] | signal.Handlers) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)
+
+
+def _unprivileged_user() -> str | None:
+    """Whom to start the server as: PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return None
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return next(name for name in ("postgres", "nobody") if name in names)
+
+
+def _as(user: str | None) -> list[str]:
+    return ["runuser", "-u", user, "--"] if user else []
+
+
+def _checked(command: list[str], folder: Path) -> None:
+    answer = subprocess.run(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    if answer.returncode:
+        log = folder / "log"
+        sys.exit(f"PostgreSQL didn't start:\n{answer.stdout}{log.read_text() if log.exists() else ''}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""`make run`: migrate, load the demo, say how to go on, and serve.
+
+HOST, PORT and DATABASE_URL override the defaults: 127.0.0.1, 8000 and the SQLite file.
+"""
+
+import errno
+import os
+import socket
+import subprocess
+import sys
+
+
+def main() -> None:
+    host, port = os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "8000"
+    if refusal := why_not(host, port):
+        sys.exit(refusal)
+    manage = [sys.executable, "manage.py"]
+    for command in (
+        [*manage, "migrate", "--verbosity=0"],
+        [*manage, "load_demo", f"--url={address(host, port)}"],
+    ):
+        if code := subprocess.call(command):
+            sys.exit(code)
+    sys.stdout.flush()
+    # One process for make to signal. Four threads: the best of 1, 2, 4, 8 and 16 (bench/README.md).
+    server = [sys.executable, "-m", "granian", "--interface=wsgi", "--blocking-threads=4", "--no-ws", "--access-log"]
+    os.execv(sys.executable, [*server, f"--host={host}", f"--port={port}", "messaging_project.wsgi:application"])
+
+
+def why_not(host: str, port: str) -> str | None:
+    """Why this address can't be served, with the remedy; None if it can be."""
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        return f"PORT is {port!r}: set it to a number from 1 to 65535."
+    try:
+        family, _, _, _, place = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0]
+    except OSError:
+        return f"HOST is {host!r}, which is no address of this machine: set it to 127.0.0.1, or 0.0.0.0 for all."
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # Connections that have just been closed don't count, as for the server itself.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(place)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return (
+                    f"Port {port} is in use: run `make run PORT={int(port) % 65535 + 1}`, or stop what listens there."
+                )
+            return f"{host} port {port} can't be used ({error.strerror}): set HOST or PORT to another one."
+    return None
+
+
+def address(host: str, port: str) -> str:
+    """The address to give to people: a server that listens everywhere is reached at this machine's own."""
+    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{name}:{port}"
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
