@@ -10,6 +10,9 @@ import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any, NamedTuple
+from uuid import UUID
+
+from messaging_project.ids import parse_uuid
 
 MAX_INTEGER = 2_147_483_647
 MAX_ID_LENGTH = 255
@@ -17,6 +20,8 @@ MAX_NAME_LENGTH = 200
 MAX_DESCRIPTION_LENGTH = 10_000
 MAX_VARIABLES_BYTES = 64 * 1024  # as compact UTF-8 JSON
 MAX_VARIABLES_DEPTH = 20  # the object itself is level 1
+MAX_BATCH = 1_000  # steps added by one call
+MAX_SEQUENCE = 10_000  # steps of a sequence that is replaced or reordered by one call
 MAX_NUMBER_DIGITS = 4_300  # what Python converts without a quadratic cost, and so its own limit
 
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # Unicode's category Cc
@@ -180,6 +185,56 @@ def _scalar_fault(value: object) -> tuple[str, str] | None:
             return "number_too_long", f"Must have at most {MAX_NUMBER_DIGITS:,} digits."
         case _:
             return "invalid_type", "Must be a JSON value."
+
+
+# --- Lists and ids ---------------------------------------------------------------------------------------------------
+
+
+def sized_list(value: object, *, minimum: int = 0, maximum: int) -> list[Any]:
+    """A JSON array of `minimum` to `maximum` items, whatever they are."""
+    if not isinstance(value, list):
+        raise _violation("invalid_type", f"Must be an array, not {kind(value)}.")
+    if len(value) < minimum:
+        raise _violation("min_length", f"Must have at least {minimum} item{'s' if minimum > 1 else ''}.")
+    if len(value) > maximum:
+        raise _violation("max_length", f"Must have at most {maximum:,} items; it has {len(value):,}.")
+    return value
+
+
+def step_id(value: object) -> UUID:
+    """The id of a step, as the API gives it out."""
+    if not isinstance(value, str):
+        raise _violation("invalid_type", f"Must be a string, not {kind(value)}.")
+    found = parse_uuid(value)
+    if found is None:
+        raise _violation("unknown", "Must be the id of a step of this campaign.")
+    return found
+
+
+def step_ids(value: object) -> list[str]:
+    """An array of strings."""
+    items = sized_list(value, maximum=MAX_SEQUENCE)
+    faults = [
+        Fault((index,), "invalid_type", f"Must be a string, not {kind(item)}.")
+        for index, item in enumerate(items)
+        if not isinstance(item, str)
+    ]
+    if faults:
+        raise RuleViolation(*faults)
+    return [item.lower() for item in items]
+
+
+def repeated_positions(steps: list[Any]) -> dict[int, int]:
+    """The index of each step whose position an earlier one has, with the index of the first that has it."""
+    first: dict[Any, int] = {}
+    repeated = {}
+    for index, step in enumerate(steps):
+        position = step.get("position") if isinstance(step, dict) else None
+        if isinstance(position, int | float) and not isinstance(position, bool):
+            if position in first:
+                repeated[index] = first[position]
+            first.setdefault(position, index)
+    return repeated
 
 
 # --- A step's fields -------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Entity tags of what the API shows, and the check that a caller's copy is the current one."""
 
 import hashlib
+from collections.abc import Iterable
 from uuid import UUID
 
 from campaigns.exceptions import NotFound, VersionMismatch
@@ -16,13 +17,18 @@ def match_version(etag: str, if_match: IfMatch) -> None:
         raise VersionMismatch(f'"{etag}"')
 
 
-def step_list_etag(campaign_id: UUID) -> str:
-    """The entity tag of a campaign's whole step list: a digest of the ordered (id, version) of every step."""
-    steps = CampaignStep.objects.filter(campaign_id=campaign_id).order_by("position")
+def list_etag(versions: Iterable[tuple[UUID, int]]) -> str:
+    """The entity tag of a whole step list: a digest of the (id, version) of every step, in order."""
     digest = hashlib.sha256()
-    for step_id, version in steps.values_list("id", "version").iterator(chunk_size=5_000):
+    for step_id, version in versions:
         digest.update(step_id.bytes + version.to_bytes(8, "big"))
     return digest.hexdigest()[:32]
+
+
+def step_list_etag(campaign_id: UUID) -> str:
+    """The entity tag of a campaign's step list as it is stored."""
+    steps = CampaignStep.objects.filter(campaign_id=campaign_id).order_by("position")
+    return list_etag(steps.values_list("id", "version").iterator(chunk_size=5_000))
 
 
 def current_campaign(campaign_id: UUID) -> Campaign:

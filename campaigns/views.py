@@ -1,162 +1,245 @@
-"""The campaigns API. Its views declare and delegate: sequence and lifecycle do the work."""
+"""The campaigns API. Its views declare and delegate: sequence, resequence, lifecycle and timeline do the work."""
 
+from datetime import datetime
 from typing import Any, ClassVar
-from uuid import UUID
+from zoneinfo import ZoneInfo
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
 from rest_framework import status
 from rest_framework.decorators import action
-from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.reverse import reverse
-from rest_framework.serializers import Serializer
-from rest_framework.viewsets import GenericViewSet
 
-from campaigns import exceptions, lifecycle, sequence
-from campaigns.history import actor_of
+from campaigns import lifecycle, resequence, sequence, timeline
+from campaigns.history import HistoryEntry
 from campaigns.models import Campaign, CampaignStep
+from campaigns.resequence import DesiredStep
 from campaigns.rules import StepFields
-from campaigns.serializers import CampaignSerializer, CampaignStepSerializer
-from messaging_project.api.errors import RETRY_AFTER_SECONDS, APIError, validation_error
-from messaging_project.api.ids import parse_uuid
-from messaging_project.api.json import json_body
-from messaging_project.api.paging import KeysetPagination
+from campaigns.serializers import (
+    CampaignChangesSerializer,
+    CampaignFilterSerializer,
+    CampaignSerializer,
+    CampaignStepSerializer,
+    HistoryEntrySerializer,
+    OrderSerializer,
+    ReadinessSerializer,
+    SequenceSerializer,
+    StepListSerializer,
+    TimelineSerializer,
+)
+from campaigns.versions import step_list_etag
+from campaigns.viewsets import CampaignsViewSet, step_ids_at
+from messaging_project.api.errors import validation_error
+from messaging_project.api.etags import with_etag
+from messaging_project.api.idempotency import idempotent
 
 ON_CONFLICT = ("reject", "shift")
 
 
-def as_http(exc: Exception) -> Exception:
-    """A refusal of the domain as the error answer that the API gives for it; anything else unchanged."""
-    match exc:
-        case exceptions.NotFound():
-            return APIError(404, "not_found", exc.message, exc.details)
-        case exceptions.BadState():
-            return APIError(412, "bad_state", exc.message, exc.details)
-        case exceptions.VersionMismatch():
-            return APIError(412, "precondition_failed", exc.message, exc.details)
-        case exceptions.ExternalIdTaken():
-            return validation_error(("external_id", "unique", exc.message))
-        case exceptions.Contention():
-            return APIError(503, "unavailable", exc.message, headers={"Retry-After": RETRY_AFTER_SECONDS})
-        case _:
-            return exc
+def filtered(campaigns: QuerySet[Campaign], chosen: dict[str, Any]) -> QuerySet[Campaign]:
+    """The campaigns that all of the query's parameters choose."""
+    lookups = {
+        "status": "status",
+        "external_id": "external_id",
+        "created_from": "created_at__gte",
+        "created_before": "created_at__lt",
+        "search": "name__icontains",
+    }
+    campaigns = campaigns.filter(**{lookups[name]: chosen[name] for name in lookups.keys() & chosen.keys()})
+    templates = {name: chosen[name] for name in ("template_id", "template_version_id") if name in chosen}
+    if templates:  # both together mean one step that has both
+        campaigns = campaigns.filter(Exists(CampaignStep.objects.filter(campaign_id=OuterRef("pk"), **templates)))
+    return campaigns
 
 
-class CampaignViewSet(GenericViewSet[Campaign]):
+def timeline_query(request: Request) -> tuple[ZoneInfo, datetime]:
+    """The zone and the start that the query names; UTC and now without. Raises a 400 that names every fault."""
+    faults = []
+    zone, start = ZoneInfo("UTC"), timezone.now()
+    try:
+        zone = timeline.zone_named(request.query_params.get("tz", "UTC"))
+    except ValueError:
+        faults.append(("tz", "invalid", "Must be an IANA time zone, such as Europe/Berlin."))
+    try:
+        if "start" in request.query_params:
+            start = timeline.parse_start(request.query_params["start"], zone)
+    except ValueError:
+        faults.append(("start", "invalid", "Must be an ISO 8601 date and time, such as 2026-12-01T09:00:00+01:00."))
+    if faults:
+        raise validation_error(*faults)
+    return zone, start
+
+
+class CampaignViewSet(CampaignsViewSet):
     """Campaigns, and their steps as a nested collection."""
 
-    queryset = Campaign.objects.all()
-    serializer_class: type[Serializer[Any]] = CampaignSerializer
-    pagination_class = KeysetPagination
     lookup_url_kwarg = "id"
-    lookup_value_regex = "[^/]+"
-    ordering = "id"
-    http_method_names = ["get", "post", "put", "patch", "delete", "head"]  # noqa: RUF012 - an instance variable in DRF
     operation_ids: ClassVar[dict[str, str]] = {
         "list": "listCampaigns",
         "create": "createCampaign",
         "retrieve": "getCampaign",
+        "partial_update": "changeCampaign",
+        "destroy": "deleteCampaign",
+        "duplicate": "duplicateCampaign",
         "list_steps": "listSteps",
         "steps": "addStep",
+        "replace_steps": "replaceSteps",
+        "bulk": "addSteps",
+        "order": "reorderSteps",
         "activate": "activateCampaign",
         "pause": "pauseCampaign",
         "complete": "completeCampaign",
         "archive": "archiveCampaign",
+        "readiness": "getReadiness",
+        "timeline": "getTimeline",
+        "history": "listHistory",
     }
-
-    @property
-    def operation_id(self) -> str | None:
-        """The OpenAPI operation being called, by which settings name the scopes it needs."""
-        return self.operation_ids.get(self.action or "")
-
-    def handle_exception(self, exc: Exception) -> Response:
-        return super().handle_exception(as_http(exc))
+    batch_actions = frozenset({"create", "bulk", "replace_steps", "order"})
 
     def list(self, request: Request) -> Response:
-        return self.paged(self.get_queryset())
+        serializer = CampaignFilterSerializer(data=request.query_params.dict())
+        serializer.is_valid(raise_exception=True)
+        self.ordering = "-id" if serializer.validated_data["order"] == "newest" else "id"
+        campaigns = filtered(Campaign.objects.with_totals(), serializer.validated_data)
+        return self.paged(campaigns, CampaignSerializer)
 
+    @idempotent
     def create(self, request: Request) -> Response:
         fields = self.checked_body()
-        campaign = lifecycle.create_campaign(**fields, actor=actor_of(request.user))
-        location = reverse("campaign-detail", args=[campaign.id], request=request)
-        return self.campaign_response(campaign, status=status.HTTP_201_CREATED, headers={"Location": location})
+        fields["steps"] = [StepFields(**step) for step in fields["steps"]]
+        return self.campaign_response(lifecycle.create_campaign(**fields, actor=self.actor), status.HTTP_201_CREATED)
 
     def retrieve(self, request: Request, id: str) -> Response:
         return self.campaign_response(self.get_campaign())
 
+    def partial_update(self, request: Request, id: str) -> Response:
+        changes = self.checked_body(CampaignChangesSerializer, partial=True)
+        campaign = lifecycle.change_campaign(self.campaign_id, changes, actor=self.actor, if_match=self.if_match)
+        return self.campaign_response(campaign)
+
+    def destroy(self, request: Request, id: str) -> Response:
+        lifecycle.delete_campaign(self.campaign_id, actor=self.actor, if_match=self.if_match)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @action(detail=True, methods=["post"])
+    @idempotent
+    def duplicate(self, request: Request, id: str) -> Response:
+        copy = lifecycle.duplicate_campaign(self.campaign_id, actor=self.actor)
+        return self.campaign_response(copy, status.HTTP_201_CREATED)
+
+    # --- Steps -------------------------------------------------------------------------------------------------------
+
     @action(detail=True, methods=["post"], serializer_class=CampaignStepSerializer, ordering="position")
+    @idempotent
     def steps(self, request: Request, id: str) -> Response:
-        body = self.checked_body(on_conflict=ON_CONFLICT)
+        fields = StepFields(**self.checked_body(on_conflict=ON_CONFLICT))
         shift = request.query_params.get("on_conflict") == "shift"
-        step = sequence.add_step(self.campaign_id, StepFields(**body), actor=actor_of(request.user), shift=shift)
-        location = f"{reverse('campaign-steps', args=[step.campaign_id], request=request)}/{step.id}"
-        serializer = self.get_serializer(step)
-        return Response(serializer.data, status=status.HTTP_201_CREATED, headers={"Location": location})
+        step = sequence.add_step(self.campaign_id, fields, actor=self.actor, shift=shift)
+        return self.step_response(step, status.HTTP_201_CREATED)
 
     @steps.mapping.get
     def list_steps(self, request: Request, id: str) -> Response:
-        return self.paged(CampaignStep.objects.filter(campaign=self.get_campaign()))
+        campaign_id = self.get_campaign().id
+        response = self.paged(CampaignStep.objects.filter(campaign_id=campaign_id), CampaignStepSerializer)
+        return with_etag(request, response, step_list_etag(campaign_id))
+
+    @steps.mapping.put
+    def replace_steps(self, request: Request, id: str) -> Response:
+        body = self.checked_body(SequenceSerializer)
+        desired = [DesiredStep(step.pop("id"), StepFields(**step)) for step in body["steps"]]
+        with step_ids_at("steps[{}].id"):
+            steps = resequence.replace_steps(self.campaign_id, desired, actor=self.actor, if_match=self.if_match)
+        return self.steps_response(steps)
+
+    @action(detail=True, methods=["post"], url_path="steps/bulk")
+    @idempotent
+    def bulk(self, request: Request, id: str) -> Response:
+        body = self.checked_body(StepListSerializer)
+        many = [StepFields(**step) for step in body["steps"]]
+        steps = resequence.add_steps(self.campaign_id, many, actor=self.actor)
+        return Response({"results": CampaignStepSerializer(steps, many=True).data}, status=status.HTTP_201_CREATED)
+
+    @action(detail=True, methods=["put"], url_path="steps/order")
+    def order(self, request: Request, id: str) -> Response:
+        body = self.checked_body(OrderSerializer)
+        with step_ids_at("step_ids[{}]"):
+            steps = resequence.reorder_steps(
+                self.campaign_id, body["step_ids"], actor=self.actor, if_match=self.if_match
+            )
+        return self.steps_response(steps)
+
+    # --- Life --------------------------------------------------------------------------------------------------------
 
     @action(detail=True, methods=["post"])
+    @idempotent
     def activate(self, request: Request, id: str) -> Response:
         return self.change_status(Campaign.Status.ACTIVE)
 
     @action(detail=True, methods=["post"])
+    @idempotent
     def pause(self, request: Request, id: str) -> Response:
         return self.change_status(Campaign.Status.PAUSED)
 
     @action(detail=True, methods=["post"])
+    @idempotent
     def complete(self, request: Request, id: str) -> Response:
         return self.change_status(Campaign.Status.COMPLETED)
 
     @action(detail=True, methods=["post"])
+    @idempotent
     def archive(self, request: Request, id: str) -> Response:
         return self.change_status(Campaign.Status.ARCHIVED)
 
+    @action(detail=True, methods=["get"])
+    def readiness(self, request: Request, id: str) -> Response:
+        return Response(ReadinessSerializer(lifecycle.check_readiness(self.get_campaign().id)).data)
+
+    @action(detail=True, methods=["get"])
+    def timeline(self, request: Request, id: str) -> Response:
+        campaign_id = self.get_campaign().id
+        zone, start = timeline_query(request)
+        steps = CampaignStep.objects.filter(campaign_id=campaign_id).order_by("position")
+        try:
+            results = timeline.plan(steps, start, zone)
+        except timeline.BeyondCalendar:
+            message = "Must be earlier: the campaign would last beyond the year 9999."
+            raise validation_error(("start", "out_of_range", message)) from None
+        return Response(TimelineSerializer({"start": start, "tz": zone.key, "results": results}).data)
+
+    @action(detail=True, methods=["get"], ordering="-id")
+    def history(self, request: Request, id: str) -> Response:
+        entries = HistoryEntry.objects.filter(campaign_id=self.campaign_id)
+        if not entries.exists():
+            self.get_campaign()
+        return self.paged(entries, HistoryEntrySerializer)
+
     # --- What the actions share --------------------------------------------------------------------------------------
 
-    @property
-    def campaign_id(self) -> UUID:
-        """The path's id. Raises NotFound for one that no campaign could have."""
-        given = self.kwargs["id"]
-        campaign_id = parse_uuid(given)
-        if campaign_id is None:
-            raise exceptions.NotFound("campaign", given)
-        return campaign_id
-
-    def get_campaign(self) -> Campaign:
-        campaign = self.get_queryset().filter(pk=self.campaign_id).first()
-        if campaign is None:
-            raise exceptions.NotFound("campaign", self.campaign_id)
-        return campaign
-
     def change_status(self, target: str) -> Response:
-        return self.campaign_response(
-            lifecycle.change_status(self.campaign_id, target, actor=actor_of(self.request.user))
-        )
+        campaign = lifecycle.change_status(self.campaign_id, target, actor=self.actor, if_match=self.if_match)
+        return self.campaign_response(campaign)
 
-    def campaign_response(self, campaign: Campaign, **kwargs: Any) -> Response:
-        return Response(CampaignSerializer(campaign).data, **kwargs)
 
-    def paged(self, queryset: QuerySet[Any]) -> Response:
-        page = self.paginate_queryset(queryset)
-        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+class StepViewSet(CampaignsViewSet):
+    """One step of a campaign."""
 
-    def checked_body(self, **choices: tuple[str, ...]) -> dict[str, Any]:
-        """The body's fields, after every fault of body and query has been looked for.
+    serializer_class = CampaignStepSerializer
+    lookup_url_kwarg = "step_id"
+    operation_ids: ClassVar[dict[str, str]] = {
+        "retrieve": "getStep",
+        "partial_update": "changeStep",
+        "destroy": "deleteStep",
+    }
 
-        `choices` gives the values that a query parameter may have. Only where there is a fault does it cost a look-up:
-        a campaign that doesn't exist is a 404 before its body is a 400.
-        """
-        serializer = self.get_serializer(data=json_body(self.request))
-        faults: dict[str, Any] = {} if serializer.is_valid() else dict(serializer.errors)
-        for name, allowed in choices.items():
-            if self.request.query_params.get(name, allowed[0]) not in allowed:
-                faults[name] = [f"Must be one of: {', '.join(allowed)}."]
-        if faults:
-            if self.detail:
-                self.get_campaign()
-            raise ValidationError(faults)
-        validated: dict[str, Any] = serializer.validated_data
-        return validated
+    def retrieve(self, request: Request, id: str, step_id: str) -> Response:
+        return self.step_response(self.get_step())
+
+    def partial_update(self, request: Request, id: str, step_id: str) -> Response:
+        changes = self.checked_body(partial=True)
+        step = sequence.change_step(self.campaign_id, self.step_id, changes, actor=self.actor, if_match=self.if_match)
+        return self.step_response(step)
+
+    def destroy(self, request: Request, id: str, step_id: str) -> Response:
+        sequence.remove_step(self.campaign_id, self.step_id, actor=self.actor, if_match=self.if_match)
+        return Response(status=status.HTTP_204_NO_CONTENT)

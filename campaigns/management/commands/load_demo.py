@@ -97,9 +97,7 @@ def load_campaigns() -> None:
         if Campaign.objects.filter(external_id=fields["external_id"]).exists():
             continue
         with transaction.atomic():
-            campaign = lifecycle.create_campaign(**fields, actor=LOADER)
-            for step in steps:
-                sequence.add_step(campaign.id, step, actor=LOADER)
+            campaign = lifecycle.create_campaign(**fields, steps=steps, actor=LOADER)
             if target:
                 lifecycle.change_status(campaign.id, target, actor=LOADER)
 

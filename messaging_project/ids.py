@@ -1,4 +1,4 @@
-"""Ids in paths."""
+"""UUIDs as the project gives them out."""
 
 import re
 from uuid import UUID

@@ -1,0 +1,76 @@
+"""When each step of a campaign would be sent: offsets from the start, and instants for a given start."""
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import NamedTuple
+from zoneinfo import ZoneInfo, available_timezones
+
+from campaigns.models import CampaignStep
+
+# "+" in a query string means a space, and clients forget to escape it.
+SPACE_FOR_PLUS = re.compile(r"(?<=\d) (?=\d\d:?\d\d$)")
+
+
+class BeyondCalendar(Exception):
+    """A step would be sent after the year 9999."""
+
+
+class PlannedStep(NamedTuple):
+    """A step, its offset from the start in minutes, and the instant in UTC and in the zone asked for."""
+
+    step: CampaignStep
+    offset_minutes: int
+    at: datetime
+    at_local: datetime
+
+
+def offsets(steps: Iterable[CampaignStep]) -> Iterator[tuple[CampaignStep, int]]:
+    """Each step with the minutes from the recipient's entry to its sending: the running sum of the delays."""
+    offset = 0
+    for step in steps:
+        offset += step.delay_minutes
+        yield step, offset
+
+
+def plan(steps: Iterable[CampaignStep], start: datetime, zone: ZoneInfo) -> list[PlannedStep]:
+    """Steps in ascending position as they would be sent to a recipient who enters at `start` (aware).
+
+    Delays are elapsed minutes, so they are added in UTC: across a daylight-saving change the wall clock shows another
+    difference. Raises BeyondCalendar.
+    """
+    planned = []
+    start = start.astimezone(UTC)
+    try:
+        for step, offset in offsets(steps):
+            at = start + timedelta(minutes=offset)
+            planned.append(PlannedStep(step, offset, at, at.astimezone(zone)))
+    except OverflowError as error:
+        raise BeyondCalendar from error
+    return planned
+
+
+def zone_named(name: str) -> ZoneInfo:
+    """The time zone of an IANA name. Raises ValueError."""
+    if name not in _zone_names():
+        raise ValueError(name)
+    return ZoneInfo(name)
+
+
+@cache
+def _zone_names() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def parse_start(text: str, zone: ZoneInfo) -> datetime:
+    """An ISO 8601 date and time; without an offset it is in `zone`, and of two such times the earlier.
+
+    A space before the offset is read as "+". Raises ValueError.
+    """
+    start = datetime.fromisoformat(SPACE_FOR_PLUS.sub("+", text) if "T" in text or text.count(" ") > 1 else text)
+    start = start if start.tzinfo else start.replace(tzinfo=zone)
+    try:
+        return start.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(text) from error

@@ -1,0 +1,183 @@
+"""What the viewsets of the campaigns API share: the path's ids, checked bodies, preconditions, and refusals as HTTP."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.db.models import QuerySet
+from rest_framework import serializers, status
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+from rest_framework.viewsets import GenericViewSet
+
+from campaigns import exceptions
+from campaigns.history import Actor, actor_of
+from campaigns.models import Campaign, CampaignStep
+from campaigns.sequence import find_step
+from campaigns.serializers import CampaignSerializer, CampaignStepSerializer
+from campaigns.versions import IfMatch, current_campaign, list_etag
+from messaging_project.api import etags
+from messaging_project.api.errors import RETRY_AFTER_SECONDS, APIError, validation_error
+from messaging_project.api.json import MAX_BATCH_BYTES, MAX_BODY_BYTES, json_body
+from messaging_project.api.paging import KeysetPagination
+from messaging_project.api.preferences import APPLIED, wants_strict
+from messaging_project.ids import parse_uuid
+
+
+def as_http(exc: Exception) -> Exception:
+    """A refusal of the domain as the error answer that the API gives for it; anything else unchanged."""
+    match exc:
+        case exceptions.NotFound():
+            return APIError(404, "not_found", exc.message, exc.details)
+        case exceptions.BadState():
+            return APIError(412, "bad_state", exc.message, exc.details)
+        case exceptions.VersionMismatch():
+            return APIError(412, "precondition_failed", exc.message, exc.details)
+        case exceptions.ExternalIdTaken():
+            return validation_error(("external_id", "unique", exc.message))
+        case exceptions.Contention():
+            return APIError(503, "unavailable", exc.message, headers={"Retry-After": RETRY_AFTER_SECONDS})
+        case _:
+            return exc
+
+
+@contextmanager
+def step_ids_at(place: str) -> Iterator[None]:
+    """Tell of step ids that don't fit the campaign as faults of the body, at `place` with the index filled in."""
+    try:
+        yield
+    except exceptions.StepSetMismatch as mismatch:
+        faults = []
+        for code, problem in (("unknown", "is no step of this campaign"), ("repeated", "is there twice")):
+            found = mismatch.details[code].items()
+            faults += [(place.format(index), code, f"{step_id} {problem}.") for index, step_id in found]
+        whole = place.partition("[")[0]
+        faults += [(whole, "missing", f"{step_id} must be there too.") for step_id in mismatch.details["missing"]]
+        raise validation_error(*faults) from mismatch
+
+
+class CampaignsViewSet(GenericViewSet[Campaign]):
+    """A viewset below /campaigns."""
+
+    queryset = Campaign.objects.all()
+    serializer_class: type[serializers.Serializer[Any]] = CampaignSerializer
+    pagination_class = KeysetPagination
+    lookup_value_regex = "[^/]+"
+    ordering = "id"
+    http_method_names = ["get", "post", "put", "patch", "delete", "head"]  # noqa: RUF012 - an instance variable in DRF
+    operation_ids: ClassVar[dict[str, str]]
+    batch_actions: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def operation_id(self) -> str | None:
+        """The OpenAPI operation being called, by which settings name the scopes it needs."""
+        return self.operation_ids.get(self.action or "")
+
+    @property
+    def max_body_bytes(self) -> int:
+        return MAX_BATCH_BYTES if self.action in self.batch_actions else MAX_BODY_BYTES
+
+    def handle_exception(self, exc: Exception) -> Response:
+        return super().handle_exception(as_http(exc))
+
+    # --- The request -------------------------------------------------------------------------------------------------
+
+    @property
+    def campaign_id(self) -> UUID:
+        """The path's campaign. Raises NotFound for an id that none could have."""
+        return self._path_id("id", "campaign")
+
+    @property
+    def step_id(self) -> UUID:
+        """The path's step. Raises NotFound for an id that none could have."""
+        return self._path_id("step_id", "step")
+
+    def _path_id(self, name: str, resource: str) -> UUID:
+        given = self.kwargs[name]
+        found = parse_uuid(given)
+        if found is None:
+            raise exceptions.NotFound(resource, given)
+        return found
+
+    @property
+    def actor(self) -> Actor:
+        return actor_of(self.request.user)
+
+    @property
+    def if_match(self) -> IfMatch:
+        return etags.if_match(self.request)
+
+    def get_campaign(self) -> Campaign:
+        return current_campaign(self.campaign_id)
+
+    def get_step(self) -> CampaignStep:
+        """The path's step. Raises NotFound, for the campaign where there is none."""
+        try:
+            return find_step(self.campaign_id, self.step_id)
+        except exceptions.NotFound:
+            self.get_campaign()
+            raise
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "strict": wants_strict(self.request)}
+
+    def checked_body(
+        self,
+        serializer_class: type[serializers.Serializer[Any]] | None = None,
+        *,
+        partial: bool = False,
+        **choices: tuple[str, ...],
+    ) -> dict[str, Any]:
+        """The body's fields, after every fault of body and query has been looked for.
+
+        `choices` gives the values that a query parameter may have, the default first. Only a fault costs a look-up:
+        a campaign or step that doesn't exist is a 404 before its body is a 400.
+        """
+        body = json_body(self.request)
+        context = self.get_serializer_context()
+        serializer = (serializer_class or self.get_serializer_class())(data=body, partial=partial, context=context)
+        faults: dict[str, Any] = {} if serializer.is_valid() else dict(serializer.errors)
+        for name, allowed in choices.items():
+            if self.request.query_params.get(name, allowed[0]) not in allowed:
+                faults[name] = [f"Must be one of: {', '.join(allowed)}."]
+        if faults:
+            self.require_existence()
+            raise serializers.ValidationError(faults)
+        validated: dict[str, Any] = serializer.validated_data
+        return validated
+
+    def require_existence(self) -> None:
+        """Raises NotFound for a path that leads to nothing."""
+        if "step_id" in self.kwargs:
+            self.get_step()
+        elif "id" in self.kwargs:
+            self.get_campaign()
+
+    # --- The answer --------------------------------------------------------------------------------------------------
+
+    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
+        if wants_strict(request):
+            response["Preference-Applied"] = APPLIED
+        return super().finalize_response(request, response, *args, **kwargs)
+
+    def campaign_response(self, campaign: Campaign, status: int = status.HTTP_200_OK) -> Response:
+        response = Response(CampaignSerializer(campaign).data, status=status)
+        if status == 201:
+            response["Location"] = reverse("campaign-detail", args=[campaign.id], request=self.request)
+        return etags.with_etag(self.request, response, campaign.etag)
+
+    def step_response(self, step: CampaignStep, status: int = status.HTTP_200_OK) -> Response:
+        response = Response(CampaignStepSerializer(step).data, status=status)
+        if status == 201:
+            path = reverse("campaign-step-detail", args=[step.campaign_id, step.id], request=self.request)
+            response["Location"] = path
+        return etags.with_etag(self.request, response, step.etag)
+
+    def steps_response(self, steps: Sequence[CampaignStep]) -> Response:
+        response = Response({"results": CampaignStepSerializer(steps, many=True).data})
+        return etags.with_etag(self.request, response, list_etag((step.id, step.version) for step in steps))
+
+    def paged(self, queryset: QuerySet[Any], serializer_class: type[serializers.Serializer[Any]]) -> Response:
+        page = self.paginate_queryset(queryset)
+        return self.get_paginated_response(serializer_class(page, many=True).data)

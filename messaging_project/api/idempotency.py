@@ -1,0 +1,126 @@
+"""Safe retries of POST: the Idempotency-Key header (draft-ietf-httpapi-idempotency-key-header-07).
+
+A key belongs to its caller. The first 2xx answer is stored in the transaction of its effect and given again for
+KEPT_FOR; refusals are not stored, and judged anew. A request without the header pays nothing.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from django.db import IntegrityError, OperationalError, connection, transaction
+from django.http import HttpResponse
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from messaging_project.api.errors import APIError, validation_error
+from messaging_project.api.json import MEDIA_TYPE, render
+from messaging_project.api.models import IdempotentAnswer
+from messaging_project.transactions import retried
+
+HEADER = "Idempotency-Key"
+KEPT_FOR = timedelta(hours=24)
+WAIT_MS = 5_000  # how long a request waits for another with the same key
+# The draft wants a quoted string (RFC 9651, 3.3.3); bare keys are what most clients send.
+KEY = re.compile(r'"(?P<quoted>[\x20-\x21\x23-\x5b\x5d-\x7e]{1,255})"|(?P<bare>[\x21\x23-\x7e]{1,255})')
+STORED_HEADERS = ("Location", "ETag", "Preference-Applied")
+
+V = TypeVar("V", bound=APIView)
+P = ParamSpec("P")
+Handler = Callable[Concatenate[V, Request, P], Response]
+
+
+def idempotent(handler: Handler[V, P]) -> Callable[Concatenate[V, Request, P], HttpResponse]:
+    """Make a view's POST handler honour the header.
+
+    Two uses of a key at once have one effect: the second waits WAIT_MS for the first and gives its answer, or is
+    refused with 409. The key with another request is a 422. Everything that the handler writes must be in the
+    database, and it must not catch database errors itself: it runs inside a transaction.
+    """
+
+    @wraps(handler)
+    def run(view: V, request: Request, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        given = request.headers.get(HEADER)
+        if given is None:
+            return handler(view, request, *args, **kwargs)
+        digest, request_digest = _digest(*_caller(request), _key(given)), _request_digest(request)
+        return _once(digest, request_digest, lambda: handler(view, request, *args, **kwargs))
+
+    return run
+
+
+@retried
+def _once(digest: bytes, request_digest: bytes, effect: Callable[[], Response]) -> HttpResponse:
+    with transaction.atomic():
+        if not _claim(digest, request_digest):
+            return _replay(digest, request_digest)
+        response = effect()
+        headers = {name: response[name] for name in STORED_HEADERS if name in response}
+        IdempotentAnswer.objects.filter(digest=digest).update(
+            status=response.status_code, headers=headers, body=render(response.data)
+        )
+    return response
+
+
+def _claim(digest: bytes, request_digest: bytes) -> bool:
+    """Insert the key's row; another request that has inserted it, and not committed yet, is waited for."""
+    IdempotentAnswer.objects.filter(digest=digest, created_at__lt=timezone.now() - KEPT_FOR).delete()
+    try:
+        with transaction.atomic():
+            if connection.vendor == "postgresql":
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT set_config('lock_timeout', %s, true)", [str(WAIT_MS)])
+            IdempotentAnswer.objects.create(digest=digest, request_digest=request_digest)
+    except IntegrityError:
+        return False
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", None) != "55P03":  # lock_not_available
+            raise
+        message = "Another request with this Idempotency-Key is still being answered: try again."
+        raise APIError(409, "idempotency_in_progress", message, headers={"Retry-After": "1"}) from error
+    return True
+
+
+def _replay(digest: bytes, request_digest: bytes) -> HttpResponse:
+    answer = IdempotentAnswer.objects.get(digest=digest)
+    if bytes(answer.request_digest) != request_digest:
+        message = "This Idempotency-Key was used for another request: use a new key for a new request."
+        raise APIError(422, "idempotency_mismatch", message)
+    headers = {**answer.headers, "Idempotent-Replayed": "true"}
+    return HttpResponse(bytes(answer.body), status=answer.status, content_type=MEDIA_TYPE, headers=headers)
+
+
+def _key(given: str) -> str:
+    match = KEY.fullmatch(given.strip())
+    if match is None:
+        message = "Must be 1 to 255 visible ASCII characters, best a UUID, with or without double quotes around it."
+        raise validation_error((HEADER, "invalid", message))
+    return match["quoted"] or match["bare"]
+
+
+def _caller(request: Request) -> tuple[str, str]:
+    user: Any = request.user
+    return getattr(user, "issuer", ""), str(getattr(user, "subject", None) or user.pk)
+
+
+def _request_digest(request: Request) -> bytes:
+    query = sorted((name, request.query_params.getlist(name)) for name in request.query_params)
+    body = json.dumps(request.data, sort_keys=True, default=str)
+    prefer = request.headers.get("Prefer", "")
+    return _digest(str(request.method), request.path.rstrip("/"), json.dumps(query), prefer, body)
+
+
+def _digest(*parts: str) -> bytes:
+    return hashlib.sha256(json.dumps(parts).encode()).digest()
+
+
+def prune(now: Any = None) -> int:
+    """Delete the answers that are no longer given again; returns how many."""
+    count, _ = IdempotentAnswer.objects.filter(created_at__lt=(now or timezone.now()) - KEPT_FOR).delete()
+    return count

@@ -1,0 +1,13 @@
+"""What a client asks for with the Prefer header (RFC 7240)."""
+
+import re
+
+from rest_framework.request import Request
+
+STRICT = re.compile(r'\s*handling\s*=\s*"?strict"?\s*(;.*)?', re.IGNORECASE)
+APPLIED = "handling=strict"
+
+
+def wants_strict(request: Request) -> bool:
+    """Whether the client prefers an error to having unknown properties ignored: `Prefer: handling=strict` (4.4)."""
+    return any(STRICT.fullmatch(preference) for preference in request.headers.get("Prefer", "").split(","))
