@@ -17,6 +17,7 @@ def provider() -> Iterator[IdentityProvider]:
     yield provider
     provider.may_answer.set()
     provider.stop()
+    key_server.cache_clear()
 
 
 @pytest.fixture
