@@ -145,9 +145,7 @@ def test_a_key_that_cannot_be_used_does_not_spoil_the_others(
 # --- Rotation --------------------------------------------------------------------------------------------------------
 
 
-def test_a_new_key_is_found_when_its_first_token_comes(
-    whoami: Ask, provider: IdentityProvider, clock: Clock
-) -> None:
+def test_a_new_key_is_found_when_its_first_token_comes(whoami: Ask, provider: IdentityProvider, clock: Clock) -> None:
     assert whoami(rs256(claims())).status_code == 200
 
     provider.jwks.append(idp.rsa_jwk(idp.rsa_key("second"), kid="rsa-2", alg="RS256"))
@@ -208,9 +206,7 @@ def test_an_outage_before_the_first_token_and_the_recovery_from_it(
     assert whoami(rs256(claims())).status_code == 200
 
 
-def test_a_key_server_that_hangs(
-    whoami: Ask, provider: IdentityProvider, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_key_server_that_hangs(whoami: Ask, provider: IdentityProvider, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(key_server, "FETCH_TIMEOUT_SECONDS", 0.05)
     provider.may_answer.clear()
 
@@ -235,9 +231,7 @@ def test_known_keys_outlive_an_outage_of_less_than_an_hour(
     assert whoami(rs256(claims())).status_code == 200
 
 
-def test_an_unknown_key_id_in_an_outage_may_be_a_new_key(
-    whoami: Ask, provider: IdentityProvider, clock: Clock
-) -> None:
+def test_an_unknown_key_id_in_an_outage_may_be_a_new_key(whoami: Ask, provider: IdentityProvider, clock: Clock) -> None:
     assert whoami(rs256(claims())).status_code == 200
     provider.stop()
     clock.advance(key_server.PAUSE_SECONDS)
