@@ -92,7 +92,7 @@ class IdentityProvider:
         provider = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # noqa: N802 - http.server's name
+            def do_GET(self) -> None:
                 provider.requests += 1
                 provider.asked.set()
                 provider.may_answer.wait(10)

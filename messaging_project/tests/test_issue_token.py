@@ -45,9 +45,13 @@ def test_subject_and_scope(whoami: Ask) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "seconds"),
-    [([], 3_600), (["--expires-in", "1"], 1), (["--expires-in", "2592000"], 2_592_000), (["--expires-in", "31622400"], 31_622_400)],
-    ids=["an hour by default", "a second", "30 days", "366 days"],
-)  # fmt: skip
+    [
+        pytest.param([], 3_600, id="an hour by default"),
+        pytest.param(["--expires-in", "1"], 1, id="a second"),
+        pytest.param(["--expires-in", "2592000"], 2_592_000, id="30 days"),
+        pytest.param(["--expires-in", "31622400"], 31_622_400, id="366 days"),
+    ],
+)
 def test_how_long_it_is_valid(arguments: list[str], seconds: int) -> None:
     before = int(time.time())
     claims = jwt.decode(issue(*arguments).strip(), options={"verify_signature": False})

@@ -131,3 +131,7 @@ def test_operations_that_exist_are_fine(settings: Settings, words: list[str]) ->
 
     assert check_required_scopes() == []
     assert known_operation_ids() == {"whoAmI", "greet"}
+
+
+def test_the_operations_that_settings_may_name() -> None:
+    assert known_operation_ids() >= {"addStep", "listSteps", "createCampaign", "activateCampaign"}
