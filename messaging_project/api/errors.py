@@ -203,8 +203,6 @@ def place(path: str, keys: tuple[str | int, ...]) -> str:
 
 def is_unavailable(exc: Exception) -> bool:
     """Whether the database failed to answer, or to give a lock in time, as opposed to refusing a faulty statement."""
-    if isinstance(exc, APIError):
-        return exc.status_code == status.HTTP_503_SERVICE_UNAVAILABLE
     if not isinstance(exc, OperationalError | InterfaceError):
         return False
     cause = exc.__cause__

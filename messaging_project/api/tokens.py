@@ -1,6 +1,6 @@
 """Access tokens: who calls (JWT, RFC 7519; Bearer, RFC 6750) and whether the token's scopes suffice.
 
-README.md tells operators how to configure an identity provider; docs/access-tokens.md has the details.
+docs/access-tokens.md tells operators how to configure them, and what happens in an outage.
 """
 
 import json

@@ -17,6 +17,7 @@ def provider() -> Iterator[IdentityProvider]:
     yield provider
     provider.may_answer.set()
     provider.stop()
+    key_server.cache_clear()
 
 
 @pytest.fixture
@@ -26,6 +27,9 @@ def whoami(settings: Settings) -> Callable[..., Any]:
 
     def ask(token: str | None = None, *, header: str | None = None, path: str = "/v1/whoami") -> Any:
         header = f"Bearer {token}" if token is not None else header
-        return APIClient().get(path, **({} if header is None else {"HTTP_AUTHORIZATION": header}))
+        client = APIClient()
+        if header is not None:
+            client.credentials(HTTP_AUTHORIZATION=header)
+        return client.get(path)
 
     return ask

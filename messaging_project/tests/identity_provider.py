@@ -67,6 +67,7 @@ class IdentityProvider:
         self.status = 200
         self.headers: dict[str, str] = {}
         self.requests = 0
+        self.asked = Event()
         self.may_answer = Event()
         self.may_answer.set()
         self._port = 0
@@ -91,8 +92,9 @@ class IdentityProvider:
         provider = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # noqa: N802 - http.server's name
+            def do_GET(self) -> None:
                 provider.requests += 1
+                provider.asked.set()
                 provider.may_answer.wait(10)
                 body = json.dumps({"keys": provider.jwks}).encode() if provider.answer is None else provider.answer
                 self.send_response(provider.status)

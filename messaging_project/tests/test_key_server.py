@@ -1,0 +1,311 @@
+"""The identity provider's keys: rotation, outages, and what a flood of made-up key ids costs."""
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from pytest_django import Settings
+
+from messaging_project.api import key_server
+from messaging_project.tests import identity_provider as idp
+from messaging_project.tests.identity_provider import IdentityProvider, claims, es256, rs256
+
+Ask = Callable[..., Any]
+UNKNOWN_KEY = 'Bearer realm="messaging", error="invalid_token", error_description="its signing key is unknown"'
+
+
+class Clock:
+    """Stands in for the time of day that the key server goes by."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(key_server, "monotonic", clock)
+    return clock
+
+
+@pytest.fixture(autouse=True)
+def configured(provider: IdentityProvider, settings: Settings) -> None:
+    settings.ACCESS_TOKENS = provider.settings()
+
+
+def assert_unavailable(response: Any) -> None:
+    assert response.status_code == 503
+    assert response.json() == {
+        "error": "unavailable",
+        "message": "The access token can't be checked now, because the identity provider's keys are out of reach: "
+        "try again in 5 seconds.",
+    }
+    assert response["Retry-After"] == "5"
+    assert "WWW-Authenticate" not in response
+
+
+def assert_unknown_key(response: Any) -> None:
+    assert response.status_code == 401
+    assert response.json()["error"] == "unauthenticated"
+    assert response["WWW-Authenticate"] == UNKNOWN_KEY
+
+
+# --- Which key -------------------------------------------------------------------------------------------------------
+
+
+def test_the_keys_are_fetched_once_for_many_tokens(whoami: Ask, provider: IdentityProvider) -> None:
+    statuses = [whoami(sign(claims())).status_code for sign in (rs256, es256) * 5]
+
+    assert statuses == [200] * 10
+    assert provider.requests == 1
+
+
+def test_without_a_key_id_the_only_key_for_the_algorithm_counts(
+    whoami: Ask, provider: IdentityProvider, clock: Clock
+) -> None:
+    assert whoami(rs256(claims(), kid=None)).status_code == 200
+
+    provider.jwks.append(idp.rsa_jwk(idp.rsa_key("second"), kid="rsa-2", alg="RS256"))
+    clock.advance(key_server.FRESH_SECONDS + 1)
+    assert_unknown_key(whoami(rs256(claims(), kid=None)))
+
+
+def test_a_published_key_without_an_id_serves_tokens_without_one(whoami: Ask, provider: IdentityProvider) -> None:
+    provider.jwks = [idp.rsa_jwk(idp.rsa_key("first"))]
+
+    assert whoami(rs256(claims(), kid=None)).status_code == 200
+    assert_unknown_key(whoami(rs256(claims(), kid="rsa")))
+
+
+def test_an_algorithm_that_is_not_in_the_settings(whoami: Ask, provider: IdentityProvider, settings: Settings) -> None:
+    settings.ACCESS_TOKENS = provider.settings(ALGORITHMS=["ES256"])
+
+    response = whoami(rs256(claims()))
+
+    assert response.status_code == 401
+    assert 'error_description="its algorithm is not accepted here"' in response["WWW-Authenticate"]
+
+
+def test_a_key_that_names_no_algorithm_serves_those_of_its_type(
+    whoami: Ask, provider: IdentityProvider, settings: Settings
+) -> None:
+    settings.ACCESS_TOKENS = provider.settings(ALGORITHMS=["RS256", "PS256", "ES256", "ES384"])
+    provider.jwks = [idp.rsa_jwk(idp.rsa_key("first"), kid="rsa"), idp.ec_jwk(idp.ec_key("first"), kid="ec")]
+
+    def pss(kid: str) -> str:
+        return jwt.encode(claims(), idp.rsa_key("first"), "PS256", {"kid": kid})
+
+    assert whoami(rs256(claims())).status_code == 200
+    assert whoami(pss("rsa")).status_code == 200
+    assert whoami(es256(claims())).status_code == 200
+    assert_unknown_key(whoami(pss("ec")))
+
+
+def test_a_key_that_names_its_algorithm_serves_no_other(
+    whoami: Ask, provider: IdentityProvider, settings: Settings
+) -> None:
+    settings.ACCESS_TOKENS = provider.settings(ALGORITHMS=["RS256", "PS256"])
+
+    assert_unknown_key(whoami(jwt.encode(claims(), idp.rsa_key("first"), "PS256", {"kid": "rsa"})))
+
+
+@pytest.mark.parametrize(
+    "jwk",
+    [
+        pytest.param(idp.rsa_jwk(idp.rsa_key("first"), kid="rsa", use="enc"), id="for encryption"),
+        pytest.param(idp.rsa_jwk(idp.rsa_key("short", 1024), kid="rsa"), id="1024 bits"),
+        pytest.param(idp.rsa_jwk(idp.rsa_key("first"), kid="rsa", n="!"), id="broken"),
+        pytest.param({"kid": "rsa", "kty": "RSA"}, id="empty"),
+        pytest.param({"kid": "rsa", "kty": "oct", "k": "c2VjcmV0", "alg": "HS256"}, id="shared key"),
+        pytest.param(
+            idp.ec_jwk(ec.generate_private_key(ec.SECP384R1()), kid="rsa"),
+            id="another curve",
+        ),
+    ],
+)
+def test_a_key_that_cannot_be_used_does_not_spoil_the_others(
+    whoami: Ask, provider: IdentityProvider, jwk: dict[str, Any]
+) -> None:
+    provider.jwks[0] = jwk
+
+    assert whoami(es256(claims())).status_code == 200
+    assert_unknown_key(whoami(rs256(claims())))
+
+
+# --- Rotation --------------------------------------------------------------------------------------------------------
+
+
+def test_a_new_key_is_found_when_its_first_token_comes(whoami: Ask, provider: IdentityProvider, clock: Clock) -> None:
+    assert whoami(rs256(claims())).status_code == 200
+
+    provider.jwks.append(idp.rsa_jwk(idp.rsa_key("second"), kid="rsa-2", alg="RS256"))
+    clock.advance(key_server.PAUSE_SECONDS)
+
+    assert whoami(rs256(claims(), kid="rsa-2", key="second")).status_code == 200
+    assert whoami(rs256(claims())).status_code == 200
+    assert provider.requests == 2
+
+
+def test_a_withdrawn_key_is_refused_once_the_keys_are_old(
+    whoami: Ask, provider: IdentityProvider, clock: Clock
+) -> None:
+    assert whoami(rs256(claims())).status_code == 200
+
+    provider.jwks = provider.jwks[1:]
+    clock.advance(key_server.FRESH_SECONDS + 1)
+
+    assert_unknown_key(whoami(rs256(claims())))
+
+
+def test_made_up_key_ids_cost_one_fetch_per_pause(whoami: Ask, provider: IdentityProvider, clock: Clock) -> None:
+    for number in range(40):
+        assert_unknown_key(whoami(rs256(claims(), kid=f"made-up-{number}")))
+    assert provider.requests == 1
+
+    clock.advance(key_server.PAUSE_SECONDS)
+    for number in range(40):
+        assert_unknown_key(whoami(rs256(claims(), kid=f"made-up-{number}")))
+    assert provider.requests == 2
+
+
+def test_requests_that_come_together_share_one_fetch(whoami: Ask, provider: IdentityProvider) -> None:
+    provider.may_answer.clear()
+    token = rs256(claims())
+    with ThreadPoolExecutor(8) as threads:
+        answers = [threads.submit(whoami, token) for _ in range(8)]
+        assert provider.asked.wait(10)
+        provider.may_answer.set()
+        statuses = [answer.result(timeout=10).status_code for answer in answers]
+
+    assert statuses == [200] * 8
+    assert provider.requests == 1
+
+
+# --- Outage ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_outage_before_the_first_token_and_the_recovery_from_it(
+    whoami: Ask, provider: IdentityProvider, clock: Clock
+) -> None:
+    provider.stop()
+    assert_unavailable(whoami(rs256(claims())))
+
+    provider.start()
+    assert_unavailable(whoami(rs256(claims())))  # what it promised: not before the pause is over
+    clock.advance(key_server.PAUSE_SECONDS)
+    assert whoami(rs256(claims())).status_code == 200
+
+
+def test_a_key_server_that_hangs(whoami: Ask, provider: IdentityProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_server, "FETCH_TIMEOUT_SECONDS", 0.05)
+    provider.may_answer.clear()
+
+    assert_unavailable(whoami(rs256(claims())))
+    assert_unavailable(whoami(rs256(claims())))
+    assert provider.requests == 1
+
+
+def test_known_keys_outlive_an_outage_of_less_than_an_hour(
+    whoami: Ask, provider: IdentityProvider, clock: Clock
+) -> None:
+    assert whoami(rs256(claims())).status_code == 200
+    provider.stop()
+
+    clock.advance(key_server.USABLE_SECONDS)
+    assert whoami(rs256(claims())).status_code == 200
+    clock.advance(1)
+    assert_unavailable(whoami(rs256(claims())))
+
+    provider.start()
+    clock.advance(key_server.PAUSE_SECONDS)
+    assert whoami(rs256(claims())).status_code == 200
+
+
+def test_an_unknown_key_id_in_an_outage_may_be_a_new_key(whoami: Ask, provider: IdentityProvider, clock: Clock) -> None:
+    assert whoami(rs256(claims())).status_code == 200
+    provider.stop()
+    clock.advance(key_server.PAUSE_SECONDS)
+
+    assert_unavailable(whoami(rs256(claims(), kid="rsa-2", key="second")))
+    assert whoami(rs256(claims())).status_code == 200
+
+
+def test_a_token_that_needs_no_key_to_be_refused_is_refused_in_an_outage(
+    whoami: Ask, provider: IdentityProvider
+) -> None:
+    provider.stop()
+
+    assert whoami("abc").status_code == 401
+    assert whoami(idp.hs256(claims())).status_code == 401
+    assert whoami().status_code == 401
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"<html>Bad gateway</html>", id="HTML"),
+        pytest.param(b"\xff\xfe\x00", id="no text"),
+        pytest.param(b"[" * 100_000, id="nested deeply"),
+        pytest.param(b"[]", id="list"),
+        pytest.param(b"null", id="null"),
+        pytest.param(b"{}", id="no keys"),
+        pytest.param(b'{"keys": null}', id="keys null"),
+        pytest.param(b'{"keys": "rsa"}', id="keys text"),
+        pytest.param(b'{"keys": {"kid": "rsa"}}', id="keys object"),
+        pytest.param(b'{"keys": []}', id="keys empty"),
+        pytest.param(b'{"keys": [null, 1, "rsa"]}', id="keys no objects"),
+        pytest.param(b'{"keys": [{"kty": "RSA", "kid": "rsa", "alg": []}]}', id="alg list"),
+        pytest.param(b'{"keys": [{"kty": [], "kid": {}, "n": 1, "e": []}]}', id="members of other types"),
+        pytest.param(json.dumps({"keys": [idp.rsa_jwk(idp.rsa_key("first"), kid=[1])]}).encode(), id="kid list"),
+    ],
+)
+def test_an_answer_without_keys_is_an_outage(whoami: Ask, provider: IdentityProvider, answer: bytes) -> None:
+    provider.answer = answer
+
+    assert_unavailable(whoami(rs256(claims())))
+
+
+@pytest.mark.parametrize("status", [404, 500, 503])
+def test_an_error_of_the_key_server_is_an_outage(whoami: Ask, provider: IdentityProvider, status: int) -> None:
+    provider.status = status
+
+    assert_unavailable(whoami(rs256(claims())))
+
+
+def test_a_redirect_is_not_followed(whoami: Ask, provider: IdentityProvider) -> None:
+    provider.status, provider.headers = 302, {"Location": provider.settings()["JWKS_URL"]}
+
+    assert_unavailable(whoami(rs256(claims())))
+    assert provider.requests == 1
+
+
+def test_a_bad_answer_does_not_replace_good_keys(whoami: Ask, provider: IdentityProvider, clock: Clock) -> None:
+    assert whoami(rs256(claims())).status_code == 200
+    provider.answer = b'{"keys": []}'
+    clock.advance(key_server.FRESH_SECONDS + 1)
+
+    assert whoami(rs256(claims())).status_code == 200
+    assert provider.requests == 2
+
+
+def test_an_outage_is_logged_with_its_cause(
+    whoami: Ask, provider: IdentityProvider, caplog: pytest.LogCaptureFixture
+) -> None:
+    provider.stop()
+    whoami(rs256(claims()))
+
+    messages = [record.getMessage() for record in caplog.records if record.name == key_server.__name__]
+    assert len(messages) == 1
+    assert messages[0].startswith("The keys of JWT_JWKS_URL can't be fetched: PyJWKClientConnectionError")
+    assert "Connection refused" in messages[0]
