@@ -151,11 +151,11 @@ def request_lines(url: str) -> list[str]:
     campaigns = Campaign.objects.filter(external_id__in=[DRAFT["external_id"], ACTIVE["external_id"]]).order_by("id")
     lines = []
     if editable := campaigns.filter(status__in=Campaign.EDITABLE).first():
-        lines += [f'# Add a step to "{editable.name}", which is {editable.status}: 201', *curl(url, editable)]
+        lines += [f'# Add a step to "{editable.name}" ({editable.status}): 201 Created', *curl(url, editable)]
     else:
         lines += ["# Neither demo campaign can be changed now. Pause one, or delete one and start again.", ""]
     if closed := campaigns.exclude(status__in=Campaign.EDITABLE).first():
-        lines += [f'# Add one to "{closed.name}", which is {closed.status}: 412', *curl(url, closed)]
+        lines += [f'# Add one to "{closed.name}" ({closed.status}): 412 Precondition Failed', *curl(url, closed)]
     return lines
 
 
