@@ -26,6 +26,6 @@ def whoami(settings: Settings) -> Callable[..., Any]:
 
     def ask(token: str | None = None, *, header: str | None = None, path: str = "/v1/whoami") -> Any:
         header = f"Bearer {token}" if token is not None else header
-        return APIClient().get(path, **({} if header is None else {"HTTP_AUTHORIZATION": header}))
+        return APIClient().get(path, headers={} if header is None else {"Authorization": header})
 
     return ask

@@ -1,4 +1,6 @@
-"""URLs of one small API view that tells the caller who it is; it leaves authentication and permission to the settings."""
+"""URLs of one small API view that tells callers who they are; authentication and permission are the settings'."""
+
+from typing import Any
 
 from django.urls import path
 from drf_spectacular.utils import extend_schema
@@ -12,7 +14,7 @@ class WhoAmI(APIView):
 
     @extend_schema(operation_id=operation_id, responses={200: dict})
     def get(self, request: Request) -> Response:
-        user = request.user
+        user: Any = request.user
         return Response({"issuer": user.issuer, "subject": user.subject, "scopes": sorted(user.scopes)})
 
 

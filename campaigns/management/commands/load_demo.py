@@ -26,7 +26,7 @@ TOKEN_SECONDS = 30 * 24 * 3_600
 HOUR, DAY = 60, 24 * 60  # in minutes, as delays are
 LOADER = Actor(ActorType.COMMAND, "load_demo", "load_demo")
 
-DRAFT = {
+DRAFT: dict[str, Any] = {
     "external_id": "demo-welcome-series",
     "name": "Welcome series",
     "description": "A new customer's first week: a greeting, a first success, an offer of help.",
@@ -38,7 +38,7 @@ DRAFT_STEPS = (
     ),
     StepFields(2, "tmpl_offer_help", "tmpl_offer_help_v2", 3 * DAY, {"sender": "Ada", "reply_within_hours": 4}),
 )
-ACTIVE = {
+ACTIVE: dict[str, Any] = {
     "external_id": "demo-trial-ending",
     "name": "Trial ending",
     "description": "From three days before a trial ends until the day after.",
@@ -97,9 +97,7 @@ def load_campaigns() -> None:
         if Campaign.objects.filter(external_id=fields["external_id"]).exists():
             continue
         with transaction.atomic():
-            campaign = lifecycle.create_campaign(**fields, actor=LOADER)
-            for step in steps:
-                sequence.add_step(campaign.id, step, actor=LOADER)
+            campaign = lifecycle.create_campaign(**fields, steps=steps, actor=LOADER)
             if target:
                 lifecycle.change_status(campaign.id, target, actor=LOADER)
 
