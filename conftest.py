@@ -1,7 +1,8 @@
-"""Which tests a run takes, and a word about those that it leaves out."""
+"""Which tests a run takes, a word about those that it leaves out, and what holds for all of them."""
 
 import pytest
 from django.conf import settings
+from pytest_django import Settings
 
 REMEDY = "`make test` runs everything"
 
@@ -26,6 +27,12 @@ def pytest_report_header() -> str:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     for _, how in _left_out(config):
         terminalreporter.write_line(f"left out: {how}; {REMEDY}", yellow=True)
+
+
+@pytest.fixture(autouse=True)
+def _quick_passwords(settings: Settings) -> None:
+    """Django's own hasher takes most of a second on purpose."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 def _left_out(config: pytest.Config) -> list[tuple[str, str]]:

@@ -44,12 +44,12 @@ def positions(campaign: Campaign) -> list[int]:
 
 def stored() -> list[dict[str, Any]]:
     """Every row that the app keeps: two equal answers mean that nothing was written in between."""
-    return [row for model in (Campaign, CampaignStep, HistoryEntry) for row in model.objects.order_by("pk").values()]
+    models = (Campaign, CampaignStep, HistoryEntry)
+    return [dict(row) for model in models for row in model.objects.order_by("pk").values()]
 
 
 def history_of(campaign: Campaign) -> list[dict[str, Any]]:
     """What the history says of a campaign, oldest first, without ids and times."""
     entries = HistoryEntry.objects.filter(campaign_id=campaign.id).order_by("id")
-    return list(
-        entries.values("actor_type", "actor_issuer", "actor_id", "actor_name", "action", "step_id", "before", "after")
-    )
+    fields = ("actor_type", "actor_issuer", "actor_id", "actor_name", "action", "step_id", "before", "after")
+    return [dict(row) for row in entries.values(*fields)]

@@ -26,7 +26,7 @@ TOKEN_SECONDS = 30 * 24 * 3_600
 HOUR, DAY = 60, 24 * 60  # in minutes, as delays are
 LOADER = Actor(ActorType.COMMAND, "load_demo", "load_demo")
 
-DRAFT = {
+DRAFT: dict[str, Any] = {
     "external_id": "demo-welcome-series",
     "name": "Welcome series",
     "description": "A new customer's first week: a greeting, a first success, an offer of help.",
@@ -38,7 +38,7 @@ DRAFT_STEPS = (
     ),
     StepFields(2, "tmpl_offer_help", "tmpl_offer_help_v2", 3 * DAY, {"sender": "Ada", "reply_within_hours": 4}),
 )
-ACTIVE = {
+ACTIVE: dict[str, Any] = {
     "external_id": "demo-trial-ending",
     "name": "Trial ending",
     "description": "From three days before a trial ends until the day after.",
@@ -149,11 +149,11 @@ def request_lines(url: str) -> list[str]:
     campaigns = Campaign.objects.filter(external_id__in=[DRAFT["external_id"], ACTIVE["external_id"]]).order_by("id")
     lines = []
     if editable := campaigns.filter(status__in=Campaign.EDITABLE).first():
-        lines += [f'# Add a step to "{editable.name}", which is {editable.status}: 201', *curl(url, editable)]
+        lines += [f'# Add a step to "{editable.name}" ({editable.status}): 201 Created', *curl(url, editable)]
     else:
         lines += ["# Neither demo campaign can be changed now. Pause one, or delete one and start again.", ""]
     if closed := campaigns.exclude(status__in=Campaign.EDITABLE).first():
-        lines += [f'# Add one to "{closed.name}", which is {closed.status}: 412', *curl(url, closed)]
+        lines += [f'# Add one to "{closed.name}" ({closed.status}): 412 Precondition Failed', *curl(url, closed)]
     return lines
 
 
