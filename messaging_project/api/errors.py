@@ -9,6 +9,7 @@ from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.views import defaults
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
@@ -262,6 +263,7 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBa
     return defaults.page_not_found(request, exception)
 
 
+@csrf_exempt  # else a POST to it would be refused as forged, in HTML
 def unknown_url(request: HttpRequest) -> HttpResponse:
     """The view of every URL under /v1/ that is none: with DEBUG on, Django would not ask handler404."""
     return json_response(not_found("url", request.path))
