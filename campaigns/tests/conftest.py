@@ -1,7 +1,10 @@
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 from rest_framework.test import APIClient
+
+from campaigns.tests.server import Server, running_server, url_of_test_database
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,13 @@ class TokenPrincipal:
 @pytest.fixture
 def client() -> APIClient:
     """A client that the API takes for the subject of an access token."""
-    api_client = APIClient()
+    api_client = APIClient(enforce_csrf_checks=True)  # as in production
     api_client.force_authenticate(TokenPrincipal())  # type: ignore[arg-type]  # its stubs know only Django users
     return api_client
+
+
+@pytest.fixture(scope="module")
+def server(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The real server on the test database. Its tests need transaction=True: what one commits, the other sees."""
+    with running_server(tmp_path_factory.mktemp("server") / "log", url_of_test_database()) as running:
+        yield running

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.db.models import Model
+
 from campaigns.history import Actor, ActorType, HistoryEntry
 from campaigns.models import Campaign, CampaignStep
 from campaigns.rules import StepFields
@@ -44,12 +46,12 @@ def positions(campaign: Campaign) -> list[int]:
 
 def stored() -> list[dict[str, Any]]:
     """Every row that the app keeps: two equal answers mean that nothing was written in between."""
-    models = (Campaign, CampaignStep, HistoryEntry)
-    return [dict(row) for model in models for row in model.objects.order_by("pk").values()]
+    models: tuple[type[Model], ...] = (Campaign, CampaignStep, HistoryEntry)
+    return [row for model in models for row in model._default_manager.order_by("pk").values()]
 
 
 def history_of(campaign: Campaign) -> list[dict[str, Any]]:
     """What the history says of a campaign, oldest first, without ids and times."""
+    names = ("actor_type", "actor_issuer", "actor_id", "actor_name", "action", "step_id", "before", "after")
     entries = HistoryEntry.objects.filter(campaign_id=campaign.id).order_by("id")
-    fields = ("actor_type", "actor_issuer", "actor_id", "actor_name", "action", "step_id", "before", "after")
-    return [dict(row) for row in entries.values(*fields)]
+    return [{name: getattr(entry, name) for name in names} for entry in entries]

@@ -9,6 +9,7 @@ from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.views import defaults
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
@@ -19,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 API_PREFIX = "/v1/"
 MAX_LISTED_FAULTS = 100
-MAX_ECHOED_ID = 64
+MAX_ECHOED = 64
 RETRY_AFTER_SECONDS = "5"
 # SQLSTATE classes and codes that say "not now" instead of "not so": connection exceptions, insufficient resources,
 # operator intervention (shutdown, statement_timeout), lock_timeout, serialization failure, deadlock.
@@ -72,7 +73,7 @@ def envelope(error: str, message: str, details: dict[str, Any] | None = None) ->
 def not_found(resource: str, id: str) -> APIError:
     """404 for a `resource`: "campaign", "step" or "url"."""
     what = "nothing at this address" if resource == "url" else f"no {resource} with this id"
-    return APIError(404, "not_found", f"There is {what}.", {"resource": resource, "id": id[:MAX_ECHOED_ID]})
+    return APIError(404, "not_found", f"There is {what}.", {"resource": resource, "id": id[:MAX_ECHOED]})
 
 
 def validation_error(*faults: tuple[str, str, str]) -> APIError:
@@ -186,14 +187,19 @@ def _flatten(detail: Any, path: str = "") -> Iterator[tuple[str, str, str]]:
 
 
 def place(path: str, keys: tuple[str | int, ...]) -> str:
-    """`path` and the keys below it as one path; names that aren't plain words are quoted."""
+    """`path` and the keys below it as one path; names that aren't plain words are quoted, and long ones cut.
+
+    Uncut, one long name above thousands of faults would make gigabytes of a body that fits the limit.
+    """
     for key in keys:
         if isinstance(key, int):
             path += f"[{key}]"
-        elif key.isidentifier():
-            path += f".{key}" if path else key
+            continue
+        name = key if len(key) <= MAX_ECHOED else f"{key[:MAX_ECHOED]}…"
+        if name.isidentifier():
+            path += f".{name}" if path else name
         else:
-            quoted = key.replace("\\", "\\\\").replace('"', '\\"').encode("utf-8", "backslashreplace").decode()
+            quoted = name.replace("\\", "\\\\").replace('"', '\\"').encode("utf-8", "backslashreplace").decode()
             path += f'["{quoted}"]'
     return path
 
@@ -255,6 +261,7 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBa
     return defaults.page_not_found(request, exception)
 
 
+@csrf_exempt  # else a POST to it would be refused as forged, in HTML
 def unknown_url(request: HttpRequest) -> HttpResponse:
     """The view of every URL under /v1/ that is none: with DEBUG on, Django would not ask handler404."""
     return json_response(not_found("url", request.path))
