@@ -130,7 +130,7 @@ CASES = [
     Case("no body of a wrong type", None, 415, "unsupported_media_type", content_type="text/plain"),
     *(
         Case(f"the method {method}", GOOD, 405, "method_not_allowed", method=method)
-        for method in ("PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
+        for method in ("PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
     ),
     *(
         Case(f"the address {path}", GOOD, 404, "not_found", path=path)
@@ -144,7 +144,7 @@ CASES = [
             "/v1/messaging/campaigns/{id}/steps%0A",
             "/v1/messaging/campaigns//steps",
             "/v1//messaging/campaigns/{id}/steps",
-            "/v1/messaging/campaigns/{id}/steps/%ff%00%0A",
+            "/v1/messaging/campaigns/{id}/steps/%ff%00%0A/more",
         )
     ),
     # Fields

@@ -60,5 +60,5 @@ def test_an_unknown_address_is_repeated_in_part_only(client: APIClient) -> None:
 
 
 def test_a_refused_method_names_the_allowed_ones(client: APIClient) -> None:
-    answer = client.put(f"/v1/messaging/campaigns/{make_campaign().id}/steps", step_body())
-    assert answer["Allow"] == "GET, POST, HEAD"
+    answer = client.delete(f"/v1/messaging/campaigns/{make_campaign().id}/steps")
+    assert answer["Allow"] == "GET, POST, PUT, HEAD"
