@@ -4,7 +4,6 @@ Without DJANGO_SECRET_KEY the project runs *locally*: random secrets from a git-
 machine are answered. With it, the defaults are those of production, and nothing is read from that file.
 """
 
-import warnings
 from pathlib import Path
 
 import dj_database_url
@@ -108,7 +107,6 @@ STATIC_URL = "static/"
 STATIC_ROOT = env.text("DJANGO_STATIC_ROOT") or None  # where collectstatic puts copies for another server to serve
 WHITENOISE_USE_FINDERS = True  # nothing has to be collected before the first start
 WHITENOISE_AUTOREFRESH = DEBUG
-warnings.filterwarnings("ignore", message="No directory at: ", category=UserWarning)  # STATIC_ROOT, before that
 
 # --- Database --------------------------------------------------------------------------------------------------------
 _database_url = env.text("DATABASE_URL", f"sqlite:///{BASE_DIR / 'db.sqlite3'}")
