@@ -56,10 +56,11 @@ class CampaignNotEditable(BadState):
 
 
 class PositionTaken(BadState):
-    def __init__(self, position: int, step_id: UUID, next_position: int | None) -> None:
+    def __init__(self, position: int, step_id: UUID, next_position: int | None, *, can_shift: bool) -> None:
         free = "No higher position is free" if next_position is None else f"The next free position is {next_position}"
+        shift = "; ?on_conflict=shift makes room instead" if can_shift else ""
         super().__init__(
-            f"Position {position} holds another step. {free}; ?on_conflict=shift makes room instead.",
+            f"Position {position} holds another step. {free}{shift}.",
             reason="position_taken",
             position=position,
             step_id=str(step_id),

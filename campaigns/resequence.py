@@ -175,6 +175,7 @@ ON CONFLICT (id) DO UPDATE SET
     position = excluded.position, template_id = excluded.template_id,
     template_version_id = excluded.template_version_id, delay_minutes = excluded.delay_minutes,
     variables = excluded.variables, version = excluded.version, updated_at = excluded.updated_at
+WHERE campaigns_campaignstep.campaign_id = excluded.campaign_id
 """
 ROWS = {
     "postgresql": """
