@@ -204,6 +204,7 @@ def test_an_outage_before_the_first_token_and_the_recovery_from_it(
     assert_unavailable(whoami(rs256(claims())))  # what it promised: not before the pause is over
     clock.advance(key_server.PAUSE_SECONDS)
     assert whoami(rs256(claims())).status_code == 200
+    assert_unknown_key(whoami(rs256(claims(), kid="made-up")))
 
 
 def test_a_key_server_that_hangs(whoami: Ask, provider: IdentityProvider, monkeypatch: pytest.MonkeyPatch) -> None:
