@@ -191,6 +191,25 @@ def test_requests_that_come_together_share_one_fetch(whoami: Ask, provider: Iden
     assert provider.requests == 1
 
 
+def test_while_one_request_renews_old_keys_the_others_go_on_with_them(
+    whoami: Ask, provider: IdentityProvider, clock: Clock
+) -> None:
+    token = rs256(claims())
+    assert whoami(token).status_code == 200
+    clock.advance(key_server.FRESH_SECONDS + 1)
+    provider.asked.clear()
+    provider.may_answer.clear()
+
+    with ThreadPoolExecutor(1) as threads:
+        renewing = threads.submit(whoami, token)
+        assert provider.asked.wait(10)
+        assert whoami(token).status_code == 200
+        assert not renewing.done()
+        provider.may_answer.set()
+        assert renewing.result(timeout=10).status_code == 200
+    assert provider.requests == 2
+
+
 # --- Outage ----------------------------------------------------------------------------------------------------------
 
 
@@ -204,6 +223,7 @@ def test_an_outage_before_the_first_token_and_the_recovery_from_it(
     assert_unavailable(whoami(rs256(claims())))  # what it promised: not before the pause is over
     clock.advance(key_server.PAUSE_SECONDS)
     assert whoami(rs256(claims())).status_code == 200
+    assert_unknown_key(whoami(rs256(claims(), kid="made-up")))
 
 
 def test_a_key_server_that_hangs(whoami: Ask, provider: IdentityProvider, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,6 +116,11 @@ def test_a_setting_that_stops_the_start(variables: dict[str, str], message: str)
     assert variables.get("JWT_HS256_KEY", "no key") not in str(refused.value)
 
 
+def test_the_issuer_of_a_working_copy_is_no_identity_provider() -> None:
+    with pytest.raises(ImproperlyConfigured, match="JWT_ISSUER is not set: set it to"):
+        read({"JWT_JWKS_URL": "https://idp.example/jwks"}, local_key=KEY)
+
+
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
