@@ -5,26 +5,36 @@ HOST, PORT and DATABASE_URL override the defaults: 127.0.0.1, 8000 and the SQLit
 
 import errno
 import os
+import re
 import socket
 import subprocess
 import sys
+
+# The number of threads: bench/README.md. The timeout ends a worker that a Ctrl-C hits while it starts.
+SERVER = (
+    *(sys.executable, "-m", "granian", "--interface=wsgi", "--blocking-threads=4", "--workers-kill-timeout=5"),
+    *("--no-ws", "--access-log"),
+)
 
 
 def main() -> None:
     host, port = os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "8000"
     if refusal := why_not(host, port):
         sys.exit(refusal)
-    manage = [sys.executable, "manage.py"]
-    for command in (
-        [*manage, "migrate", "--verbosity=0"],
-        [*manage, "load_demo", f"--url={address(host, port)}"],
-    ):
-        if code := subprocess.call(command):
-            sys.exit(code)
-    sys.stdout.flush()
-    # One process for make to signal. Four threads: the best of 1, 2, 4, 8 and 16 (bench/README.md).
-    server = [sys.executable, "-m", "granian", "--interface=wsgi", "--blocking-threads=4", "--no-ws", "--access-log"]
-    os.execv(sys.executable, [*server, f"--host={host}", f"--port={port}", "messaging_project.wsgi:application"])
+    manage("migrate", "--verbosity=0")
+    manage("load_demo", f"--url={address(host, port)}")
+    # In this process's place, so that a signal to make ends the server and nothing is left behind.
+    os.execv(sys.executable, [*SERVER, f"--host={host}", f"--port={port}", "messaging_project.wsgi:application"])
+
+
+def manage(*command: str) -> None:
+    """Run a management command. Where it fails, people see what went wrong, and not the way there."""
+    answer = subprocess.run([sys.executable, "manage.py", *command], stderr=subprocess.PIPE, text=True, check=False)
+    if answer.returncode:
+        # The last exception of a traceback starts a line with its class; so does Django's CommandError.
+        *_, message = re.split(r"^(?=[\w.]+: )", answer.stderr, flags=re.MULTILINE)
+        sys.exit(message.strip())
+    sys.stderr.write(answer.stderr)
 
 
 def why_not(host: str, port: str) -> str | None:
