@@ -16,6 +16,7 @@ from campaigns.history import HistoryEntry
 from campaigns.models import Campaign, CampaignStep
 from campaigns.resequence import DesiredStep
 from campaigns.rules import StepFields
+from campaigns.schema import ON_CONFLICT, OPERATIONS
 from campaigns.serializers import (
     CampaignChangesSerializer,
     CampaignFilterSerializer,
@@ -33,8 +34,7 @@ from campaigns.viewsets import CampaignsViewSet, step_ids_at
 from messaging_project.api.errors import validation_error
 from messaging_project.api.etags import with_etag
 from messaging_project.api.idempotency import idempotent
-
-ON_CONFLICT = ("reject", "shift")
+from messaging_project.api.openapi import DeclaredSchema
 
 
 def filtered(campaigns: QuerySet[Campaign], chosen: dict[str, Any]) -> QuerySet[Campaign]:
@@ -74,6 +74,7 @@ def timeline_query(request: Request) -> tuple[ZoneInfo, datetime]:
 class CampaignViewSet(CampaignsViewSet):
     """Campaigns, and their steps as a nested collection."""
 
+    schema = DeclaredSchema(OPERATIONS)
     lookup_url_kwarg = "id"
     operation_ids: ClassVar[dict[str, str]] = {
         "list": "listCampaigns",
@@ -224,6 +225,7 @@ class CampaignViewSet(CampaignsViewSet):
 class StepViewSet(CampaignsViewSet):
     """One step of a campaign."""
 
+    schema = DeclaredSchema(OPERATIONS)
     serializer_class = CampaignStepSerializer
     lookup_url_kwarg = "step_id"
     operation_ids: ClassVar[dict[str, str]] = {
