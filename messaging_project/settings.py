@@ -104,6 +104,7 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = env.text("DJANGO_STATIC_ROOT") or None  # where collectstatic puts copies for another server to serve
 WHITENOISE_USE_FINDERS = True  # nothing has to be collected before the first start
 WHITENOISE_AUTOREFRESH = DEBUG
