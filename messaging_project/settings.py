@@ -172,9 +172,14 @@ SPECTACULAR_SETTINGS = {
     "TAGS": [
         {"name": "Campaigns", "description": "What a campaign is called, and where it stands in its life."},
         {"name": "Steps", "description": "A campaign's ordered messages."},
+        {"name": "Insight", "description": "Whether a campaign could run, when it would send, and who changed it."},
     ],
     "COMPONENT_SPLIT_REQUEST": True,  # answers always have every key, requests needn't
-    "ENUM_NAME_OVERRIDES": {"CampaignStatus": "campaigns.models.Campaign.Status"},
+    "ENUM_NAME_OVERRIDES": {
+        "CampaignStatus": "campaigns.models.Campaign.Status",
+        "HistoryAction": "campaigns.history.Action",
+        "ActorType": "campaigns.history.ActorType",
+    },
     "PREPROCESSING_HOOKS": ["messaging_project.api.openapi.without_trailing_slash"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

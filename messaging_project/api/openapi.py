@@ -1,6 +1,6 @@
 """The OpenAPI document: what drf-spectacular can't find out by itself, and how a view's operations are declared."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiReque
 from rest_framework import exceptions, serializers
 from rest_framework.fields import empty
 
-from messaging_project.api import errors
+from messaging_project.api import errors, idempotency
 from messaging_project.api.json import MAX_BODY_BYTES, JSONError, PayloadTooLarge, loads
 from messaging_project.api.paging import LIMIT_FAULT
 from messaging_project.api.request_id import HEADER as REQUEST_ID
@@ -22,6 +22,7 @@ MEANINGS = {
     200: "OK",
     201: "Created",
     204: "Deleted",
+    304: "Not changed: as you have it",
     400: "Faulty request",
     401: "Without a valid access token",
     403: "The access token's scopes don't suffice",
@@ -35,7 +36,7 @@ MEANINGS = {
     500: "Server error",
     503: "Unavailable for a moment",
 }
-SHARED = (401, 403, 406, 413, 415, 500, 503)
+SHARED = (401, 403, 406, 409, 413, 415, 422, 500, 503)
 
 
 class AccessTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -53,20 +54,22 @@ class AccessTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-unty
         }
 
 
-class AnswerSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
-    """In an answer a field with a default is always there: `required`, and without that default."""
+class DefaultsSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
+    """What a field's default means: in an answer the field is always there; in a PATCH an absent one stays as it is."""
 
     target_class = "rest_framework.serializers.Serializer"
     match_subclasses = True
 
     def map_serializer(self, auto_schema: openapi.AutoSchema, direction: str) -> Any:
         schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        fields = self.target.fields
+        properties = schema.get("properties", {})
         if direction == "response":
-            present = {name for name, field in self.target.fields.items() if field.default is not empty}
-            required = present | set(schema.get("required", ()))
-            schema["required"] = [name for name in schema["properties"] if name in required]
-            for name in present:
-                schema["properties"][name].pop("default", None)
+            required = {name for name, field in fields.items() if field.default is not empty}.union(schema["required"])
+            schema["required"] = [name for name in properties if name in required]
+        if direction == "response" or self.target.partial:
+            for shown in properties.values():
+                shown.pop("default", None)
         return schema
 
 
@@ -104,17 +107,20 @@ class Operation:
     `refusals` are exceptions: the document shows what the view answers to each, so its examples can't go stale.
     What every operation can answer (401, 403, 406, 500, 503; 413 and 415 where there is a body) comes by itself.
     `answer` is a serializer, or one with many=True for a page of them; `example` is what it would be given to show.
+    `has_etag` tells of the answer's ETag, `takes_if_match` of the header that a change may come with.
     """
 
     tag: str
     summary: str
     description: str = ""
-    parameters: Sequence[OpenApiParameter] = ()
+    parameters: Sequence[OpenApiParameter | type[serializers.Serializer[Any]]] = ()
     body: type[serializers.BaseSerializer[Any]] | None = None
     body_example: Any = None
     status: int = 200
     answer: type[serializers.BaseSerializer[Any]] | serializers.ListSerializer[Any] | None = None
     example: Any = None
+    has_etag: bool = False
+    takes_if_match: bool = False
     refusals: Sequence[Exception] = ()
 
 
@@ -125,18 +131,38 @@ def faults_of(serializer: type[serializers.BaseSerializer[Any]], body: Any) -> e
     return exceptions.ValidationError(judge.errors)
 
 
-def header(name: str, description: str, *, on: bool | Sequence[int] = True, **options: Any) -> OpenApiParameter:
-    """A header of answers, of those with the statuses `on`."""
-    return OpenApiParameter(
-        name, str, OpenApiParameter.HEADER, required=True, description=description, response=on, **options
-    )
+def request_header(name: str, description: str) -> OpenApiParameter:
+    return OpenApiParameter(name, str, OpenApiParameter.HEADER, description=description)
 
 
+def header(name: str, description: str, on: bool | Sequence[int] = True, *, always: bool = True) -> OpenApiParameter:
+    """A header of the answers with the statuses `on`; of some of them only, unless `always`."""
+    return OpenApiParameter(name, str, OpenApiParameter.HEADER, always, description, response=on)
+
+
+IDEMPOTENCY_KEY = request_header(
+    idempotency.HEADER,
+    "Makes the call safe to repeat: within 24 hours the same key with the same request gives the first success again. "
+    "1 to 255 visible ASCII characters, best a UUID.",
+)
+IF_MATCH = request_header("If-Match", "The ETag that you have seen: the change is refused if it isn't the current one.")
+IF_NONE_MATCH = request_header(
+    "If-None-Match", "The ETag that you have: the answer is 304 while it is the current one."
+)
+PREFER = request_header(
+    "Prefer", "`handling=strict` (RFC 7240) makes unknown properties a 400 instead of ignoring them."
+)
+REQUEST_HEADERS: Sequence[tuple[OpenApiParameter, Callable[[str, Operation], bool]]] = (
+    (IDEMPOTENCY_KEY, lambda method, operation: method == "POST"),
+    (IF_MATCH, lambda method, operation: operation.takes_if_match),
+    (IF_NONE_MATCH, lambda method, operation: method == "GET" and operation.has_etag),
+    (PREFER, lambda method, operation: operation.body is not None),
+)
 HEADERS = (
     header(REQUEST_ID, "The request's own id, or the one that the service gave it; name it when you report a fault."),
-    header("Location", "The address of what was created.", on=[201]),
-    header("WWW-Authenticate", "The challenge (RFC 6750, section 3), with the reason.", on=[401, 403]),
-    header("Retry-After", "Seconds to wait before trying again.", on=[409, 503]),
+    header("Location", "The address of what was created.", [201]),
+    header("WWW-Authenticate", "The challenge (RFC 6750, section 3), with the reason.", [401, 403]),
+    header("Retry-After", "Seconds to wait before trying again.", [409, 503]),
 )
 INSUFFICIENT_SCOPE = errors.APIError(
     403,
@@ -146,13 +172,17 @@ INSUFFICIENT_SCOPE = errors.APIError(
 )
 
 
-def common_refusals(operation: Operation, max_body_bytes: int) -> Iterable[Exception]:
-    """What any operation, or any with pages or a body, answers beside its own refusals."""
+def common_refusals(method: str, operation: Operation, max_body_bytes: int) -> Iterable[Exception]:
+    """What any operation of its kind answers beside its own refusals."""
     if isinstance(operation.answer, serializers.ListSerializer):
         yield errors.validation_error(LIMIT_FAULT)
     yield exceptions.NotAuthenticated()
     yield INSUFFICIENT_SCOPE
     yield exceptions.NotAcceptable()
+    if method == "POST":
+        yield errors.validation_error(idempotency.KEY_FAULT)
+        yield idempotency.in_progress()
+        yield idempotency.mismatch()
     if operation.body:
         try:
             loads('{"position": 3,}')
@@ -167,11 +197,16 @@ def common_refusals(operation: Operation, max_body_bytes: int) -> Iterable[Excep
 
 
 def example_name(error: dict[str, Any]) -> str:
-    """A refusal's name among the examples of its status: its reason, the resource that isn't there, or its error."""
-    details = error.get("details", {})
-    if resource := details.get("resource"):
-        return f"no_{resource}"
-    return str(details.get("reason", error["error"]))
+    """A refusal's name among the examples of its status: what isn't there, the one fault, the reason, or the error."""
+    match error.get("details"):
+        case {"resource": resource}:
+            return f"no_{resource}"
+        case {"errors": [{"field": field, "code": code}]}:
+            return f"{code}_{field}"
+        case {"reason": reason}:
+            return str(reason)
+        case _:
+            return str(error["error"])
 
 
 class DeclaredSchema(openapi.AutoSchema):
@@ -213,7 +248,18 @@ class DeclaredSchema(openapi.AutoSchema):
             OpenApiParameter(name, str, OpenApiParameter.PATH, description=f"The {self.resource(name)}'s id.")
             for name in sorted(uritemplate.variables(self.path))
         ]
-        return [*in_path, *self.declared.parameters, *HEADERS]
+        operation = self.declared
+        taken = [header for header, applies in REQUEST_HEADERS if applies(self.method, operation)]
+        return [*in_path, *operation.parameters, *taken, *HEADERS, *self.headers_of_success()]
+
+    def headers_of_success(self) -> Iterable[OpenApiParameter]:
+        operation = self.declared
+        if operation.has_etag:
+            yield header("ETag", "The version of what is answered (RFC 9110, 8.8.3).", [operation.status, 304])
+        if self.method == "POST":
+            yield header("Idempotent-Replayed", "`true` on a success given again.", [operation.status], always=False)
+        if operation.body:
+            yield header("Preference-Applied", "The preference that was honoured.", [operation.status], always=False)
 
     def resource(self, parameter: str) -> str:
         if parameter == self.view.lookup_url_kwarg:
@@ -233,19 +279,23 @@ class DeclaredSchema(openapi.AutoSchema):
 
     def get_response_serializers(self) -> Any:
         operation = self.declared
-        meaning = MEANINGS[operation.status]
         examples = [] if operation.answer is None else [OpenApiExample("example", self.shown())]
-        responses = {operation.status: OpenApiResponse(operation.answer, meaning, examples)}
-        refusals: dict[int, dict[str, Any]] = {}
-        limit = getattr(self.view, "max_body_bytes", MAX_BODY_BYTES)
-        for refusal in (*operation.refusals, *common_refusals(operation, limit)):
-            status, body = self.answer_to(refusal)
-            refusals.setdefault(status, {}).setdefault(example_name(body), body)
-        for status, bodies in sorted(refusals.items()):
+        responses = {operation.status: OpenApiResponse(operation.answer, MEANINGS[operation.status], examples)}
+        if self.method == "GET" and operation.has_etag:
+            responses[304] = OpenApiResponse(None, MEANINGS[304])
+        for status, bodies in sorted(self.refused().items()):
             examples = [OpenApiExample(name, body) for name, body in bodies.items()]
-            meaning = MEANINGS[status]
-            responses[status] = OpenApiResponse(ErrorSerializer, meaning, examples)
+            responses[status] = OpenApiResponse(ErrorSerializer, MEANINGS[status], examples)
         return responses
+
+    def refused(self) -> dict[int, dict[str, Any]]:
+        """The bodies of all refusals, by status and name."""
+        refused: dict[int, dict[str, Any]] = {}
+        limit = getattr(self.view, "max_body_bytes", MAX_BODY_BYTES)
+        for refusal in (*self.declared.refusals, *common_refusals(self.method, self.declared, limit)):
+            status, body = self.answer_to(refusal)
+            refused.setdefault(status, {}).setdefault(example_name(body), body)
+        return refused
 
     def shown(self) -> Any:
         """The example through the serializer that answers; of a page, one row."""
