@@ -37,6 +37,7 @@ ON_CONFLICT_PARAMETER = OpenApiParameter(
         "unbroken run of steps from that position on up by one."
     ),
 )
+PATH_PARAMETERS = {"id": "The campaign's id.", "step_id": "The step's id."}
 EDITABLE = "Possible while the campaign is a draft or paused."
 
 

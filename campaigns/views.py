@@ -17,7 +17,7 @@ from campaigns.history import HistoryEntry
 from campaigns.models import Campaign, CampaignStep
 from campaigns.resequence import DesiredStep
 from campaigns.rules import StepFields
-from campaigns.schema import ON_CONFLICT, OPERATIONS
+from campaigns.schema import ON_CONFLICT, OPERATIONS, PATH_PARAMETERS
 from campaigns.serializers import (
     CampaignChangesSerializer,
     CampaignFilterSerializer,
@@ -75,7 +75,7 @@ def timeline_query(request: Request) -> tuple[ZoneInfo, datetime]:
 class CampaignViewSet(CampaignsViewSet):
     """Campaigns, and their steps as a nested collection."""
 
-    schema = DeclaredSchema(OPERATIONS)
+    schema = DeclaredSchema(OPERATIONS, PATH_PARAMETERS)
     lookup_url_kwarg = "id"
     operation_ids: ClassVar[dict[str, str]] = {
         "list": "listCampaigns",
@@ -228,7 +228,7 @@ class CampaignViewSet(CampaignsViewSet):
 class StepViewSet(CampaignsViewSet):
     """One step of a campaign."""
 
-    schema = DeclaredSchema(OPERATIONS)
+    schema = DeclaredSchema(OPERATIONS, PATH_PARAMETERS)
     serializer_class = CampaignStepSerializer
     lookup_url_kwarg = "step_id"
     operation_ids: ClassVar[dict[str, str]] = {

@@ -15,7 +15,7 @@ from openapi_spec_validator import validate
 from rest_framework.test import APIClient
 
 from campaigns import history
-from campaigns.schema import OPERATIONS
+from campaigns.schema import OPERATIONS, PATH_PARAMETERS
 from campaigns.tests.contract import resolve
 from campaigns.tests.factories import ACTOR, make_campaign, step_body
 from campaigns.views import CampaignViewSet, StepViewSet
@@ -120,7 +120,7 @@ def assert_as_documented(operation: Documented, response: Any, status: int) -> N
 
 
 def test_the_committed_copy_is_current() -> None:
-    rendered = OpenApiYamlRenderer().render(DOCUMENT, renderer_context={}).decode()
+    rendered = OpenApiYamlRenderer().render(DOCUMENT, renderer_context={}).decode()  # type: ignore[no-untyped-call]
     assert COPY.read_text() == rendered, f"renew it: {RENEW}"
 
 
@@ -168,6 +168,14 @@ def test_paths_are_shown_without_a_slash_at_the_end() -> None:
 def test_every_operation_needs_an_access_token() -> None:
     security = {name: operation.description["security"] for name, operation in DOCUMENTED.items()}
     assert security == {key: [{"accessToken": []}] for key in DOCUMENTED}
+
+
+@each(OF_ONE)
+def test_ids_in_paths_are_plain_strings_that_say_whose(operation: Documented) -> None:
+    in_path = {it["name"]: it for it in operation.description["parameters"] if it["in"] == "path"}
+    assert {name: (it["schema"], it["description"]) for name, it in in_path.items()} == {
+        name: ({"type": "string"}, sentence) for name, sentence in PATH_PARAMETERS.items() if name in in_path
+    }
 
 
 def test_on_conflict_has_its_values() -> None:

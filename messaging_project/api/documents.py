@@ -9,7 +9,6 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiJsonRenderer2, OpenApiYamlRenderer
 from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.permissions import AllowAny
-from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -22,11 +21,12 @@ _generating = Lock()  # a generator leaves its place in the views' shared inspec
 
 
 @cache
-def document(renderer: type[BaseRenderer]) -> bytes:
-    """The OpenAPI document, which depends on the code alone, in a renderer's format."""
+def document(format: str) -> str | bytes:
+    """The OpenAPI document, which depends on the code alone, in one of FORMATS."""
     with _generating:
         schema = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]
-    text: bytes = renderer().render(schema, renderer_context={})
+    renderer = OpenApiYamlRenderer() if format == "yaml" else OpenApiJsonRenderer()
+    text: str | bytes = renderer.render(schema, renderer_context={})
     return text
 
 
@@ -45,8 +45,8 @@ class SchemaView(APIView):
         return name
 
     def get(self, request: Request) -> HttpResponse:
-        renderer = type(request.accepted_renderer)
-        return HttpResponse(document(renderer), content_type=renderer.media_type)
+        renderer = request.accepted_renderer
+        return HttpResponse(document(renderer.format), content_type=renderer.media_type)
 
     def handle_exception(self, exc: Exception) -> Response:
         self.request.accepted_renderer = JSONRenderer()

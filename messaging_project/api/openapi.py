@@ -61,7 +61,7 @@ class DefaultsSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-cal
     match_subclasses = True
 
     def map_serializer(self, auto_schema: openapi.AutoSchema, direction: str) -> Any:
-        schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)  # type: ignore[no-untyped-call]
         fields = self.target.fields
         properties = schema.get("properties", {})
         if direction == "response":
@@ -117,18 +117,18 @@ class Operation:
     body: type[serializers.BaseSerializer[Any]] | None = None
     body_example: Any = None
     status: int = 200
-    answer: type[serializers.BaseSerializer[Any]] | serializers.ListSerializer[Any] | None = None
+    answer: type[serializers.BaseSerializer[Any]] | serializers.BaseSerializer[Any] | None = None
     example: Any = None
     has_etag: bool = False
     takes_if_match: bool = False
     refusals: Sequence[Exception] = ()
 
 
-def faults_of(serializer: type[serializers.BaseSerializer[Any]], body: Any) -> exceptions.ValidationError:
+def faults_of(serializer: type[serializers.Serializer[Any]], body: Any) -> exceptions.ValidationError:
     """The refusal of a faulty `body`, as the serializer itself words it."""
     judge = serializer(data=body)
     judge.is_valid()
-    return exceptions.ValidationError(judge.errors)
+    return exceptions.ValidationError(dict(judge.errors))
 
 
 def request_header(name: str, description: str) -> OpenApiParameter:
@@ -213,16 +213,20 @@ class DeclaredSchema(openapi.AutoSchema):
     """Documents a viewset by the operations declared for it: operation id → Operation.
 
     The view says which one it is as `operation_id`; an operation that isn't declared is an error of the generation.
+    `path_parameters` has a sentence for each variable in the paths.
     """
 
-    def __init__(self, operations: Mapping[str, Operation]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+    view: Any  # a viewset; its stubs say APIView
+
+    def __init__(self, operations: Mapping[str, Operation], path_parameters: Mapping[str, str]) -> None:
+        super().__init__()
         self.operations = operations
+        self.path_parameters = path_parameters
 
     def is_excluded(self) -> bool:
         if self.view.operation_id in self.operations:
             return False
-        report_error(f"no Operation is declared for the action {self.view.action}")  # type: ignore[no-untyped-call]
+        report_error(f"no Operation is declared for the action {self.view.action}")
         return True
 
     @property
@@ -236,7 +240,7 @@ class DeclaredSchema(openapi.AutoSchema):
     def get_summary(self) -> str:
         return self.declared.summary
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]  # as drf-spectacular has it
         return self.declared.description
 
     def get_tags(self) -> list[str]:
@@ -245,7 +249,7 @@ class DeclaredSchema(openapi.AutoSchema):
     def get_override_parameters(self) -> list[Any]:
         # Any string is taken for an id, and one that no row could have is a 404: no pattern, whatever the URLs say.
         in_path = [
-            OpenApiParameter(name, str, OpenApiParameter.PATH, description=f"The {self.resource(name)}'s id.")
+            OpenApiParameter(name, str, OpenApiParameter.PATH, description=self.path_parameters[name])
             for name in sorted(uritemplate.variables(self.path))
         ]
         operation = self.declared
@@ -261,16 +265,11 @@ class DeclaredSchema(openapi.AutoSchema):
         if operation.body:
             yield header("Preference-Applied", "The preference that was honoured.", [operation.status], always=False)
 
-    def resource(self, parameter: str) -> str:
-        if parameter == self.view.lookup_url_kwarg:
-            return str(self.view.queryset.model._meta.verbose_name)
-        return parameter.removesuffix("_id")
-
     def get_request_serializer(self) -> Any:
         return OpenApiRequest(self.declared.body, examples=[OpenApiExample("example", self.declared.body_example)])
 
     def _get_request_body(self, direction: str = "request") -> Any:
-        body = super()._get_request_body(direction) if self.declared.body else None
+        body = self.declared.body and super()._get_request_body(direction)  # type: ignore[no-untyped-call]
         return body and {**body, "required": True}  # an absent body is a 400, even where no field is required
 
     def _is_list_view(self, serializer: Any = None) -> bool:

@@ -5,7 +5,7 @@ import re
 import pytest
 from django.contrib.staticfiles import finders
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from django.urls import path, reverse
 from pytest_django import Settings
@@ -22,7 +22,7 @@ ERRORS: dict[int, Exception] = {
 }
 
 
-def fail(request: HttpRequest, status: int) -> None:
+def fail(request: HttpRequest, status: int) -> HttpResponse:
     raise ERRORS[status]
 
 
