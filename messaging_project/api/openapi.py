@@ -266,10 +266,12 @@ class DeclaredSchema(openapi.AutoSchema):
             yield header("Preference-Applied", "The preference that was honoured.", [operation.status], always=False)
 
     def get_request_serializer(self) -> Any:
+        if self.declared.body is None:
+            return None
         return OpenApiRequest(self.declared.body, examples=[OpenApiExample("example", self.declared.body_example)])
 
     def _get_request_body(self, direction: str = "request") -> Any:
-        body = self.declared.body and super()._get_request_body(direction)  # type: ignore[no-untyped-call]
+        body = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
         return body and {**body, "required": True}  # an absent body is a 400, even where no field is required
 
     def _is_list_view(self, serializer: Any = None) -> bool:
