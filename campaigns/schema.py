@@ -179,7 +179,7 @@ STEPS = {
             faults_of(CampaignStepSerializer, {"position": "1", "template_id": "", "variables": {"name": "\0"}}),
             NO_CAMPAIGN,
             NOT_EDITABLE,
-            POSITION_TAKEN,
+            examples.POSITION_TAKEN_OR_SHIFT,
             examples.NO_ROOM,
         ],
     ),
