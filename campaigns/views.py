@@ -10,12 +10,14 @@ from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.reverse import reverse
 
 from campaigns import lifecycle, resequence, sequence, timeline
 from campaigns.history import HistoryEntry
 from campaigns.models import Campaign, CampaignStep
 from campaigns.resequence import DesiredStep
 from campaigns.rules import StepFields
+from campaigns.schema import ON_CONFLICT, OPERATIONS, PATH_PARAMETERS
 from campaigns.serializers import (
     CampaignChangesSerializer,
     CampaignFilterSerializer,
@@ -33,8 +35,7 @@ from campaigns.viewsets import CampaignsViewSet, step_ids_at
 from messaging_project.api.errors import validation_error
 from messaging_project.api.etags import with_etag
 from messaging_project.api.idempotency import idempotent
-
-ON_CONFLICT = ("reject", "shift")
+from messaging_project.api.openapi import DeclaredSchema
 
 
 def filtered(campaigns: QuerySet[Campaign], chosen: dict[str, Any]) -> QuerySet[Campaign]:
@@ -74,6 +75,7 @@ def timeline_query(request: Request) -> tuple[ZoneInfo, datetime]:
 class CampaignViewSet(CampaignsViewSet):
     """Campaigns, and their steps as a nested collection."""
 
+    schema = DeclaredSchema(OPERATIONS, PATH_PARAMETERS)
     lookup_url_kwarg = "id"
     operation_ids: ClassVar[dict[str, str]] = {
         "list": "listCampaigns",
@@ -158,7 +160,9 @@ class CampaignViewSet(CampaignsViewSet):
         body = self.checked_body(StepListSerializer)
         many = [StepFields(**step) for step in body["steps"]]
         steps = resequence.add_steps(self.campaign_id, many, actor=self.actor)
-        return Response({"results": CampaignStepSerializer(steps, many=True).data}, status=status.HTTP_201_CREATED)
+        response = Response({"results": CampaignStepSerializer(steps, many=True).data}, status=status.HTTP_201_CREATED)
+        response["Location"] = reverse("campaign-steps", args=[self.campaign_id], request=request)
+        return response
 
     @action(detail=True, methods=["put"], url_path="steps/order")
     def order(self, request: Request, id: str) -> Response:
@@ -224,6 +228,7 @@ class CampaignViewSet(CampaignsViewSet):
 class StepViewSet(CampaignsViewSet):
     """One step of a campaign."""
 
+    schema = DeclaredSchema(OPERATIONS, PATH_PARAMETERS)
     serializer_class = CampaignStepSerializer
     lookup_url_kwarg = "step_id"
     operation_ids: ClassVar[dict[str, str]] = {

@@ -3,15 +3,15 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import TemplateView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from messaging_project.api import errors
+from messaging_project.api.documents import DocsView, SchemaView
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", TemplateView.as_view(template_name="landing.html"), name="landing"),
-    re_path(r"^docs/?$", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    re_path(r"^docs/?$", DocsView.as_view(), name="docs"),
     path("admin/", admin.site.urls),
-    re_path(r"^v1/messaging/schema/?$", SpectacularAPIView.as_view(), name="schema"),
+    re_path(r"^v1/messaging/schema/?$", SchemaView.as_view(), name="schema"),
     path("v1/messaging/", include("campaigns.urls")),
     re_path(r"^v1/", errors.unknown_url),
 ]

@@ -29,6 +29,11 @@ KEPT_FOR = timedelta(hours=24)
 WAIT_MS = 5_000  # how long a request waits for another with the same key
 # The draft wants a quoted string (RFC 9651, 3.3.3); bare keys are what most clients send.
 KEY = re.compile(r'"(?P<quoted>[\x20-\x21\x23-\x5b\x5d-\x7e]{1,255})"|(?P<bare>[\x21\x23-\x7e]{1,255})')
+KEY_FAULT = (
+    HEADER,
+    "invalid",
+    "Must be 1 to 255 visible ASCII characters, best a UUID, with or without double quotes around it.",
+)
 STORED_HEADERS = ("Location", "ETag", "Preference-Applied")
 
 V = TypeVar("V", bound=APIView)
@@ -82,25 +87,32 @@ def _claim(digest: bytes, request_digest: bytes) -> bool:
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", None) != "55P03":  # lock_not_available
             raise
-        message = "Another request with this Idempotency-Key is still being answered: try again."
-        raise APIError(409, "idempotency_in_progress", message, headers={"Retry-After": "1"}) from error
+        raise in_progress() from error
     return True
 
 
 def _replay(digest: bytes, request_digest: bytes) -> HttpResponse:
     answer = IdempotentAnswer.objects.get(digest=digest)
     if bytes(answer.request_digest) != request_digest:
-        message = "This Idempotency-Key was used for another request: use a new key for a new request."
-        raise APIError(422, "idempotency_mismatch", message)
+        raise mismatch()
     headers = {**answer.headers, "Idempotent-Replayed": "true"}
     return HttpResponse(bytes(answer.body), status=answer.status, content_type=MEDIA_TYPE, headers=headers)
+
+
+def in_progress() -> APIError:
+    message = "Another request with this Idempotency-Key is still being answered: try again."
+    return APIError(409, "idempotency_in_progress", message, headers={"Retry-After": "1"})
+
+
+def mismatch() -> APIError:
+    message = "This Idempotency-Key was used for another request: use a new key for a new request."
+    return APIError(422, "idempotency_mismatch", message)
 
 
 def _key(given: str) -> str:
     match = KEY.fullmatch(given.strip())
     if match is None:
-        message = "Must be 1 to 255 visible ASCII characters, best a UUID, with or without double quotes around it."
-        raise validation_error((HEADER, "invalid", message))
+        raise validation_error(KEY_FAULT)
     return match["quoted"] or match["bare"]
 
 

@@ -1,9 +1,42 @@
-"""What drf-spectacular can't find out by itself for the OpenAPI document."""
+"""The OpenAPI document: what drf-spectacular can't find out by itself, and how a view's operations are declared."""
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from drf_spectacular.openapi import AutoSchema
+import uritemplate
+from drf_spectacular import openapi
+from drf_spectacular.drainage import error as report_error
+from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerExtension
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRequest, OpenApiResponse
+from rest_framework import exceptions, serializers
+from rest_framework.fields import empty
+
+from messaging_project.api import errors, idempotency
+from messaging_project.api.json import MAX_BODY_BYTES, JSONError, PayloadTooLarge, loads
+from messaging_project.api.paging import LIMIT_FAULT
+from messaging_project.api.request_id import HEADER as REQUEST_ID
+
+EXAMPLE_REQUEST_ID = "0199b3a0-7c1e-7d52-9a57-3f0c8f6b1e02"
+MEANINGS = {
+    200: "OK",
+    201: "Created",
+    204: "Deleted",
+    304: "Not changed: as you have it",
+    400: "Faulty request",
+    401: "Without a valid access token",
+    403: "The access token's scopes don't suffice",
+    404: "Not found",
+    406: "No such media type",
+    409: "A request with the same key is being answered",
+    412: "Bad state",
+    413: "Body too large",
+    415: "Not sent as JSON",
+    422: "The key belongs to another request",
+    500: "Server error",
+    503: "Unavailable for a moment",
+}
+SHARED = (401, 403, 406, 409, 413, 415, 422, 500, 503)
 
 
 class AccessTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -12,10 +45,267 @@ class AccessTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-unty
     target_class = "messaging_project.api.tokens.AccessTokenAuthentication"
     name = "accessToken"
 
-    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
+    def get_security_definition(self, auto_schema: openapi.AutoSchema) -> dict[str, Any]:
         return {
             "type": "http",
             "scheme": "bearer",
             "bearerFormat": "JWT",
             "description": "A JWT access token of the configured issuer; `manage.py issue_token` prints one locally.",
         }
+
+
+class DefaultsSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
+    """What a field's default means: in an answer the field is always there; in a PATCH an absent one stays as it is."""
+
+    target_class = "rest_framework.serializers.Serializer"
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: openapi.AutoSchema, direction: str) -> Any:
+        schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)  # type: ignore[no-untyped-call]
+        fields = self.target.fields
+        properties = schema.get("properties", {})
+        if direction == "response":
+            required = {name for name, field in fields.items() if field.default is not empty}.union(schema["required"])
+            schema["required"] = [name for name in properties if name in required]
+        if direction == "response" or self.target.partial:
+            for shown in properties.values():
+                shown.pop("default", None)
+        return schema
+
+
+class ErrorSerializer(serializers.Serializer[Any]):
+    """Every error answer, of every status."""
+
+    error = serializers.CharField(help_text="What went wrong, for programs: one word that never changes.")
+    message = serializers.CharField(help_text="What went wrong and what to do, for people.")
+    details = serializers.DictField(required=False, help_text="What the error is about; its keys depend on `error`.")
+
+
+def without_trailing_slash(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:
+    """A PREPROCESSING_HOOK: each path works with and without a slash at its end, and is shown without."""
+    return [(path.rstrip("/"), regex, method, view) for path, regex, method, view in endpoints]
+
+
+def share_answers(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """A POSTPROCESSING_HOOK: the answers that are the same everywhere stand in the document once."""
+    shared = result["components"].setdefault("responses", {})
+    for methods in result["paths"].values():
+        for operation in methods.values():
+            for status, answer in operation["responses"].items():
+                if int(status) in SHARED and shared.setdefault(f"Error{status}", answer) == answer:
+                    operation["responses"][status] = {"$ref": f"#/components/responses/Error{status}"}
+    return result
+
+
+# --- Declaring operations --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """What a reader of the document must be told of one operation.
+
+    `refusals` are exceptions: the document shows what the view answers to each, so its examples can't go stale.
+    What every operation can answer (401, 403, 406, 500, 503; 413 and 415 where there is a body) comes by itself.
+    `answer` is a serializer, or one with many=True for a page of them; `example` is what it would be given to show.
+    `has_etag` tells of the answer's ETag, `takes_if_match` of the header that a change may come with.
+    """
+
+    tag: str
+    summary: str
+    description: str = ""
+    parameters: Sequence[OpenApiParameter | type[serializers.Serializer[Any]]] = ()
+    body: type[serializers.BaseSerializer[Any]] | None = None
+    body_example: Any = None
+    status: int = 200
+    answer: type[serializers.BaseSerializer[Any]] | serializers.BaseSerializer[Any] | None = None
+    example: Any = None
+    has_etag: bool = False
+    takes_if_match: bool = False
+    refusals: Sequence[Exception] = ()
+
+
+def faults_of(serializer: type[serializers.Serializer[Any]], body: Any) -> exceptions.ValidationError:
+    """The refusal of a faulty `body`, as the serializer itself words it."""
+    judge = serializer(data=body)
+    judge.is_valid()
+    return exceptions.ValidationError(dict(judge.errors))
+
+
+def request_header(name: str, description: str) -> OpenApiParameter:
+    return OpenApiParameter(name, str, OpenApiParameter.HEADER, description=description)
+
+
+def header(name: str, description: str, on: bool | Sequence[int] = True, *, always: bool = True) -> OpenApiParameter:
+    """A header of the answers with the statuses `on`; of some of them only, unless `always`."""
+    return OpenApiParameter(name, str, OpenApiParameter.HEADER, always, description, response=on)
+
+
+IDEMPOTENCY_KEY = request_header(
+    idempotency.HEADER,
+    "Makes the call safe to repeat: within 24 hours the same key with the same request gives the first success again. "
+    "1 to 255 visible ASCII characters, best a UUID.",
+)
+IF_MATCH = request_header("If-Match", "The ETag that you have seen: the change is refused if it isn't the current one.")
+IF_NONE_MATCH = request_header(
+    "If-None-Match", "The ETag that you have: the answer is 304 while it is the current one."
+)
+PREFER = request_header(
+    "Prefer", "`handling=strict` (RFC 7240) makes unknown properties a 400 instead of ignoring them."
+)
+REQUEST_HEADERS: Sequence[tuple[OpenApiParameter, Callable[[str, Operation], bool]]] = (
+    (IDEMPOTENCY_KEY, lambda method, operation: method == "POST"),
+    (IF_MATCH, lambda method, operation: operation.takes_if_match),
+    (IF_NONE_MATCH, lambda method, operation: method == "GET" and operation.has_etag),
+    (PREFER, lambda method, operation: operation.body is not None),
+)
+HEADERS = (
+    header(REQUEST_ID, "The request's own id, or the one that the service gave it; name it when you report a fault."),
+    header("Location", "The address of what was created.", [201]),
+    header("WWW-Authenticate", "The challenge (RFC 6750, section 3), with the reason.", [401, 403]),
+    header("Retry-After", "Seconds to wait before trying again.", [409, 503]),
+)
+INSUFFICIENT_SCOPE = errors.APIError(
+    403,
+    "insufficient_scope",
+    "This operation needs an access token with the scopes campaigns:write: request one that has them.",
+    {"required_scopes": ["campaigns:write"]},
+)
+
+
+def common_refusals(method: str, operation: Operation, max_body_bytes: int) -> Iterable[Exception]:
+    """What any operation of its kind answers beside its own refusals."""
+    if isinstance(operation.answer, serializers.ListSerializer):
+        yield errors.validation_error(LIMIT_FAULT)
+    yield exceptions.NotAuthenticated()
+    yield INSUFFICIENT_SCOPE
+    yield exceptions.NotAcceptable()
+    if method == "POST":
+        yield errors.validation_error(idempotency.KEY_FAULT)
+        yield idempotency.in_progress()
+        yield idempotency.mismatch()
+    if operation.body:
+        try:
+            loads('{"position": 3,}')
+        except JSONError as error:
+            yield exceptions.ParseError(str(error))
+        yield PayloadTooLarge(max_body_bytes)
+        yield exceptions.UnsupportedMediaType("text/plain")
+    failure = errors.server_error()
+    failure.details = {"request_id": EXAMPLE_REQUEST_ID}
+    yield failure
+    yield errors.unavailable()
+
+
+def example_name(error: dict[str, Any]) -> str:
+    """A refusal's name among the examples of its status: what isn't there, the one fault, the reason, or the error."""
+    match error.get("details"):
+        case {"resource": resource}:
+            return f"no_{resource}"
+        case {"errors": [{"field": field, "code": code}]}:
+            return f"{code}_{field}"
+        case {"reason": reason}:
+            return str(reason)
+        case _:
+            return str(error["error"])
+
+
+class DeclaredSchema(openapi.AutoSchema):
+    """Documents a viewset by the operations declared for it: operation id → Operation.
+
+    The view says which one it is as `operation_id`; an operation that isn't declared is an error of the generation.
+    `path_parameters` has a sentence for each variable in the paths.
+    """
+
+    view: Any  # a viewset; its stubs say APIView
+
+    def __init__(self, operations: Mapping[str, Operation], path_parameters: Mapping[str, str]) -> None:
+        super().__init__()
+        self.operations = operations
+        self.path_parameters = path_parameters
+
+    def is_excluded(self) -> bool:
+        if self.view.operation_id in self.operations:
+            return False
+        report_error(f"no Operation is declared for the action {self.view.action}")
+        return True
+
+    @property
+    def declared(self) -> Operation:
+        return self.operations[self.get_operation_id()]
+
+    def get_operation_id(self) -> str:
+        operation_id: str = self.view.operation_id
+        return operation_id
+
+    def get_summary(self) -> str:
+        return self.declared.summary
+
+    def get_description(self) -> str:  # type: ignore[override]  # as drf-spectacular has it
+        return self.declared.description
+
+    def get_tags(self) -> list[str]:
+        return [self.declared.tag]
+
+    def get_override_parameters(self) -> list[Any]:
+        # Any string is taken for an id, and one that no row could have is a 404: no pattern, whatever the URLs say.
+        in_path = [
+            OpenApiParameter(name, str, OpenApiParameter.PATH, description=self.path_parameters[name])
+            for name in sorted(uritemplate.variables(self.path))
+        ]
+        operation = self.declared
+        taken = [header for header, applies in REQUEST_HEADERS if applies(self.method, operation)]
+        return [*in_path, *operation.parameters, *taken, *HEADERS, *self.headers_of_success()]
+
+    def headers_of_success(self) -> Iterable[OpenApiParameter]:
+        operation = self.declared
+        if operation.has_etag:
+            yield header("ETag", "The version of what is answered (RFC 9110, 8.8.3).", [operation.status, 304])
+        if self.method == "POST":
+            yield header("Idempotent-Replayed", "`true` on a success given again.", [operation.status], always=False)
+        if operation.body:
+            yield header("Preference-Applied", "The preference that was honoured.", [operation.status], always=False)
+
+    def get_request_serializer(self) -> Any:
+        if self.declared.body is None:
+            return None
+        return OpenApiRequest(self.declared.body, examples=[OpenApiExample("example", self.declared.body_example)])
+
+    def _get_request_body(self, direction: str = "request") -> Any:
+        body = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
+        return body and {**body, "required": True}  # an absent body is a 400, even where no field is required
+
+    def _is_list_view(self, serializer: Any = None) -> bool:
+        # Not drf-spectacular's guess by the action's name, which calls nothing but `list` a list.
+        return isinstance(self.declared.answer if serializer is None else serializer, serializers.ListSerializer)
+
+    def get_response_serializers(self) -> Any:
+        operation = self.declared
+        examples = [] if operation.answer is None else [OpenApiExample("example", self.shown())]
+        responses = {operation.status: OpenApiResponse(operation.answer, MEANINGS[operation.status], examples)}
+        if self.method == "GET" and operation.has_etag:
+            responses[304] = OpenApiResponse(None, MEANINGS[304])
+        for status, bodies in sorted(self.refused().items()):
+            examples = [OpenApiExample(name, body) for name, body in bodies.items()]
+            responses[status] = OpenApiResponse(ErrorSerializer, MEANINGS[status], examples)
+        return responses
+
+    def refused(self) -> dict[int, dict[str, Any]]:
+        """The bodies of all refusals, by status and name."""
+        refused: dict[int, dict[str, Any]] = {}
+        limit = getattr(self.view, "max_body_bytes", MAX_BODY_BYTES)
+        for refusal in (*self.declared.refusals, *common_refusals(self.method, self.declared, limit)):
+            status, body = self.answer_to(refusal)
+            refused.setdefault(status, {}).setdefault(example_name(body), body)
+        return refused
+
+    def shown(self) -> Any:
+        """The example through the serializer that answers; of a page, one row."""
+        answer = self.declared.answer
+        serializer: Any = type(answer.child) if isinstance(answer, serializers.ListSerializer) else answer
+        return serializer(self.declared.example).data
+
+    def answer_to(self, refusal: Exception) -> tuple[int, dict[str, Any]]:
+        if isinstance(refusal, errors.APIError):
+            return refusal.status_code, errors.envelope(refusal.error, refusal.message, refusal.details)
+        response = self.view.handle_exception(refusal)
+        return response.status_code, response.data

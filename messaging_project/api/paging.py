@@ -13,6 +13,8 @@ from messaging_project.api.errors import validation_error
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1_000
+LIMIT_FAULT = ("limit", "invalid", f"Must be an integer from 1 to {MAX_LIMIT}.")
+CURSOR_FAULT = ("cursor", "invalid", "Must be the cursor of a `next` or `previous` link, unchanged.")
 
 
 class KeysetPagination(CursorPagination):
@@ -37,7 +39,7 @@ class KeysetPagination(CursorPagination):
             return DEFAULT_LIMIT
         if given.isascii() and given.isdigit() and len(given) <= 4 and 1 <= int(given) <= MAX_LIMIT:
             return int(given)
-        raise validation_error(("limit", "invalid", f"Must be an integer from 1 to {MAX_LIMIT}."))
+        raise validation_error(LIMIT_FAULT)
 
     def decode_cursor(self, request: Request) -> Cursor | None:
         try:
@@ -47,6 +49,32 @@ class KeysetPagination(CursorPagination):
                 value = field.to_python(cursor.position)  # type: ignore[union-attr]
                 field.run_validators(value)  # type: ignore[union-attr]
         except (exceptions.NotFound, ValidationError, FieldDoesNotExist, binascii.Error, ValueError) as error:
-            fault = ("cursor", "invalid", "Must be the cursor of a `next` or `previous` link, unchanged.")
-            raise validation_error(fault) from error
+            raise validation_error(CURSOR_FAULT) from error
         return cursor
+
+    # --- For the OpenAPI document ------------------------------------------------------------------------------------
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        limit = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
+        parameters: list[dict[str, Any]] = super().get_schema_operation_parameters(view)
+        return [{**it, "schema": limit} if it["name"] == self.page_size_query_param else it for it in parameters]
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        link = {"type": "string", "format": "uri", "nullable": True}
+        return {
+            "type": "object",
+            "required": ["next", "previous", "results"],
+            "properties": {
+                "next": {
+                    **link,
+                    "description": "The address of the next page; null on the last one.",
+                    "example": "https://messaging.example/v1/messaging/campaigns?cursor=cD0wMTk5YjNh&limit=100",
+                },
+                "previous": {
+                    **link,
+                    "description": "The address of the page before; null on the first one.",
+                    "example": None,
+                },
+                "results": schema,
+            },
+        }

@@ -1,0 +1,306 @@
+"""What the OpenAPI document says of the campaigns API: one Operation per operation id.
+
+To add an operation, name it in its viewset's `operation_ids` and declare it here.
+"""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework import serializers
+
+from campaigns import exceptions, field_schemas  # noqa: F401 - being imported registers the fields' schemas
+from campaigns import schema_examples as examples
+from campaigns.models import Campaign
+from campaigns.schema_examples import CHANGED_MEANWHILE, NO_CAMPAIGN, NO_STEP, NOT_EDITABLE, POSITION_TAKEN
+from campaigns.serializers import (
+    CampaignChangesSerializer,
+    CampaignFilterSerializer,
+    CampaignSerializer,
+    CampaignStepSerializer,
+    HistoryEntrySerializer,
+    OrderSerializer,
+    ReadinessSerializer,
+    SequenceSerializer,
+    StepListSerializer,
+    TimelineSerializer,
+)
+from messaging_project.api.errors import validation_error
+from messaging_project.api.openapi import Operation, faults_of
+
+ON_CONFLICT = ("reject", "shift")
+ON_CONFLICT_PARAMETER = OpenApiParameter(
+    "on_conflict",
+    enum=ON_CONFLICT,
+    default="reject",
+    description=(
+        "What happens where the position holds another step: `reject` answers 412; `shift` makes room, moving the "
+        "unbroken run of steps from that position on up by one."
+    ),
+)
+PATH_PARAMETERS = {"id": "The campaign's id.", "step_id": "The step's id."}
+EDITABLE = "Possible while the campaign is a draft or paused."
+
+
+class StepsSerializer(serializers.Serializer[Any]):
+    """Steps of a campaign, all of those that the call was about."""
+
+    results = CampaignStepSerializer(many=True)
+
+
+def transition(target: str, summary: str, description: str, *refusals: Exception, refused_from: str) -> Operation:
+    """A change of status: answers with the campaign, and refuses to leave `refused_from`."""
+    refusal = exceptions.InvalidTransition(refused_from, target, Campaign.TRANSITIONS[refused_from])
+    return Operation(
+        tag="Campaigns",
+        summary=summary,
+        description=description,
+        answer=CampaignSerializer,
+        example=examples.campaign(target),
+        has_etag=True,
+        takes_if_match=True,
+        refusals=[NO_CAMPAIGN, refusal, *refusals, CHANGED_MEANWHILE],
+    )
+
+
+CAMPAIGNS = {
+    "listCampaigns": Operation(
+        tag="Campaigns",
+        summary="List campaigns",
+        description="All campaigns, or those that every given parameter chooses.",
+        parameters=[CampaignFilterSerializer],
+        answer=CampaignSerializer(many=True),
+        example=examples.CAMPAIGN,
+        refusals=[faults_of(CampaignFilterSerializer, {"status": "running", "created_from": "yesterday"})],
+    ),
+    "createCampaign": Operation(
+        tag="Campaigns",
+        summary="Create a campaign",
+        description="The new campaign is a draft, with its first steps if the body has some: all of it or nothing.",
+        body=CampaignSerializer,
+        body_example={**examples.CAMPAIGN_BODY, "steps": [examples.FIRST_STEP_BODY, examples.STEP_BODY]},
+        status=201,
+        answer=CampaignSerializer,
+        example=examples.CAMPAIGN,
+        has_etag=True,
+        refusals=[
+            faults_of(CampaignSerializer, {"name": " ", "external_id": 4711, "steps": [{"position": 0}]}),
+            examples.EXTERNAL_ID_TAKEN,
+        ],
+    ),
+    "getCampaign": Operation(
+        tag="Campaigns",
+        summary="Get a campaign",
+        answer=CampaignSerializer,
+        example=examples.CAMPAIGN,
+        has_etag=True,
+        refusals=[NO_CAMPAIGN],
+    ),
+    "changeCampaign": Operation(
+        tag="Campaigns",
+        summary="Change a campaign",
+        description="Gives new values to the fields that the body has, in whatever status the campaign is.",
+        body=CampaignChangesSerializer,
+        body_example={"description": "The first week of a new customer."},
+        answer=CampaignSerializer,
+        example=examples.CAMPAIGN,
+        has_etag=True,
+        takes_if_match=True,
+        refusals=[
+            faults_of(CampaignChangesSerializer, {"name": None, "description": 5}),
+            examples.EXTERNAL_ID_TAKEN,
+            NO_CAMPAIGN,
+            CHANGED_MEANWHILE,
+        ],
+    ),
+    "deleteCampaign": Operation(
+        tag="Campaigns",
+        summary="Delete a campaign",
+        description="Deletes a draft and its steps; its history stays. What has been active can only be archived.",
+        status=204,
+        takes_if_match=True,
+        refusals=[NO_CAMPAIGN, examples.NOT_DELETABLE, CHANGED_MEANWHILE],
+    ),
+    "duplicateCampaign": Operation(
+        tag="Campaigns",
+        summary="Duplicate a campaign",
+        description="Makes a draft with the same description and steps, all with ids of their own.",
+        status=201,
+        answer=CampaignSerializer,
+        example=examples.COPY,
+        has_etag=True,
+        refusals=[NO_CAMPAIGN],
+    ),
+    "activateCampaign": transition(
+        "active",
+        "Activate a campaign",
+        "From draft or paused. The campaign must be ready: it has steps, and lasts at most ten years.",
+        examples.NOT_READY,
+        refused_from="completed",
+    ),
+    "pauseCampaign": transition(
+        "paused",
+        "Pause a campaign",
+        "From active. The steps of a paused campaign can be changed.",
+        refused_from="draft",
+    ),
+    "completeCampaign": transition(
+        "completed", "Complete a campaign", "From active or paused. It can't run again.", refused_from="draft"
+    ),
+    "archiveCampaign": transition(
+        "archived", "Archive a campaign", "From draft, paused or completed. This is final.", refused_from="active"
+    ),
+}
+
+STEPS = {
+    "listSteps": Operation(
+        tag="Steps",
+        summary="List a campaign's steps",
+        description="All steps of the campaign, by position. The ETag is that of the whole list, on every page.",
+        answer=CampaignStepSerializer(many=True),
+        example=examples.STEP,
+        has_etag=True,
+        refusals=[NO_CAMPAIGN],
+    ),
+    "addStep": Operation(
+        tag="Steps",
+        summary="Add a step to a campaign",
+        description=(
+            f"{EDITABLE} Positions are unique within a campaign, and gaps are allowed. A position that holds another "
+            "step is refused, so repeating the call never makes a second step."
+        ),
+        parameters=[ON_CONFLICT_PARAMETER],
+        body=CampaignStepSerializer,
+        body_example=examples.STEP_BODY,
+        status=201,
+        answer=CampaignStepSerializer,
+        example=examples.STEP,
+        has_etag=True,
+        refusals=[
+            faults_of(CampaignStepSerializer, {"position": "1", "template_id": "", "variables": {"name": "\0"}}),
+            NO_CAMPAIGN,
+            NOT_EDITABLE,
+            examples.POSITION_TAKEN_OR_SHIFT,
+            examples.NO_ROOM,
+        ],
+    ),
+    "addSteps": Operation(
+        tag="Steps",
+        summary="Add many steps to a campaign",
+        description=f"{EDITABLE} Up to 1,000 steps, in any order: all of them or none.",
+        body=StepListSerializer,
+        body_example={"steps": [examples.FIRST_STEP_BODY, examples.STEP_BODY]},
+        status=201,
+        answer=StepsSerializer,
+        example=examples.STEPS,
+        refusals=[
+            faults_of(StepListSerializer, {"steps": [examples.STEP_BODY, {**examples.STEP_BODY, "template_id": " "}]}),
+            NO_CAMPAIGN,
+            NOT_EDITABLE,
+            POSITION_TAKEN,
+        ],
+    ),
+    "replaceSteps": Operation(
+        tag="Steps",
+        summary="Replace a campaign's steps",
+        description=(
+            f"{EDITABLE} The body is the whole sequence to be, up to 10,000 steps: those with the `id` of an existing "
+            "step are kept and changed, the others added, the absent ones removed."
+        ),
+        body=SequenceSerializer,
+        body_example={"steps": [examples.FIRST_STEP_BODY, {"id": str(examples.STEP_ID), **examples.STEP_BODY}]},
+        answer=StepsSerializer,
+        example=examples.STEPS,
+        has_etag=True,
+        takes_if_match=True,
+        refusals=[examples.not_the_steps("steps[{}].id"), NO_CAMPAIGN, NOT_EDITABLE, CHANGED_MEANWHILE],
+    ),
+    "reorderSteps": Operation(
+        tag="Steps",
+        summary="Reorder a campaign's steps",
+        description=f"{EDITABLE} The body has the ids of all steps, in the order to be; they are renumbered from 0.",
+        body=OrderSerializer,
+        body_example={"step_ids": examples.STEP_IDS},
+        answer=StepsSerializer,
+        example=examples.STEPS,
+        has_etag=True,
+        takes_if_match=True,
+        refusals=[examples.not_the_steps("step_ids[{}]"), NO_CAMPAIGN, NOT_EDITABLE, CHANGED_MEANWHILE],
+    ),
+    "getStep": Operation(
+        tag="Steps",
+        summary="Get a step",
+        answer=CampaignStepSerializer,
+        example=examples.STEP,
+        has_etag=True,
+        refusals=[NO_CAMPAIGN, NO_STEP],
+    ),
+    "changeStep": Operation(
+        tag="Steps",
+        summary="Change a step",
+        description=f"{EDITABLE} Gives new values to the fields that the body has; `variables` are replaced whole.",
+        body=CampaignStepSerializer,
+        body_example={"delay_minutes": 2880},
+        answer=CampaignStepSerializer,
+        example=examples.STEP,
+        has_etag=True,
+        takes_if_match=True,
+        refusals=[
+            faults_of(CampaignStepSerializer, {**examples.STEP_BODY, "position": -1, "delay_minutes": 2.5}),
+            NO_CAMPAIGN,
+            NO_STEP,
+            NOT_EDITABLE,
+            POSITION_TAKEN,
+            CHANGED_MEANWHILE,
+        ],
+    ),
+    "deleteStep": Operation(
+        tag="Steps",
+        summary="Delete a step",
+        description=f"{EDITABLE} The other steps keep their positions.",
+        status=204,
+        takes_if_match=True,
+        refusals=[NO_CAMPAIGN, NO_STEP, NOT_EDITABLE, CHANGED_MEANWHILE],
+    ),
+}
+
+INSIGHT = {
+    "getReadiness": Operation(
+        tag="Insight",
+        summary="Check whether a campaign could be activated",
+        description="`errors` stand in the way of an activation; `warnings` are only unusual.",
+        answer=ReadinessSerializer,
+        example=examples.READINESS,
+        refusals=[NO_CAMPAIGN],
+    ),
+    "getTimeline": Operation(
+        tag="Insight",
+        summary="See when a campaign's steps would be sent",
+        description="Delays are elapsed minutes, also across a change to or from daylight-saving time.",
+        parameters=[
+            OpenApiParameter(
+                "start",
+                description=(
+                    "When the recipient enters, in ISO 8601 (`2026-12-01T09:00:00+01:00`); without an offset it is in "
+                    "`tz`. Now without it."
+                ),
+            ),
+            OpenApiParameter("tz", default="UTC", description="The IANA time zone of the local times."),
+        ],
+        answer=TimelineSerializer,
+        example=examples.TIMELINE,
+        refusals=[
+            validation_error(("tz", "invalid", "Must be an IANA time zone, such as Europe/Berlin.")),
+            NO_CAMPAIGN,
+        ],
+    ),
+    "listHistory": Operation(
+        tag="Insight",
+        summary="List what was done to a campaign",
+        description="Newest first, whichever way it was changed; also of a campaign that has been deleted.",
+        answer=HistoryEntrySerializer(many=True),
+        example=examples.HISTORY_ENTRY,
+        refusals=[NO_CAMPAIGN],
+    ),
+}
+
+OPERATIONS = CAMPAIGNS | STEPS | INSIGHT

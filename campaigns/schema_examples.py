@@ -1,0 +1,107 @@
+"""The values that the OpenAPI document shows: one campaign, its steps, and what the API says of them."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from campaigns import exceptions, timeline
+from campaigns.history import Action, ActorType, HistoryEntry
+from campaigns.lifecycle import Readiness
+from campaigns.models import Campaign, CampaignStep
+from campaigns.viewsets import step_ids_at
+from messaging_project.api.errors import APIError
+
+CAMPAIGN_ID = UUID("0199b3a0-5f0e-7a31-8c64-1d2f7b9e4a10")
+COPY_ID = UUID("0199b3a2-0d5c-7be2-a1c7-6e5d4c3b2a19")
+STEP_ID = UUID("0199b3a0-6b52-7c0d-b1f5-90ab3c4d5e6f")
+MOMENT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+
+STEP_BODY: dict[str, Any] = {
+    "position": 1,
+    "template_id": "welcome-tips",
+    "template_version_id": "welcome-tips-v3",
+    "delay_minutes": 2880,
+    "variables": {"name": "Ada", "tips": 3},
+}
+FIRST_STEP_BODY: dict[str, Any] = {
+    "position": 0,
+    "template_id": "welcome",
+    "template_version_id": "welcome-v1",
+    "delay_minutes": 0,
+    "variables": {"name": "Ada"},
+}
+STEP = CampaignStep(id=STEP_ID, campaign_id=CAMPAIGN_ID, **STEP_BODY)
+FIRST_STEP = CampaignStep(id=UUID("0199b3a0-6b4f-7e18-8d02-7f6e5d4c3b2a"), campaign_id=CAMPAIGN_ID, **FIRST_STEP_BODY)
+STEPS = {"results": [FIRST_STEP, STEP]}
+STEP_IDS = [str(FIRST_STEP.id), str(STEP.id)]
+
+
+def campaign(status: str, **fields: Any) -> Campaign:
+    shown = {
+        "id": CAMPAIGN_ID,
+        "external_id": "crm-4711",
+        "name": "Welcome",
+        "description": "The first week of a new customer.",
+        "status": status,
+        "created_at": MOMENT,
+        "updated_at": MOMENT,
+    }
+    campaign = Campaign(**shown | fields)
+    vars(campaign).update(step_count=2, total_delay_minutes=2880)  # what with_totals() adds
+    return campaign
+
+
+CAMPAIGN = campaign(Campaign.Status.DRAFT)
+COPY = campaign(Campaign.Status.DRAFT, id=COPY_ID, external_id=None, name="Welcome (copy)")
+CAMPAIGN_BODY = {name: getattr(CAMPAIGN, name) for name in ("name", "external_id", "description")}
+
+NO_STEPS = {"code": "no_steps", "message": "The campaign has no steps: add at least one."}
+REPEATED_VERSION = {
+    "code": "repeated_version",
+    "message": "The step sends the same template version as the step before it.",
+    "step_id": str(STEP_ID),
+}
+READINESS = Readiness(warnings=[REPEATED_VERSION])
+START = datetime(2026, 12, 1, 8, 0, tzinfo=UTC)
+TIMELINE = {
+    "start": START,
+    "tz": "Europe/Berlin",
+    "results": timeline.plan([FIRST_STEP, STEP], START, ZoneInfo("Europe/Berlin")),
+}
+HISTORY_ENTRY = HistoryEntry(
+    id=UUID("0199b3a1-22c4-7f60-9a3b-5c4d3e2f1a0b"),
+    created_at=MOMENT,
+    actor_type=ActorType.TOKEN,
+    actor_issuer="https://login.example/",
+    actor_id="crm-sync",
+    actor_name="crm-sync",
+    action=Action.STEP_CHANGED,
+    campaign_id=CAMPAIGN_ID,
+    step_id=STEP_ID,
+    before={"delay_minutes": 1440},
+    after={"delay_minutes": 2880},
+)
+
+# --- Refusals --------------------------------------------------------------------------------------------------------
+
+NO_CAMPAIGN = exceptions.NotFound("campaign", CAMPAIGN_ID)
+NO_STEP = exceptions.NotFound("step", STEP_ID)
+NOT_EDITABLE = exceptions.CampaignNotEditable(CAMPAIGN_ID, Campaign.Status.ACTIVE, Campaign.EDITABLE)
+POSITION_TAKEN = exceptions.PositionTaken(STEP.position, STEP_ID, STEP.position + 1, can_shift=False)
+POSITION_TAKEN_OR_SHIFT = exceptions.PositionTaken(STEP.position, STEP_ID, STEP.position + 1, can_shift=True)
+NO_ROOM = exceptions.NoRoom(STEP.position)
+NOT_READY = exceptions.NotReady([NO_STEPS])
+NOT_DELETABLE = exceptions.NotDeletable(CAMPAIGN_ID, Campaign.Status.ACTIVE)
+EXTERNAL_ID_TAKEN = exceptions.ExternalIdTaken("crm-4711")
+CHANGED_MEANWHILE = exceptions.VersionMismatch('"4"')
+
+
+def not_the_steps(place: str) -> APIError:
+    """The refusal of step ids that aren't the campaign's, where a body has them at `place`."""
+    try:
+        with step_ids_at(place):
+            raise exceptions.StepSetMismatch(missing=[], unknown={0: str(COPY_ID)}, repeated={2: str(STEP_ID)})
+    except APIError as refusal:
+        return refusal
+    raise AssertionError(place)
