@@ -91,7 +91,7 @@ class IdentityProvider:
         provider = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # noqa: N802 - http.server's name
+            def do_GET(self) -> None:
                 provider.requests += 1
                 provider.may_answer.wait(10)
                 body = json.dumps({"keys": provider.jwks}).encode() if provider.answer is None else provider.answer
