@@ -1,11 +1,12 @@
 """The table of bad input, and what no client library would send, against the real server."""
 
+import socket
 from typing import Any
 
 import pytest
 
 from campaigns.tests.bad_input import CASES, GOOD, STEPS, TEN_MEGABYTES, Case, outcome
-from campaigns.tests.factories import make_campaign, positions, stored
+from campaigns.tests.factories import make_campaign, positions, step_body, stored
 from campaigns.tests.server import Server
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -57,3 +58,31 @@ def test_a_chunked_body_beyond_the_limit_is_too_large(server: Server, body: byte
     assert answer.json() == {"error": "payload_too_large", "message": "The body is larger than 1,048,576 bytes."}
     campaign.delete()
     assert stored() == before
+
+
+def test_a_body_longer_than_its_length_is_cut_there(server: Server) -> None:
+    campaign = make_campaign()
+    answer = server.send(raw_post(server, campaign.id, f"Content-Length: {len(GOOD) - 1}\r\n", GOOD))
+    assert (answer.status, answer.json()["error"], positions(campaign)) == (400, "parse_error", [])
+
+
+@pytest.mark.parametrize(
+    "headers",
+    ["Content-Length: -1\r\n", "Content-Length: ten\r\n", "Content-Length: 1\r\nContent-Length: 2\r\n"],
+    ids=["negative", "a word", "two"],
+)
+def test_a_length_that_is_none_is_a_bad_request(server: Server, headers: str) -> None:
+    campaign = make_campaign()
+    answer = server.send(raw_post(server, campaign.id, headers, GOOD))
+    assert (answer.status, positions(campaign)) == (400, [])
+
+
+def test_a_body_that_ends_before_its_length_is_no_body(server: Server) -> None:
+    campaign = make_campaign()
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(raw_post(server, campaign.id, f"Content-Length: {len(GOOD) + 1}\r\n", GOOD))
+        client.shutdown(socket.SHUT_WR)
+        client.recv(CHUNK)  # until the server has given up
+    answer = server.post(STEPS.replace("{id}", str(campaign.id)), step_body(1))
+    assert (answer.status, positions(campaign)) == (201, [1])
+    assert "Traceback" not in server.log.read_text()

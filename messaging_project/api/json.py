@@ -89,12 +89,20 @@ class JSONParser(BaseParser):
         body = stream.read(limit + 1)
         if len(body) > limit:
             raise PayloadTooLarge(limit)
+        if len(body) < _announced(parser_context):
+            raise exceptions.ParseError("The body is shorter than its Content-Length.")
         try:
             return loads(body.decode())
         except UnicodeDecodeError as error:
             raise exceptions.ParseError(f"The body is not UTF-8: byte {error.start} is wrong.") from None
         except JSONError as error:
             raise exceptions.ParseError(str(error)) from None
+
+
+def _announced(parser_context: Any) -> int:
+    """The request's Content-Length. Servers hand on what came when a client goes away, and it may be JSON so far."""
+    request = (parser_context or {}).get("request")
+    return int(request.META.get("CONTENT_LENGTH") or 0) if request is not None else 0
 
 
 class PayloadTooLarge(exceptions.APIException):

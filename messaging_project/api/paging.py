@@ -43,7 +43,10 @@ class KeysetPagination(CursorPagination):
 
     def decode_cursor(self, request: Request) -> Cursor | None:
         try:
+            binascii.a2b_base64(request.query_params.get("cursor", ""), strict_mode=True)
             cursor = super().decode_cursor(request)
+            if cursor is not None and cursor.offset:
+                raise ValueError("offsets are for columns with ties")
             if cursor is not None and cursor.position is not None:
                 field = self._model._meta.get_field(self.ordering[0].lstrip("-"))
                 value = field.to_python(cursor.position)  # type: ignore[union-attr]
@@ -51,6 +54,17 @@ class KeysetPagination(CursorPagination):
         except (exceptions.NotFound, ValidationError, FieldDoesNotExist, binascii.Error, ValueError) as error:
             raise validation_error(CURSOR_FAULT) from error
         return cursor
+
+    def get_next_link(self) -> str | None:
+        # From a page whose rows have all gone, DRF would go on after the row that the page was to end before.
+        if self.has_next and not self.page:
+            return self.encode_cursor(Cursor(offset=0, reverse=False, position=None))
+        return super().get_next_link()
+
+    def get_previous_link(self) -> str | None:
+        if self.has_previous and not self.page:
+            return self.encode_cursor(Cursor(offset=0, reverse=True, position=None))
+        return super().get_previous_link()
 
     # --- For the OpenAPI document ------------------------------------------------------------------------------------
 

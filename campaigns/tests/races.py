@@ -1,0 +1,74 @@
+"""Races that are forced and not hoped for: threads with connections of their own, and locks that are seen to wait."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Barrier
+from typing import Any, TypeVar
+
+import psycopg
+from django.db import connection, connections
+from rest_framework.test import APIClient
+
+from campaigns.tests.conftest import TokenPrincipal
+
+R = TypeVar("R")
+WAIT_SECONDS = 30
+
+
+def post(path: str, body: Any = None) -> tuple[int, Any]:
+    """One call of the API from the calling thread."""
+    client = APIClient()
+    client.force_authenticate(TokenPrincipal())  # type: ignore[arg-type]  # its stubs know only Django users
+    answer = client.post(f"/v1/messaging/campaigns/{path}", body)
+    return answer.status_code, answer.json()
+
+
+@contextmanager
+def threads() -> Iterator[Callable[[Callable[[], R]], "Future[R]"]]:
+    """Starts functions in threads, each with a database connection of its own, and waits for them at the end."""
+
+    def in_thread(function: Callable[[], R]) -> R:
+        try:
+            return function()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(64) as pool:
+        yield lambda function: pool.submit(in_thread, function)
+
+
+def at_once(functions: Sequence[Callable[[], R]]) -> list[R]:
+    """What the functions return, all started by one barrier."""
+    barrier = Barrier(len(functions))
+
+    def released(function: Callable[[], R]) -> R:
+        barrier.wait(WAIT_SECONDS)
+        return function()
+
+    with threads() as start:
+        futures = [start(lambda function=function: released(function)) for function in functions]
+        return [future.result() for future in futures]
+
+
+@contextmanager
+def other_connection() -> Iterator["psycopg.Connection[Any]"]:
+    """A connection to the test database that is nobody else's, in a transaction from its first statement on."""
+    with psycopg.connect(**connection.get_connection_params()) as other:  # type: ignore[no-untyped-call]
+        yield other
+        other.rollback()
+
+
+def wait_until_blocked(count: int = 1) -> None:
+    """Return once `count` connections to the test database wait for a lock."""
+    sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    deadline = time.monotonic() + WAIT_SECONDS
+    # Not the caller's own connection: within a transaction the view stays as it was first seen.
+    with other_connection() as observer:
+        observer.autocommit = True
+        while time.monotonic() < deadline:
+            if observer.execute(sql).fetchone() == (count,):
+                return
+            time.sleep(0.01)
+    raise AssertionError(f"there are not {count} connections that wait for a lock")
