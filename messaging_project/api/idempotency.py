@@ -7,7 +7,8 @@ KEPT_FOR; refusals are not stored, and judged anew. A request without the header
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -29,7 +30,7 @@ KEPT_FOR = timedelta(hours=24)
 WAIT_MS = 5_000  # how long a request waits for another with the same key
 # The draft wants a quoted string (RFC 9651, 3.3.3); bare keys are what most clients send.
 KEY = re.compile(r'"(?P<quoted>[\x20-\x21\x23-\x5b\x5d-\x7e]{1,255})"|(?P<bare>[\x21\x23-\x7e]{1,255})')
-STORED_HEADERS = ("Location", "ETag", "Preference-Applied")
+STORED_HEADERS = ("Location", "ETag")  # views give every answer the others
 
 V = TypeVar("V", bound=APIView)
 P = ParamSpec("P")
@@ -70,25 +71,40 @@ def _once(digest: bytes, request_digest: bytes, effect: Callable[[], Response]) 
 
 def _claim(digest: bytes, request_digest: bytes) -> bool:
     """Insert the key's row; another request that has inserted it, and not committed yet, is waited for."""
-    IdempotentAnswer.objects.filter(digest=digest, created_at__lt=timezone.now() - KEPT_FOR).delete()
     try:
-        with transaction.atomic():
-            if connection.vendor == "postgresql":
-                with connection.cursor() as cursor:
-                    cursor.execute("SELECT set_config('lock_timeout', %s, true)", [str(WAIT_MS)])
+        with transaction.atomic(), _waiting_at_most(WAIT_MS):
+            IdempotentAnswer.objects.filter(digest=digest, created_at__lt=timezone.now() - KEPT_FOR).delete()
             IdempotentAnswer.objects.create(digest=digest, request_digest=request_digest)
     except IntegrityError:
         return False
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", None) != "55P03":  # lock_not_available
             raise
-        message = "Another request with this Idempotency-Key is still being answered: try again."
-        raise APIError(409, "idempotency_in_progress", message, headers={"Retry-After": "1"}) from error
+        raise _in_progress() from error
     return True
 
 
+@contextmanager
+def _waiting_at_most(milliseconds: int) -> Iterator[None]:
+    """Limit each wait for a lock inside the block, and not of what the transaction does after it (PostgreSQL only)."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [str(milliseconds)])
+        yield  # after an error the caller's savepoint takes the limit back
+        cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
+
+
+def _in_progress() -> APIError:
+    message = "Another request with this Idempotency-Key is still being answered: try again."
+    return APIError(409, "idempotency_in_progress", message, headers={"Retry-After": "1"})
+
+
 def _replay(digest: bytes, request_digest: bytes) -> HttpResponse:
-    answer = IdempotentAnswer.objects.get(digest=digest)
+    answer = IdempotentAnswer.objects.filter(digest=digest).first()
+    if answer is None:  # it grew too old, and was removed, since it kept this request from claiming the key
+        raise _in_progress()
     if bytes(answer.request_digest) != request_digest:
         message = "This Idempotency-Key was used for another request: use a new key for a new request."
         raise APIError(422, "idempotency_mismatch", message)
