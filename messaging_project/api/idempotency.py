@@ -7,7 +7,8 @@ KEPT_FOR; refusals are not stored, and judged anew. A request without the header
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -34,7 +35,7 @@ KEY_FAULT = (
     "invalid",
     "Must be 1 to 255 visible ASCII characters, best a UUID, with or without double quotes around it.",
 )
-STORED_HEADERS = ("Location", "ETag", "Preference-Applied")
+STORED_HEADERS = ("Location", "ETag")  # views give every answer the others
 
 V = TypeVar("V", bound=APIView)
 P = ParamSpec("P")
@@ -75,12 +76,9 @@ def _once(digest: bytes, request_digest: bytes, effect: Callable[[], Response]) 
 
 def _claim(digest: bytes, request_digest: bytes) -> bool:
     """Insert the key's row; another request that has inserted it, and not committed yet, is waited for."""
-    IdempotentAnswer.objects.filter(digest=digest, created_at__lt=timezone.now() - KEPT_FOR).delete()
     try:
-        with transaction.atomic():
-            if connection.vendor == "postgresql":
-                with connection.cursor() as cursor:
-                    cursor.execute("SELECT set_config('lock_timeout', %s, true)", [str(WAIT_MS)])
+        with transaction.atomic(), _waiting_at_most(WAIT_MS):
+            IdempotentAnswer.objects.filter(digest=digest, created_at__lt=timezone.now() - KEPT_FOR).delete()
             IdempotentAnswer.objects.create(digest=digest, request_digest=request_digest)
     except IntegrityError:
         return False
@@ -91,8 +89,22 @@ def _claim(digest: bytes, request_digest: bytes) -> bool:
     return True
 
 
+@contextmanager
+def _waiting_at_most(milliseconds: int) -> Iterator[None]:
+    """Limit each wait for a lock inside the block, and not of what the transaction does after it (PostgreSQL only)."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [str(milliseconds)])
+        yield  # after an error the caller's savepoint takes the limit back
+        cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
+
+
 def _replay(digest: bytes, request_digest: bytes) -> HttpResponse:
-    answer = IdempotentAnswer.objects.get(digest=digest)
+    answer = IdempotentAnswer.objects.filter(digest=digest).first()
+    if answer is None:  # it grew too old, and was removed, since it kept this request from claiming the key
+        raise in_progress()
     if bytes(answer.request_digest) != request_digest:
         raise mismatch()
     headers = {**answer.headers, "Idempotent-Replayed": "true"}
