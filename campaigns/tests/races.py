@@ -43,19 +43,22 @@ def at_once(functions: Sequence[Callable[[], R]]) -> list[R]:
     """What the functions return, all started by one barrier."""
     barrier = Barrier(len(functions))
 
-    def released(function: Callable[[], R]) -> R:
-        barrier.wait(WAIT_SECONDS)
-        return function()
+    def released(function: Callable[[], R]) -> Callable[[], R]:
+        def run() -> R:
+            barrier.wait(WAIT_SECONDS)
+            return function()
+
+        return run
 
     with threads() as start:
-        futures = [start(lambda function=function: released(function)) for function in functions]
+        futures = [start(released(function)) for function in functions]
         return [future.result() for future in futures]
 
 
 @contextmanager
 def other_connection() -> Iterator["psycopg.Connection[Any]"]:
     """A connection to the test database that is nobody else's, in a transaction from its first statement on."""
-    with psycopg.connect(**connection.get_connection_params()) as other:  # type: ignore[no-untyped-call]
+    with psycopg.connect(**connection.get_connection_params()) as other:
         yield other
         other.rollback()
 

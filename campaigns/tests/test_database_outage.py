@@ -1,0 +1,105 @@
+"""A database that can't answer is a 503, never a 500, and the service recovers without a restart."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from campaigns.models import Campaign
+from campaigns.tests.factories import make_campaign, positions, step_body
+from campaigns.tests.proxy import Proxy
+from campaigns.tests.server import Answer, Server, running_server, url_of_test_database
+
+pytestmark = pytest.mark.django_db(transaction=True)
+UNAVAILABLE = {"error": "unavailable", "message": "The database can't answer right now. Try again in 5 seconds."}
+
+
+def add(server: Server, campaign: Campaign, position: int) -> Answer:
+    return server.post(f"/v1/messaging/campaigns/{campaign.id}/steps", step_body(position))
+
+
+def summary(answer: Answer) -> Any:
+    """A 503 whole, of others the status."""
+    return (503, answer.headers["retry-after"], answer.json()) if answer.status == 503 else answer.status
+
+
+REFUSED = (503, "5", UNAVAILABLE)
+
+
+@pytest.fixture
+def proxy(transactional_db: None) -> Iterator[Proxy]:
+    proxy = Proxy()
+    proxy.mend()
+    yield proxy
+    proxy.cut()
+
+
+@pytest.fixture
+def proxied(proxy: Proxy, tmp_path: Path) -> Iterator[Server]:
+    """A server whose way to PostgreSQL can be cut. It waits a second for a connection."""
+    with running_server(
+        tmp_path / "log", f"{proxy.url}?application_name=proxied", DATABASE_POOL_TIMEOUT_SECONDS="1"
+    ) as server:
+        yield server
+
+
+@pytest.mark.postgresql
+def test_the_first_request_after_a_long_outage_succeeds(proxied: Server, proxy: Proxy) -> None:
+    campaign = make_campaign()
+    assert add(proxied, campaign, 0).status == 201
+    proxy.cut()
+    # Long enough for a pool that waits ever longer between its attempts to miss the end.
+    assert [summary(add(proxied, campaign, 1)) for _ in range(6)] == [REFUSED] * 6
+    proxy.mend()
+    assert [summary(add(proxied, campaign, position)) for position in range(1, 5)] == [201] * 4
+    assert positions(campaign) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.postgresql
+def test_an_outage_that_nobody_noticed_costs_one_request(proxied: Server, proxy: Proxy) -> None:
+    campaign = make_campaign()
+    assert add(proxied, campaign, 0).status == 201
+    proxy.cut()
+    proxy.mend()
+    assert [summary(add(proxied, campaign, position)) for position in range(1, 5)] == [REFUSED, 201, 201, 201]
+    assert positions(campaign) == [0, 2, 3, 4]
+
+
+@pytest.mark.postgresql
+def test_connections_that_an_administrator_ended_cost_one_request(proxied: Server) -> None:
+    campaign = make_campaign()
+    assert add(proxied, campaign, 0).status == 201
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name = 'proxied'"
+        )
+    assert [summary(add(proxied, campaign, position)) for position in range(1, 4)] == [REFUSED, 201, 201]
+
+
+@pytest.mark.postgresql
+def test_the_service_starts_without_its_database(proxy: Proxy, tmp_path: Path) -> None:
+    campaign = make_campaign()
+    proxy.cut()
+    with running_server(tmp_path / "log", proxy.url, DATABASE_POOL_TIMEOUT_SECONDS="1") as server:
+        assert summary(add(server, campaign, 0)) == REFUSED
+        proxy.mend()
+        assert summary(add(server, campaign, 0)) == 201
+
+
+def test_a_write_whose_turn_does_not_come_in_time_is_a_503(transactional_db: None, tmp_path: Path) -> None:
+    campaign = make_campaign()
+    with running_server(
+        tmp_path / "log",
+        url_of_test_database(),
+        DATABASE_LOCK_TIMEOUT_MS="1000",
+        DATABASE_BUSY_TIMEOUT_SECONDS="1",
+    ) as server:
+        with transaction.atomic():  # holds SQLite's one write lock
+            Campaign.objects.select_for_update().get()  # and here the row
+            assert summary(add(server, campaign, 0)) == REFUSED
+            assert server.get(f"/v1/messaging/campaigns/{campaign.id}").status == 200
+        assert summary(add(server, campaign, 0)) == 201
+    assert positions(campaign) == [0]
