@@ -218,9 +218,7 @@ def test_a_key_on_another_method_means_nothing(client: APIClient) -> None:
     assert not IdempotentAnswer.objects.exists()
 
 
-def test_the_answer_and_its_effect_are_kept_together_or_not_at_all(
-    client: APIClient, failing_update: None
-) -> None:
+def test_the_answer_and_its_effect_are_kept_together_or_not_at_all(client: APIClient, failing_update: None) -> None:
     campaign = make_campaign()
     before = stored()
     answer = post(client, campaign_url(campaign, "/steps"), step_body(0))
