@@ -18,7 +18,7 @@ from campaigns.resequence import copy_steps, write_steps
 from campaigns.rules import MAX_NAME_LENGTH, StepFields
 from campaigns.sequence import locked
 from campaigns.versions import IfMatch, current_campaign, match_version
-from messaging_project.transactions import retried
+from messaging_project.transactions import is_unique_violation, retried
 
 MINUTES_PER_DAY = 24 * 60
 MAX_TOTAL_MINUTES = 10 * 365 * MINUTES_PER_DAY
@@ -52,7 +52,7 @@ def unique_external_id(external_id: str | None) -> Iterator[None]:
         with transaction.atomic():
             yield
     except IntegrityError as error:
-        if external_id is not None and Campaign.objects.filter(external_id=external_id).exists():
+        if external_id is not None and is_unique_violation(error):
             raise ExternalIdTaken(external_id) from error
         raise
 

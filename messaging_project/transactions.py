@@ -1,10 +1,10 @@
-"""The one rule for transactions that the database ended for another's sake."""
+"""What the database says of a transaction that met another: the one rule for doing it again, and who was first."""
 
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from django.db import OperationalError, connection
+from django.db import IntegrityError, OperationalError, connection
 
 ATTEMPTS = 3
 RETRIED_SQLSTATES = ("40001", "40P01")  # serialization_failure, deadlock_detected
@@ -31,3 +31,10 @@ def retried(function: Callable[P, R]) -> Callable[P, R]:
         raise AssertionError
 
     return run
+
+
+def is_unique_violation(error: IntegrityError) -> bool:
+    """Whether a unique constraint refused the write; the row in its way may be gone by now."""
+    cause = error.__cause__
+    sqlite, postgresql = getattr(cause, "sqlite_errorname", ""), getattr(cause, "sqlstate", "")
+    return sqlite == "SQLITE_CONSTRAINT_UNIQUE" or postgresql == "23505"

@@ -1,4 +1,4 @@
-"""Races with a known order: calls in threads of their own that queue for a lock which the test holds. PostgreSQL only."""
+"""Races with a known order: calls in threads that queue for a lock which the test holds. For PostgreSQL only."""
 
 import time
 from collections.abc import Callable, Iterator
