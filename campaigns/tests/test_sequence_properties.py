@@ -16,7 +16,6 @@ from rest_framework.test import APIClient
 
 from campaigns.models import CampaignStep
 from campaigns.rules import MAX_INTEGER
-from campaigns.versions import list_etag
 
 Step = dict[str, Any]
 URL = "/v1/messaging/campaigns"
@@ -176,7 +175,7 @@ class Sequences(RuleBasedStateMachine):
         self.client = client
         self.models: dict[str, Model] = {}
         self.step_ids = {OUTSIDER}
-        self.etags: dict[str, tuple[str, str]] = {}
+        self.versions: dict[str, tuple[int, str]] = {}
 
     # --- What is done ------------------------------------------------------------------------------------------------
 
@@ -262,34 +261,29 @@ class Sequences(RuleBasedStateMachine):
 
     def adopt_ids(self, campaign: str) -> None:
         """Give the model's new steps the ids that they were stored with, which nothing had before."""
-        stored, _ = self.stored()[campaign]
-        for step, found in zip(self.models[campaign].steps, stored, strict=True):
+        for step, found in zip(self.models[campaign].steps, self.stored()[campaign], strict=True):
             if "id" not in step:
                 assert found["id"] not in self.step_ids
                 self.step_ids.add(found["id"])
                 step["id"] = found["id"]
 
     def compare(self) -> None:
-        """Every campaign has its model's steps, and another entity tag than before exactly where they changed."""
-        for campaign, (steps, etag) in self.stored().items():
+        """Every campaign has its model's steps, and a step has another version than before exactly where it changed."""
+        for campaign, steps in self.stored().items():
+            versions = [step.pop("version") for step in steps]
             assert steps == self.models[campaign].steps
-            snapshot = json.dumps(steps, sort_keys=True)
-            before = self.etags.get(campaign, (etag, snapshot))
-            assert (etag == before[0]) == (snapshot == before[1])
-            self.etags[campaign] = etag, snapshot
+            for step, version in zip(steps, versions, strict=True):
+                snapshot = json.dumps(step, sort_keys=True)
+                before = self.versions.get(step["id"], (version, snapshot))
+                assert (version == before[0]) == (snapshot == before[1])
+                self.versions[step["id"]] = version, snapshot
 
-    def stored(self) -> dict[str, tuple[list[Step], str]]:
-        """The steps of every campaign, in order, and their list's entity tag."""
-        rows: dict[str, list[CampaignStep]] = {campaign: [] for campaign in self.models}
+    def stored(self) -> dict[str, list[Step]]:
+        """The steps of every campaign, in order, with their versions."""
+        steps: dict[str, list[Step]] = {campaign: [] for campaign in self.models}
         for row in CampaignStep.objects.filter(campaign_id__in=self.models).order_by("position"):
-            rows[str(row.campaign_id)].append(row)
-        return {
-            campaign: (
-                [{"id": str(row.id), **row.fields._asdict()} for row in steps],
-                list_etag((row.id, row.version) for row in steps),
-            )
-            for campaign, steps in rows.items()
-        }
+            steps[str(row.campaign_id)].append({"id": str(row.id), **row.fields._asdict(), "version": row.version})
+        return steps
 
     def without_campaign(self, campaign: str, steps: list[Step]) -> list[Step]:
         assert [step.pop("campaign_id") for step in steps] == [campaign] * len(steps)
