@@ -33,7 +33,8 @@ def manage(*command: str) -> None:
     if answer.returncode:
         # The last exception of a traceback starts a line with its class; so does Django's CommandError.
         *_, message = re.split(r"^(?=[\w.]+: )", answer.stderr, flags=re.MULTILINE)
-        sys.exit(message.strip())
+        remedy = "\nSet DATABASE_URL to a database that answers." if "OperationalError" in message else ""
+        sys.exit(message.strip() + remedy)
     sys.stderr.write(answer.stderr)
 
 
