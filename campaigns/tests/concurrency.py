@@ -70,7 +70,6 @@ def until_waiting(count: int, future: "Future[T] | None" = None) -> None:
             cursor.execute(WAITING)
             if cursor.fetchone()[0] >= count:
                 return
-        assert future is None or not future.done(), (
-            f"it waited for nothing: {None if future is None else future.result()}"
-        )
+        if future is not None and future.done():
+            raise AssertionError(f"it waited for nothing: {future.result()}")
     raise AssertionError(f"{count} sessions never waited for a lock")

@@ -27,6 +27,8 @@ def shown(campaign: Campaign) -> dict[str, Any]:
         "name": campaign.name,
         "description": campaign.description,
         "status": campaign.status,
+        "step_count": campaign.steps.count(),
+        "total_delay_minutes": sum(campaign.steps.values_list("delay_minutes", flat=True)),
         "created_at": campaign.created_at.isoformat().replace("+00:00", "Z"),
         "updated_at": campaign.updated_at.isoformat().replace("+00:00", "Z"),
     }
@@ -313,8 +315,8 @@ def test_listing_campaigns_costs_one_query(client: APIClient, rows: int) -> None
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-def test_listing_steps_costs_two_queries(client: APIClient, rows: int) -> None:
+def test_listing_steps_costs_three_queries(client: APIClient, rows: int) -> None:
     campaign = make_campaign(steps=rows)
     with CaptureQueriesContext(connection) as queries:
         answer = client.get(f"{URL}/{campaign.id}/steps")
-    assert (len(answer.json()["results"]), len(queries)) == (rows, 2)
+    assert (len(answer.json()["results"]), len(queries)) == (rows, 3)
