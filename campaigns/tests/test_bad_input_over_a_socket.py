@@ -86,3 +86,10 @@ def test_a_body_that_ends_before_its_length_is_no_body(server: Server) -> None:
     answer = server.post(STEPS.replace("{id}", str(campaign.id)), step_body(1))
     assert (answer.status, positions(campaign)) == (201, [1])
     assert "Traceback" not in server.log.read_text()
+
+
+def test_log_lines_carry_the_request_id_of_the_answer(server: Server) -> None:
+    answer = server.request("GET", "/v1/x", headers={"X-Request-ID": "find-me-7"})
+    (line,) = [line for line in server.log.read_text().splitlines() if "find-me-7" in line]
+    assert answer.headers["x-request-id"] == "find-me-7"
+    assert line.endswith("WARNING django.request [find-me-7] Not Found: /v1/x")
