@@ -5,7 +5,7 @@ Each holds the campaign's row FOR NO KEY UPDATE.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -64,7 +64,8 @@ def reorder_steps(
     with locked(campaign_id) as campaign:
         match_list(campaign_id, if_match)
         current = _steps_by_id(campaign_id)
-        _require_known(step_ids, current, missing=[step_id for step_id in current if step_id not in set(step_ids)])
+        given = set(step_ids)
+        _require_known(step_ids, current, missing=[step_id for step_id in current if step_id not in given])
         require_editable(campaign)
         desired = [
             DesiredStep(current[step_id].id, current[step_id].fields._replace(position=position))
@@ -88,7 +89,7 @@ def replace_steps(
     with locked(campaign_id) as campaign:
         match_list(campaign_id, if_match)
         current = _steps_by_id(campaign_id)
-        _require_known(["" if step.id is None else str(step.id) for step in desired], current)
+        _require_known([step.id and str(step.id) for step in desired], current)
         require_editable(campaign)
         steps, counts = _rearrange(campaign_id, current, desired)
         if any(counts.values()):
@@ -115,20 +116,20 @@ def _steps_by_id(campaign_id: UUID) -> dict[str, CampaignStep]:
     return {str(step.id): step for step in steps}
 
 
-def _require_known(given: Sequence[str], current: dict[str, CampaignStep], missing: Iterable[str] = ()) -> None:
+def _require_known(given: Sequence[str | None], current: dict[str, CampaignStep], missing: Sequence[str] = ()) -> None:
+    """Raises StepSetMismatch. None is a step that is new."""
     seen: set[str] = set()
     unknown, repeated = {}, {}
     for index, step_id in enumerate(given):
-        if not step_id:
+        if step_id is None:
             continue
         if step_id in seen:
             repeated[index] = step_id
         elif step_id not in current:
             unknown[index] = step_id
         seen.add(step_id)
-    missing = list(missing)
     if unknown or repeated or missing:
-        raise StepSetMismatch(missing=missing, unknown=unknown, repeated=repeated)
+        raise StepSetMismatch(missing=list(missing), unknown=unknown, repeated=repeated)
 
 
 def _rearrange(
