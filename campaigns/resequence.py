@@ -136,10 +136,10 @@ def _rearrange(
     campaign_id: UUID, current: dict[str, CampaignStep], desired: Sequence[DesiredStep]
 ) -> tuple[list[CampaignStep], Counter[str]]:
     """Write the difference between the two sequences; returns the new one in order, and what was done to how many."""
-    kept = {str(step.id) for step in desired if step.id}
-    removed = [step.id for step_id, step in current.items() if step_id not in kept]
+    kept = [step.id for step in desired if step.id]
+    removed = len(current) - len(kept)
     steps, changed, moved = [], [], []
-    counts = Counter({"added": 0, "changed": 0, "removed": len(removed)})
+    counts = Counter({"added": 0, "changed": 0, "removed": removed})
     for step_id, fields in sorted(desired, key=lambda step: step.fields.position):
         step = current.get(str(step_id))
         if step is None:
@@ -155,8 +155,8 @@ def _rearrange(
             counts["changed"] += 1
         steps.append(step)
     rows = CampaignStep.objects.filter(campaign_id=campaign_id)
-    if removed:
-        rows.filter(pk__in=removed).delete()
+    if removed:  # by the ids that stay, of which a body has so many and no more
+        rows.exclude(pk__in=kept).delete()
     if moved:  # out of each other's way: the unique constraint is checked row by row
         rows.filter(pk__in=moved).update(position=F("position") + CampaignStep.PARKING)
     write_steps(changed)
