@@ -10,6 +10,7 @@ from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.reverse import reverse
 
 from campaigns import lifecycle, resequence, sequence, timeline
 from campaigns.history import HistoryEntry
@@ -158,7 +159,9 @@ class CampaignViewSet(CampaignsViewSet):
         body = self.checked_body(StepListSerializer)
         many = [StepFields(**step) for step in body["steps"]]
         steps = resequence.add_steps(self.campaign_id, many, actor=self.actor)
-        return Response({"results": CampaignStepSerializer(steps, many=True).data}, status=status.HTTP_201_CREATED)
+        location = reverse("campaign-steps", args=[self.campaign_id], request=request)
+        results = CampaignStepSerializer(steps, many=True).data
+        return Response({"results": results}, status=status.HTTP_201_CREATED, headers={"Location": location})
 
     @action(detail=True, methods=["put"], url_path="steps/order")
     def order(self, request: Request, id: str) -> Response:
