@@ -57,7 +57,7 @@ def add_step(campaign_id: UUID, fields: StepFields, *, actor: Actor, shift: bool
         require_editable(campaign)
         if shift:
             _make_room(campaign_id, step.position, actor)
-        elif taken := position_taken(campaign_id, step.position):
+        elif taken := position_taken(campaign_id, step.position, can_shift=True):
             raise taken
         step.save(force_insert=True)
         history.record(actor, Action.STEP_ADDED, campaign_id, step_id=step.id, after=fields._asdict())
@@ -99,7 +99,7 @@ def _add_in_one_statement(step: CampaignStep, actor: Actor) -> None:
             raise CampaignNotEditable(step.campaign_id, status, Campaign.EDITABLE)
         if added_id is not None:
             return
-        if taken := position_taken(step.campaign_id, step.position):
+        if taken := position_taken(step.campaign_id, step.position, can_shift=True):
             raise taken
         # The holder has gone since: it was deleted or moved, or its transaction rolled back.
     raise Contention
@@ -174,14 +174,14 @@ def find_step(campaign_id: UUID, step_id: UUID) -> CampaignStep:
 # --- Positions -------------------------------------------------------------------------------------------------------
 
 
-def position_taken(campaign_id: UUID, position: int) -> PositionTaken | None:
+def position_taken(campaign_id: UUID, position: int, *, can_shift: bool = False) -> PositionTaken | None:
     """The refusal that names the step at `position`, or None where the position is free."""
     steps = CampaignStep.objects.filter(campaign_id=campaign_id, position=position)
     holder_id = steps.values_list("id", flat=True).first()
     if holder_id is None:
         return None
     free = first_free_position(campaign_id, position)
-    return PositionTaken(position, holder_id, free if free <= MAX_INTEGER else None)
+    return PositionTaken(position, holder_id, free if free <= MAX_INTEGER else None, can_shift=can_shift)
 
 
 def first_free_position(campaign_id: UUID, position: int) -> int:
