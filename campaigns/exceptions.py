@@ -56,11 +56,13 @@ class CampaignNotEditable(BadState):
 
 
 class PositionTaken(BadState):
-    def __init__(self, position: int, step_id: UUID, next_position: int | None, *, can_shift: bool) -> None:
+    """A position holds another step. `can_shift`: the call that wanted it could make room instead."""
+
+    def __init__(self, position: int, step_id: UUID, next_position: int | None, *, can_shift: bool = False) -> None:
         free = "No higher position is free" if next_position is None else f"The next free position is {next_position}"
-        shift = "; ?on_conflict=shift makes room instead" if can_shift else ""
+        remedy = "; ?on_conflict=shift makes room instead." if can_shift else "."
         super().__init__(
-            f"Position {position} holds another step. {free}{shift}.",
+            f"Position {position} holds another step. {free}{remedy}",
             reason="position_taken",
             position=position,
             step_id=str(step_id),

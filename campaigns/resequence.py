@@ -5,7 +5,7 @@ Each holds the campaign's row FOR NO KEY UPDATE.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -64,7 +64,8 @@ def reorder_steps(
     with locked(campaign_id) as campaign:
         match_list(campaign_id, if_match)
         current = _steps_by_id(campaign_id)
-        _require_known(step_ids, current, missing=[step_id for step_id in current if step_id not in set(step_ids)])
+        given = set(step_ids)
+        _require_known(step_ids, current, missing=[step_id for step_id in current if step_id not in given])
         require_editable(campaign)
         desired = [
             DesiredStep(current[step_id].id, current[step_id].fields._replace(position=position))
@@ -88,7 +89,7 @@ def replace_steps(
     with locked(campaign_id) as campaign:
         match_list(campaign_id, if_match)
         current = _steps_by_id(campaign_id)
-        _require_known(["" if step.id is None else str(step.id) for step in desired], current)
+        _require_known([step.id and str(step.id) for step in desired], current)
         require_editable(campaign)
         steps, counts = _rearrange(campaign_id, current, desired)
         if any(counts.values()):
@@ -115,30 +116,30 @@ def _steps_by_id(campaign_id: UUID) -> dict[str, CampaignStep]:
     return {str(step.id): step for step in steps}
 
 
-def _require_known(given: Sequence[str], current: dict[str, CampaignStep], missing: Iterable[str] = ()) -> None:
+def _require_known(given: Sequence[str | None], current: dict[str, CampaignStep], missing: Sequence[str] = ()) -> None:
+    """Raises StepSetMismatch. None is a step that is new."""
     seen: set[str] = set()
     unknown, repeated = {}, {}
     for index, step_id in enumerate(given):
-        if not step_id:
+        if step_id is None:
             continue
         if step_id in seen:
             repeated[index] = step_id
         elif step_id not in current:
             unknown[index] = step_id
         seen.add(step_id)
-    missing = list(missing)
     if unknown or repeated or missing:
-        raise StepSetMismatch(missing=missing, unknown=unknown, repeated=repeated)
+        raise StepSetMismatch(missing=list(missing), unknown=unknown, repeated=repeated)
 
 
 def _rearrange(
     campaign_id: UUID, current: dict[str, CampaignStep], desired: Sequence[DesiredStep]
 ) -> tuple[list[CampaignStep], Counter[str]]:
     """Write the difference between the two sequences; returns the new one in order, and what was done to how many."""
-    kept = {str(step.id) for step in desired if step.id}
-    removed = [step.id for step_id, step in current.items() if step_id not in kept]
+    kept = [step.id for step in desired if step.id]
+    removed = len(current) - len(kept)
     steps, changed, moved = [], [], []
-    counts = Counter({"added": 0, "changed": 0, "removed": len(removed)})
+    counts = Counter({"added": 0, "changed": 0, "removed": removed})
     for step_id, fields in sorted(desired, key=lambda step: step.fields.position):
         step = current.get(str(step_id))
         if step is None:
@@ -154,8 +155,8 @@ def _rearrange(
             counts["changed"] += 1
         steps.append(step)
     rows = CampaignStep.objects.filter(campaign_id=campaign_id)
-    if removed:
-        rows.filter(pk__in=removed).delete()
+    if removed:  # by the ids that stay, of which a body has so many and no more
+        rows.exclude(pk__in=kept).delete()
     if moved:  # out of each other's way: the unique constraint is checked row by row
         rows.filter(pk__in=moved).update(position=F("position") + CampaignStep.PARKING)
     write_steps(changed)

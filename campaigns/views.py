@@ -160,9 +160,9 @@ class CampaignViewSet(CampaignsViewSet):
         body = self.checked_body(StepListSerializer)
         many = [StepFields(**step) for step in body["steps"]]
         steps = resequence.add_steps(self.campaign_id, many, actor=self.actor)
-        response = Response({"results": CampaignStepSerializer(steps, many=True).data}, status=status.HTTP_201_CREATED)
-        response["Location"] = reverse("campaign-steps", args=[self.campaign_id], request=request)
-        return response
+        location = reverse("campaign-steps", args=[self.campaign_id], request=request)
+        results = CampaignStepSerializer(steps, many=True).data
+        return Response({"results": results}, status=status.HTTP_201_CREATED, headers={"Location": location})
 
     @action(detail=True, methods=["put"], url_path="steps/order")
     def order(self, request: Request, id: str) -> Response:
