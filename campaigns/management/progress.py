@@ -54,7 +54,7 @@ class Display:
         if self.faults <= SHOWN_FAULTS:
             if self._bar:
                 self._bar.clear()
-            self._stderr.write(f"{self._name}:{fault.line}: {fault.field}: {printable(fault.message)}")
+            self._stderr.write(printable(f"{self._name}:{fault.line}: {fault.field}: {fault.message}"))
 
     def close(self) -> None:
         if self._bar:

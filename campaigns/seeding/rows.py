@@ -14,6 +14,7 @@ CAMPAIGN_COLUMNS = ("campaign_id", "external_id", "campaign_name", "campaign_des
 STEP_COLUMNS = rules.STEP_FIELDS
 COLUMNS = (*CAMPAIGN_COLUMNS, *STEP_COLUMNS)
 REQUIRED_STEP_COLUMNS = ("position", "template_id", "template_version_id")
+MAX_ECHOED = 64  # characters of what a file says that a fault repeats
 WHOLE_ROW = "row"  # where a fault is of no single column
 
 CANONICAL_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -43,7 +44,18 @@ def refused(line: int, field: str, code: str, message: str) -> RowRefused:
 
 
 def _path(field: str, path: rules.Path) -> str:
-    return field + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    """The spelling that the API has for it: names that aren't plain words are quoted, and long ones cut."""
+    for key in path:
+        if isinstance(key, int):
+            field += f"[{key}]"
+            continue
+        name = key if len(key) <= MAX_ECHOED else f"{key[:MAX_ECHOED]}…"
+        if name.isidentifier():
+            field += f".{name}"
+        else:
+            quoted = name.replace("\\", "\\\\").replace('"', '\\"').encode("utf-8", "backslashreplace").decode()
+            field += f'["{quoted}"]'
+    return field
 
 
 class Head(NamedTuple):
@@ -99,11 +111,9 @@ def check_head(line: int, values: Mapping[str, object], column_rules: Mapping[st
 
 def check_step(line: int, head: Head, values: Mapping[str, object], column_rules: Mapping[str, Rule]) -> Row:
     """A whole row; one without any step column only names its campaign. Raises RowRefused with every fault."""
-    checked, faults = _apply(values, STEP_COLUMNS, column_rules)
-    if not checked and not faults:
+    if not any(column in values for column in STEP_COLUMNS):
         return campaign_row(line, head)
-    required = Fault((), "required", "This field is required.")
-    faults += [(column, required) for column in REQUIRED_STEP_COLUMNS if column not in values]
+    checked, faults = _apply(values, STEP_COLUMNS, column_rules, required=REQUIRED_STEP_COLUMNS)
     if faults:
         raise RowRefused(line, faults)
     variables = strict_json.spell(checked.get("variables", {}))
@@ -119,17 +129,28 @@ def check_step(line: int, head: Head, values: Mapping[str, object], column_rules
 
 
 def _apply(
-    values: Mapping[str, object], columns: tuple[str, ...], column_rules: Mapping[str, Rule]
+    values: Mapping[str, object],
+    columns: tuple[str, ...],
+    column_rules: Mapping[str, Rule],
+    required: tuple[str, ...] = (),
 ) -> tuple[dict[str, Any], list[tuple[str, Fault]]]:
     checked: dict[str, Any] = {}
     faults: list[tuple[str, Fault]] = []
     for column in columns:
         if column in values:
             try:
-                checked[column] = column_rules[column](values[column])
+                checked[column] = column_rules[column](_not_null(values[column]))
             except RuleViolation as violation:
                 faults += [(column, fault) for fault in violation.faults]
+        elif column in required:
+            faults.append((column, Fault((), "required", "This field is required.")))
     return checked, faults
+
+
+def _not_null(value: object) -> object:
+    if value is None:
+        raise RuleViolation(Fault((), "null", "Must not be null."))
+    return value
 
 
 # --- Cells of CSV: text, read as the JSON value that their column calls for ------------------------------------------

@@ -75,16 +75,18 @@ class Settlement:
         self._make("seed_hit", statements.HITS if self._stored else statements.NO_HITS)
         self._hits = self._count("seed_hit")
         self._execute(statements.FAULTS)
+        self._execute(statements.RUN_FAULTS)
         self._find_faults()
         self._make("seed_change", statements.CHANGES)
         if self._restore_status and self._execute(statements.UNREADY, {"limit": MAX_TOTAL_MINUTES}):
-            self._faults = self._count("seed_fault")
+            self._run_faults_to_rows()
             self._make("seed_change", statements.CHANGES)
         return self._totals()
 
     def _find_faults(self) -> None:
-        for statement in statements.CAMPAIGN_FAULTS:
+        for statement in statements.FAULTS_OF_RUNS:
             self._execute(statement, self._flags)
+        self._run_faults_to_rows()
         if not self._stage.ascending or self._stage.runs > self._count("seed_campaign"):
             self._execute(statements.REPEATED_POSITIONS)
         if self._on_conflict == "error" and self._hits:
@@ -92,6 +94,12 @@ class Settlement:
         if self._stored:
             self._execute(statements.NOT_EDITABLE, self._flags)
         self._faults = self._count("seed_fault")
+
+    def _run_faults_to_rows(self) -> None:
+        if self._count("seed_run_fault"):
+            self._execute(statements.RUN_FAULTS_TO_ROWS)
+            self._execute("DELETE FROM seed_run_fault")
+            self._faults = self._count("seed_fault")
 
     def faults(self) -> Iterator[RowFault]:
         """Streamed in the order of the file."""
@@ -160,6 +168,7 @@ class Settlement:
     # --- SQL ---------------------------------------------------------------------------------------------------------
 
     def _make(self, table: str, select: str) -> None:
+        self._execute(f"DROP TABLE IF EXISTS {table}")
         self._execute(f"CREATE TEMPORARY TABLE {table} {{on_commit_drop}} AS {select}")
         self._execute(f"ANALYZE {table}")
 

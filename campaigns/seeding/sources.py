@@ -180,6 +180,8 @@ def _records(lines: Iterator[str], line: int, refuse: Refuse) -> Iterator[tuple[
 
 def split_simple(line: str) -> list[str] | None:
     """The cells of a line in which at most the last cell is quoted, and that quote ends; else None."""
+    if len(line) > MAX_CELL_LENGTH:
+        return None
     line = line.rstrip("\r\n")
     if '"' not in line:
         return line.split(",") if line else []

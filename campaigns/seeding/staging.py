@@ -21,7 +21,8 @@ COLUMNS = (
     "line, grp, id, position, delay_minutes, template_id, template_version_id, variables, "
     "given_id, external_id, name, description, status, new_id, entry_id"
 )
-JUDGEMENTS = ("seed_group", "seed_campaign", "seed_hit", "seed_fault", "seed_change")  # settling.py fills these
+# What settling.py makes of it.
+JUDGEMENTS = ("seed_group", "seed_campaign", "seed_hit", "seed_fault", "seed_run_fault", "seed_change")
 CREATE = """
 CREATE TEMPORARY TABLE seed_row (
     line bigint, grp integer, id {uuid}, position bigint, delay_minutes integer,

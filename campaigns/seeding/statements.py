@@ -63,18 +63,26 @@ CREATE TEMPORARY TABLE seed_fault (line bigint, field text, code text, message t
 """
 
 
-def _campaign_fault(field: str, code: str, message: str, condition: str) -> str:
-    """Each row of the runs `g` of the campaign `c` where the condition holds is at fault."""
+# Faults of whole runs come first: they are few, and usually none, while rows are many.
+RUN_FAULTS = "CREATE TEMPORARY TABLE seed_run_fault (grp integer, field text, code text, message text) {on_commit_drop}"
+RUN_FAULTS_TO_ROWS = """
+INSERT INTO seed_fault (line, field, code, message)
+SELECT r.line, f.field, f.code, f.message FROM seed_run_fault f JOIN seed_row r ON r.grp = f.grp
+"""
+
+
+def _run_fault(field: str, code: str, message: str, condition: str) -> str:
+    """The runs `g` of the campaign `c` where the condition holds are at fault."""
     return f"""
-    INSERT INTO seed_fault (line, field, code, message)
-    SELECT r.line, '{field}', '{code}', {message}
-    FROM seed_campaign c JOIN seed_group g ON g.campaign_id = c.id JOIN seed_row r ON r.grp = g.grp
+    INSERT INTO seed_run_fault (grp, field, code, message)
+    SELECT g.grp, '{field}', '{code}', {message}
+    FROM seed_campaign c JOIN seed_group g ON g.campaign_id = c.id
     WHERE {condition}
     """  # noqa: S608 - put together from this module's own words
 
 
 def _differs(field: str, column: str, condition: str = "1 = 1") -> str:
-    return _campaign_fault(
+    return _run_fault(
         field,
         "differs",
         "CASE WHEN c.stored THEN 'The stored campaign has another one; this command never changes it.' "
@@ -83,14 +91,14 @@ def _differs(field: str, column: str, condition: str = "1 = 1") -> str:
     )
 
 
-CAMPAIGN_FAULTS = (
-    _campaign_fault(
+FAULTS_OF_RUNS = (
+    _run_fault(
         "campaign_name",
         "required",
         "'There is no such campaign yet: a new one needs a name.'",
         "NOT c.stored AND c.name IS NULL",
     ),
-    _campaign_fault(
+    _run_fault(
         "external_id",
         "unique",
         "'Another campaign has this external id.'",
@@ -144,12 +152,11 @@ GROUP BY g.campaign_id
 """
 # A campaign that is loaded as active must be one that could be activated.
 UNREADY = """
-INSERT INTO seed_fault (line, field, code, message)
-SELECT r.line, 'campaign_status', 'not_ready',
+INSERT INTO seed_run_fault (grp, field, code, message)
+SELECT g.grp, 'campaign_status', 'not_ready',
     CASE WHEN ch.added = 0 THEN 'An active campaign needs at least one step.'
     ELSE 'An active campaign lasts at most ten years: shorten its delays.' END
-FROM seed_change ch JOIN seed_campaign c ON c.id = ch.campaign_id
-    JOIN seed_group g ON g.campaign_id = c.id JOIN seed_row r ON r.grp = g.grp
+FROM seed_change ch JOIN seed_campaign c ON c.id = ch.campaign_id JOIN seed_group g ON g.campaign_id = c.id
 WHERE NOT c.stored AND c.status = 'active' AND (ch.added = 0 OR ch.minutes > %(limit)s)
 """
 TOTALS = """
