@@ -65,7 +65,7 @@ def export(
     if connection.vendor == "postgresql":
         columns, copy_statement = COPY[format]
         statement = copy_statement.format(SELECT.format(columns=columns, condition=condition))
-        with connection.cursor() as cursor, cursor.copy(statement, parameters) as copy:
+        with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(statement, parameters) as copy:
             for data in copy:
                 write(data)
         return

@@ -55,8 +55,12 @@ def staged(rows: Iterable[Row], tick: Callable[[int], None]) -> Iterator[Stage]:
     create = CREATE.format(**TYPES[connection.vendor])
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
+            cursor.execute("DROP TABLE IF EXISTS seed_row")  # of another load in the same outer transaction
             cursor.execute(f"{create} ON COMMIT DROP")
-            with cursor.copy(f"COPY seed_row ({COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy:
+            with (
+                connection.wrap_database_errors,
+                cursor.copy(f"COPY seed_row ({COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy,
+            ):
                 copy.write(BINARY_HEADER)
                 for chunk in _chunks(_packed(rows, stage), stage, tick):
                     copy.write(b"".join(chunk))
