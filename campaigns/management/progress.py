@@ -66,9 +66,10 @@ class Display:
         if self._bar is None or not self._bar.desc.startswith(name):
             if self._bar:
                 self._bar.close()
-            self._bar = tqdm(
-                total=total, desc=name, bar_format=bar_format, unit=" rows", unit_scale=True, file=self._stderr
-            )
+            stream = getattr(
+                self._stderr, "_out", self._stderr
+            )  # Django's wrapper would end each write with a new line
+            self._bar = tqdm(total=total, desc=name, bar_format=bar_format, unit=" rows", unit_scale=True, file=stream)
         return self._bar
 
     def _log_is_due(self) -> bool:

@@ -115,14 +115,14 @@ def test_campaigns_are_chosen_by_status_id_and_external_id() -> None:
 
 def test_an_unknown_campaign_is_an_error_and_leaves_no_file(tmp_path: Path) -> None:
     file = tmp_path / "out.csv"
-    with pytest.raises(CommandError, match="There is no campaign with this id. 'nowhere'") as raised:
+    with pytest.raises(CommandError, match=r"There is no campaign with this id\. 'nowhere'") as raised:
         export("-o", str(file), campaign=["nowhere"])
     assert raised.value.returncode == 2
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_cannot_be_written_is_an_error() -> None:
-    with pytest.raises(CommandError, match="/nowhere/out.csv: No such file or directory") as raised:
+    with pytest.raises(CommandError, match=r"/nowhere/out\.csv: No such file or directory") as raised:
         export("-o", "/nowhere/out.csv")
     assert raised.value.returncode == 2
 

@@ -138,7 +138,9 @@ scalars = st.none() | st.booleans() | numbers | texts | st.sampled_from(["\x00",
 values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3), max_leaves=6
 )
-spellings = st.sampled_from([{}, {"separators": (",", ":")}, {"indent": 1}, {"ensure_ascii": False}])
+spellings: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
+    [{}, {"separators": (",", ":")}, {"indent": 1}, {"ensure_ascii": False}]
+)
 
 
 @st.composite
