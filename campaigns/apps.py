@@ -8,3 +8,4 @@ class CampaignsConfig(AppConfig):
     def import_models(self) -> None:
         super().import_models()
         from campaigns import history  # noqa: F401 - its table belongs to this app
+        from campaigns.seeding import marks  # noqa: F401 - likewise

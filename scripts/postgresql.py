@@ -39,7 +39,7 @@ def database_url() -> Iterator[str]:
 
 
 @contextmanager
-def temporary_cluster(binaries: Path) -> Iterator[str]:
+def temporary_cluster(binaries: Path, options: str = SERVER_OPTIONS) -> Iterator[str]:
     """A server that only this user can reach, by a socket in a folder of its own; removed at the end, come what may."""
     owner = _unprivileged_user()
     # A short path: a socket's has at most 107 bytes. Not in root's TMPDIR, which the owner may be unable to enter.
@@ -51,7 +51,7 @@ def temporary_cluster(binaries: Path) -> Iterator[str]:
             shutil.chown(folder, owner)
         _checked([*_as(owner), str(binaries / "initdb"), f"--pgdata={folder / 'data'}", "--username=postgres",
                   "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"], folder)  # fmt: skip
-        options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' {SERVER_OPTIONS}"
+        options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' {options}"
         _checked([*ctl, f"--log={folder / 'log'}", f"--options={options}", "--wait", "start"], folder)
         yield f"postgres://postgres@{quote(str(folder), safe='')}/postgres"
     finally:

@@ -1,0 +1,84 @@
+"""What an operator sees while rows are loaded: a bar on a terminal, a log line every few seconds elsewhere."""
+
+import json
+import logging
+import time
+from typing import IO, Any
+
+from tqdm import tqdm
+
+from campaigns.seeding.rows import RowFault
+
+logger = logging.getLogger("campaigns.seeding")
+
+SHOWN_FAULTS = 100
+LOG_EVERY_SECONDS = 5.0
+BAR = "{desc}: {percentage:3.0f}%|{bar}| {postfix} [{elapsed}<{remaining}]"
+BAR_OF_UNKNOWN_LENGTH = "{desc}: {postfix} [{elapsed}]"
+
+
+class Display:
+    """Shows progress, unless `silent`, and always the faults: the first hundred, and each one in `errors`."""
+
+    def __init__(self, name: str, stderr: Any, errors: IO[str] | None, *, silent: bool) -> None:
+        self.faults = 0
+        self._name = name
+        self._stderr = stderr
+        self._errors = errors
+        self._silent = silent
+        self._terminal = not silent and stderr.isatty()
+        self._bar: Any = None
+        self._started = self._logged = time.monotonic()
+
+    def checking(self, rows: int, position: int, size: int | None) -> None:
+        if self._terminal:
+            bar = self._bar_named("Checking", size, BAR if size else BAR_OF_UNKNOWN_LENGTH)
+            rate = rows / max(time.monotonic() - self._started, 0.001)
+            bar.set_postfix_str(f"{rows:,} rows, {rate:,.0f} rows/s", refresh=False)
+            bar.update(position - bar.n)
+        elif self._log_is_due():
+            share = f" ({position / size:.0%} of the input)" if size else ""
+            logger.info("%s: %s rows checked%s", self._name, f"{rows:,}", share)
+
+    def writing(self, rows: int, total: int) -> None:
+        if self._terminal:
+            bar = self._bar_named("Writing", total, None)
+            bar.update(rows - bar.n)
+        elif self._log_is_due():
+            logger.info("%s: %s of %s rows written", self._name, f"{rows:,}", f"{total:,}")
+
+    def fault(self, fault: RowFault) -> None:
+        self.faults += 1
+        if self._errors:
+            self._errors.write(json.dumps({"file": self._name, **fault._asdict()}) + "\n")
+        if self.faults <= SHOWN_FAULTS:
+            if self._bar:
+                self._bar.clear()
+            self._stderr.write(printable(f"{self._name}:{fault.line}: {fault.field}: {fault.message}"))
+
+    def close(self) -> None:
+        if self._bar:
+            self._bar.close()
+        if self.faults > SHOWN_FAULTS:
+            self._stderr.write(f"{self._name}: {self.faults - SHOWN_FAULTS:,} more faults; --errors FILE takes all.")
+
+    def _bar_named(self, name: str, total: int | None, bar_format: str | None) -> Any:
+        if self._bar is None or not self._bar.desc.startswith(name):
+            if self._bar:
+                self._bar.close()
+            stream = getattr(
+                self._stderr, "_out", self._stderr
+            )  # Django's wrapper would end each write with a new line
+            self._bar = tqdm(total=total, desc=name, bar_format=bar_format, unit=" rows", unit_scale=True, file=stream)
+        return self._bar
+
+    def _log_is_due(self) -> bool:
+        if self._silent or time.monotonic() - self._logged < LOG_EVERY_SECONDS:
+            return False
+        self._logged = time.monotonic()
+        return True
+
+
+def printable(text: str) -> str:
+    """`text` without what could steer a terminal."""
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)

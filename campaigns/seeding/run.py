@@ -1,0 +1,295 @@
+"""Loading a source: exactly, or not at all."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+from uuid import UUID
+
+from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db.models.functions import Now
+
+from campaigns.exceptions import Contention
+from campaigns.history import Actor, ActorType
+from campaigns.models import new_id
+from campaigns.seeding import marks
+from campaigns.seeding.marks import SeedMark
+from campaigns.seeding.rows import Head, Row, RowFault, RowRefused
+from campaigns.seeding.settling import Counts, Settlement
+from campaigns.seeding.sources import Source
+from campaigns.seeding.staging import Stage, staged
+
+# A load waits this long for a lock and then lets go of those it has, so that nobody waits longer for it in vain;
+# it tries again until its patience ends.
+LOCK_TIMEOUT_MS = 3_000
+PATIENCE_SECONDS = 300
+ATTEMPTS = 10
+LOCK_NOT_AVAILABLE = "55P03"
+# Another transaction won: serialization_failure, deadlock_detected, unique_violation (it made the same campaign).
+LOST_RACE = ("40001", "40P01", "23505")
+
+
+# work_mem: sorts and joins of some hundred thousand rows stay in memory.
+SESSION = """
+SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', '0', true),
+    set_config('idle_in_transaction_session_timeout', '0', true), set_config('work_mem', '64MB', true)
+"""
+
+
+class Refused(Exception):
+    """Rows were refused, and so nothing of their transaction was written."""
+
+
+class Busy(Exception):
+    """Another transaction holds what this load must change."""
+
+
+class MarkMoved(Exception):
+    """Another process is running the same load."""
+
+
+class Progress(Protocol):
+    """Hears how a load goes on. It must not raise."""
+
+    def checking(self, rows: int, position: int, size: int | None) -> None: ...
+
+    def writing(self, rows: int, total: int) -> None: ...
+
+    def fault(self, fault: RowFault) -> None: ...
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to load. `commit_every` is a number of rows, 0 for one transaction."""
+
+    on_conflict: str = "error"
+    skip_invalid: bool = False
+    restore_status: bool = False
+    dry_run: bool = False
+    commit_every: int = 0
+
+
+@dataclass
+class Outcome:
+    """What a load did, or with `dry_run` would do. `locked_seconds`: the longest time that stored campaigns were locked
+    (on SQLite, the longest transaction)."""
+
+    run_id: UUID = field(default_factory=new_id)
+    rows: int = 0
+    refused: int = 0
+    seconds: float = 0.0
+    locked_seconds: float = 0.0
+    committed_line: int = 0
+    counts: Counts = field(default_factory=Counts)
+
+
+class Load:
+    """One load of one source. `outcome` and `committing` tell, at any moment and after any error, how far it came."""
+
+    def __init__(self, source: Source, options: Options, progress: Progress, operator: str) -> None:
+        self.outcome = Outcome()
+        self.committing = False
+        self._source = source
+        self._options = options
+        self._progress = progress
+        self._operator = operator
+        self._actor = Actor(ActorType.COMMAND, "seed_campaigns", operator)
+        self._digest = ""
+        self._mark: SeedMark | None = None
+        self._locked_at: float | None = None
+
+    def run(self) -> Outcome:
+        """Load all of it in one transaction.
+
+        Raises UnusableInput, Refused (rows broke a rule, and `skip_invalid` is off), Busy or Contention.
+        """
+        with self._timed():
+            self._load(self._source.rows(self._refuse))
+        return self.outcome
+
+    def run_in_batches(self, reopen: Callable[[], Source]) -> Outcome:
+        """Load whole campaigns in transactions of about `commit_every` rows; after a stop, go on behind the last one.
+
+        The input is read twice: no row is written before all of them have been checked by the rules.
+        Raises what run() raises, and MarkMoved.
+        """
+        with self._timed():
+            self._check_all_rows()
+            self._digest = self._source.digest()
+            self._source = reopen()
+            mark = self._mark = self._find_mark(self._digest)
+            self.outcome.run_id, self.outcome.committed_line = mark.run_id, mark.line
+            rows = Batches(row for row in self._source.rows(self._refuse) if row[0] > mark.line)
+            while rows.more():
+                self._load(rows.take(self._options.commit_every))
+            mark.delete()
+        return self.outcome
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.outcome.seconds = time.monotonic() - started
+
+    # --- Checking ----------------------------------------------------------------------------------------------------
+
+    def _refuse(self, row: RowRefused) -> None:
+        if row.faults[0].line > self.outcome.committed_line:
+            self.outcome.rows += 1
+            self.outcome.refused += 1
+            for fault in row.faults:
+                self._progress.fault(fault)
+
+    def _check_all_rows(self) -> None:
+        refuse = (lambda _: None) if self._options.skip_invalid else self._refuse  # those are told of when loading
+        for number, _ in enumerate(self._source.rows(refuse)):
+            if number % 1_000 == 0:
+                self._progress.checking(number, self._source.position(), self._source.size)
+        if self.outcome.refused:
+            raise Refused
+
+    def _find_mark(self, digest: str) -> SeedMark:
+        options = self._options
+        key = marks.key(digest, options.on_conflict, options.skip_invalid, options.restore_status)
+        return SeedMark.objects.get_or_create(key=key, defaults={"run_id": self.outcome.run_id})[0]
+
+    # --- Loading -----------------------------------------------------------------------------------------------------
+
+    def _load(self, rows: Iterator[Row]) -> None:
+        counted = 0
+
+        def tick(count: int) -> None:
+            nonlocal counted
+            self.outcome.rows, counted = self.outcome.rows + count - counted, count
+            self._progress.checking(self.outcome.rows, self._source.position(), self._source.size)
+
+        if connection.vendor == "postgresql":
+            with self._transaction(), staged(rows, tick) as stage:
+                self._finish(stage)
+        else:
+            with staged(rows, tick) as stage, self._transaction():
+                self._finish(stage)
+        self.outcome.committed_line = stage.last_line
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._locked_at = None
+        with transaction.atomic():
+            if connection.vendor == "postgresql":
+                with connection.cursor() as cursor:
+                    cursor.execute(SESSION, [f"{LOCK_TIMEOUT_MS}ms"])
+            else:
+                self._locked_at = time.monotonic()
+            yield
+            if self._options.dry_run:
+                transaction.set_rollback(True)
+            else:
+                self.committing = True
+        self.committing = False
+        if self._locked_at is not None:
+            self.outcome.locked_seconds = max(self.outcome.locked_seconds, time.monotonic() - self._locked_at)
+
+    def _finish(self, stage: Stage) -> None:
+        if stage.rows:
+            self._settle(stage)
+        elif self.outcome.refused and self._all_or_nothing:
+            raise Refused
+        if self._mark:
+            mark = SeedMark.objects.filter(pk=self._mark.pk, line=self._mark.line)
+            if not mark.update(line=stage.last_line, updated_at=Now()):
+                raise MarkMoved
+            self._mark.line = stage.last_line
+
+    @property
+    def _all_or_nothing(self) -> bool:
+        return not (self._options.skip_invalid or self._options.dry_run)
+
+    def _settle(self, stage: Stage) -> None:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        lost = 0
+        while True:
+            try:
+                with transaction.atomic():
+                    return self._settle_once(stage)
+            except (IntegrityError, OperationalError) as error:
+                sqlstate = getattr(error.__cause__, "sqlstate", None)
+                lost += sqlstate in LOST_RACE
+                if sqlstate == LOCK_NOT_AVAILABLE:
+                    if time.monotonic() > deadline:
+                        raise Busy from error
+                elif sqlstate not in LOST_RACE:
+                    raise
+                if lost >= ATTEMPTS:
+                    raise Contention from error
+
+    def _settle_once(self, stage: Stage) -> None:
+        settlement = Settlement(
+            stage, on_conflict=self._options.on_conflict, restore_status=self._options.restore_status
+        )
+        counts = self._judge(settlement)
+        if counts.writes and not self._options.dry_run:
+            locking_at = time.monotonic()
+            if settlement.lock():
+                self._locked_at = locking_at
+                counts = self._judge(settlement)
+                if not settlement.locked_enough():  # what was equal isn't any more
+                    return self._settle_once(stage)
+            settlement.write(self._actor, self._told_in_history(), self._progress.writing)
+        self._report(settlement)
+        self.outcome.counts += counts
+        return None
+
+    def _judge(self, settlement: Settlement) -> Counts:
+        counts = settlement.judge()
+        if self._all_or_nothing and (self.outcome.refused or settlement.has_faults):
+            self._report(settlement)
+            raise Refused
+        return counts
+
+    def _report(self, settlement: Settlement) -> None:
+        last_line = None
+        for fault in settlement.faults():
+            self.outcome.refused += fault.line != last_line
+            last_line = fault.line
+            self._progress.fault(fault)
+
+    def _told_in_history(self) -> dict[str, str]:
+        return {
+            "run_id": str(self.outcome.run_id),
+            "source": self._source.name,
+            "sha256": self._digest or self._source.digest(),
+            "operator": self._operator,
+        }
+
+
+class Batches:
+    """Rows, some at a time, but never only a part of a campaign's run of rows."""
+
+    def __init__(self, rows: Iterator[Row]) -> None:
+        self._rows = rows
+        self._next = next(rows, None)
+
+    def more(self) -> bool:
+        return self._next is not None
+
+    def take(self, count: int) -> Iterator[Row]:
+        """At least `count` rows (fewer at the end of the input), and on to the end of the campaign."""
+        taken = 0
+        head: Head | None = None
+        while (row := self._next) is not None:
+            if head and taken >= count and not _same_campaign(head, row[1]):
+                return
+            head, taken = row[1], taken + 1
+            self._next = next(self._rows, None)
+            yield row
+
+
+def _same_campaign(one: Head, other: Head) -> bool:
+    return (
+        one is other
+        or (one.campaign_id is not None and one.campaign_id == other.campaign_id)
+        or (one.external_id is not None and one.external_id == other.external_id)
+    )

@@ -1,0 +1,114 @@
+"""JSON that means one thing only: the value of a text, or an error; and a quick proof that most texts need no more."""
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, NoReturn
+
+import msgspec
+
+# A flat object this long can't exceed the limit of `variables`: each character takes at most 4 bytes of UTF-8.
+MAX_PLAIN_LENGTH = 16 * 1024
+
+Scalar = str | int | bool | None
+PLAIN_OBJECT = msgspec.json.Decoder(dict[str, Scalar])
+PLAIN_RECORD = msgspec.json.Decoder(dict[str, Scalar | dict[str, Scalar]])
+
+
+class JSONError(ValueError):
+    """A text that isn't JSON (RFC 8259), or JSON that two readers could read differently."""
+
+
+def loads(text: str) -> Any:
+    """The value of `text`. An integer of more than 4,300 digits comes back as a Decimal, `1e400` as infinity.
+
+    Raises JSONError for what isn't JSON (NaN and Infinity included), repeated names, and nesting too deep to parse.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant, parse_int=_integer)
+    except RecursionError:
+        raise JSONError("It is nested too deeply to be read.") from None
+    except json.JSONDecodeError as error:
+        raise JSONError(f"It isn't JSON: {error.msg} at character {error.pos + 1}.") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise JSONError(f"It has the name {json.dumps(name[:64])} twice in one object.")
+        found[name] = value
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise JSONError(f"It isn't JSON: {name} is no JSON number.")
+
+
+def _integer(digits: str) -> int | Decimal:
+    return int(digits) if len(digits) <= 4_300 else Decimal(digits)
+
+
+def spell(value: Any) -> str:
+    """The text that Django's JSONField would store."""
+    return json.dumps(value)
+
+
+def is_plain(text: str) -> bool:
+    """Whether `text` is an object of `variables` so simple that nothing is left to check. False proves nothing.
+
+    Simple is: flat, without floats (whose spelling may mean more than a float can hold) and without escapes (so
+    U+0000 and half surrogate pairs can't occur), on one line, and of a safe size. Each member of an object takes a
+    colon, so with as many colons as the decoded members and strings account for, no name can have been repeated.
+    """
+    if len(text) > MAX_PLAIN_LENGTH or "\\" in text or "\n" in text or "\r" in text:
+        return False
+    try:
+        value = PLAIN_OBJECT.decode(text)
+    except ValueError:
+        return False
+    if "-0" in text and 0 in value.values():  # "-0" is 0, spelled another way
+        return False
+    found = text.count(":")
+    return found == len(value) or found == len(value) + _colons(value)
+
+
+def plain_record(text: bytes) -> dict[str, Any] | None:
+    """The object that `text` holds, if it and the objects in it are simple in the way of is_plain(); else None."""
+    if len(text) > MAX_PLAIN_LENGTH or b"\\" in text:
+        return None
+    try:
+        record = PLAIN_RECORD.decode(text)
+    except ValueError:
+        return None
+    inner = [value for value in record.values() if type(value) is dict]
+    members = len(record) + sum(map(len, inner))
+    found = text.count(b":")
+    if found != members and found != members + _colons(record) + sum(map(_colons, inner)):
+        return None
+    return record
+
+
+def _colons(members: Mapping[str, object]) -> int:
+    inside = sum(name.count(":") for name in members)
+    return inside + sum(value.count(":") for value in members.values() if type(value) is str)
+
+
+def spell_plain(value: dict[str, Scalar]) -> str:
+    """The text to store for the variables of a plain_record()."""
+    return msgspec.json.encode(value).decode()
+
+
+def same_json(left: str, right: str) -> bool:
+    """Whether two JSON texts mean the same, as PostgreSQL's jsonb has it: 1 is 1.0, and true is not 1."""
+    return left == right or _same(json.loads(left), json.loads(right))
+
+
+def _same(left: object, right: object) -> bool:
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(_same(value, right[name]) for name, value in left.items())
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(_same, left, right))
+    return left == right

@@ -1,0 +1,80 @@
+"""The seed file format, written: CSV or JSON Lines, gzipped where the name ends in .gz."""
+
+import csv
+import gzip
+import io
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, Any, cast
+
+from campaigns.seeding.rows import COLUMNS, Row
+
+# A row of the file in the order of COLUMNS: None where it says nothing, ids and variables as text.
+Cells = tuple[Any, ...]
+
+
+@contextmanager
+def output(path: str) -> Iterator[IO[bytes]]:
+    """A binary file that appears under its name when it is complete, and not at all if the block raises."""
+    target = Path(path)
+    draft = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        with ExitStack() as stack:
+            file = cast("IO[bytes]", stack.enter_context(draft.open("wb")))
+            if target.suffix == ".gz":
+                # Without a name and a time in its header, the same data gives the same bytes.
+                zipped = gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0)
+                file = cast("IO[bytes]", stack.enter_context(zipped))
+            yield file
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def write_rows(rows: Iterable[Row], path: str, format: str) -> int:
+    """Write rows to a new file, and return how many. Raises OSError."""
+    with output(path) as file:
+        return WRITERS[format](map(_cells, rows), file.write)
+
+
+def _cells(row: Row) -> Cells:
+    _, head, position, template_id, version_id, delay_minutes, variables = row
+    step = (None,) * 5 if position is None else (position, template_id, version_id, delay_minutes, variables)
+    return (head.campaign_id and str(head.campaign_id), *head[1:], *step)
+
+
+def write_csv(rows: Iterable[Cells], write: Callable[[bytes], Any]) -> int:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    count = 0
+    for row in rows:
+        writer.writerow(row)
+        count += 1
+        if count % 500 == 0:
+            write(text.getvalue().encode())
+            text.seek(0)
+            text.truncate()
+    write(text.getvalue().encode())
+    return count
+
+
+def write_json_lines(rows: Iterable[Cells], write: Callable[[bytes], Any]) -> int:
+    count = 0
+    for count, row in enumerate(rows, 1):  # noqa: B007 - the count outlives the loop
+        *cells, variables = row
+        fields = [
+            f'"{column}":{json.dumps(value, ensure_ascii=False)}'
+            for column, value in zip(COLUMNS, cells, strict=False)
+            if value is not None
+        ]
+        if variables is not None:
+            fields.append(f'"variables":{variables}')
+        write(f"{{{','.join(fields)}}}\n".encode())
+    return count
+
+
+WRITERS = {"csv": write_csv, "jsonl": write_json_lines}

@@ -1,0 +1,190 @@
+"""`manage.py seed_campaigns`: what it can read, in how many transactions, and what it makes without a file."""
+
+import gzip
+import io
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from campaigns.history import HistoryEntry
+from campaigns.models import Campaign
+from campaigns.tests.factories import make_campaign, stored
+from campaigns.tests.seed_files import (
+    HEADER,
+    campaigns,
+    csv_file,
+    csv_row,
+    json_file,
+    record,
+    row,
+    seed,
+    steps_of,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def csv_path(tmp_path: Path) -> Path:
+    return tmp_path / "steps.csv"
+
+
+@pytest.fixture
+def json_path(tmp_path: Path) -> Path:
+    return tmp_path / "steps.jsonl"
+
+
+# --- Files -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: b"\xef\xbb\xbf" + text,
+        lambda text: text.replace(b"\n", b"\r\n"),
+        lambda text: text.replace(b"\n", b"\r"),
+        lambda text: text.replace(b"\n", b"\r\n", 1).replace(b"c,Wel", b"\r\n\nc,Wel", 1),
+        lambda text: text.rstrip(b"\n"),
+        gzip.compress,
+        lambda text: gzip.compress(b"\xef\xbb\xbf" + text[:50]) + gzip.compress(text[50:]),
+    ],
+    ids=["BOM", "CRLF", "CR", "mixed line ends and blank lines", "no last line end", "gzip", "gzip in members, BOM"],
+)
+def test_ways_to_spell_the_same_file(change: Any, csv_path: Path) -> None:
+    csv_file(csv_path, row(0, variables='{"text": "a\\nb"}'), row(1, delay=3))
+    csv_path.write_bytes(change(csv_path.read_bytes()))
+    said = seed(csv_path)
+    assert (said.code, said.err) == (0, "")
+    assert steps_of("c") == [(0, "t", 0, {"text": "a\nb"}, 1), (1, "t", 3, {}, 1)]
+
+
+def test_cells_may_span_lines_and_faults_name_the_line_where_a_row_starts(csv_path: Path) -> None:
+    spanning = csv_row("c", "Welcome", 0, "t", "t-v1", "", '{\n"a":\r\n1}')
+    said = seed(csv_file(csv_path, spanning, row(-1), spanning.replace("0,t", "1,t"), row("x")), skip_invalid=True)
+    assert [(line, field) for line, field, _ in said.faults] == [(5, "position"), (9, "position")]
+    assert steps_of("c") == [(0, "t", 0, {"a": 1}, 1), (1, "t", 0, {"a": 1}, 1)]
+
+
+def test_bytes_that_are_no_utf8_are_a_fault_of_their_cell(csv_path: Path) -> None:
+    csv_file(csv_path, row(0), row(1, template="T"), row(2, variables='{"a": "V"}'))
+    csv_path.write_bytes(csv_path.read_bytes().replace(b"T,", b"\xff,").replace(b'""V""', b'""\xc3\x28""'))
+    said = seed(csv_path)
+    assert said.faults == [(3, "template_id", "not_utf8"), (4, "variables", "not_utf8")]
+    assert (said.code, stored()) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the header needs campaign_id or external_id"),
+        (b"external_id,colour\n", "unknown columns 'colour'"),
+        (b"external_id,position\n", "the header lacks template_id, template_version_id"),
+        (b"external_id,external_id\n", "the header names external_id more than once"),
+        (b"campaign_name\n", "the header needs campaign_id or external_id"),
+        (b'external_id,"x\n', "the header isn't CSV"),
+        (HEADER.encode("utf-16"), "unknown columns"),
+        (gzip.compress(f"{HEADER}\n{row(0)}\n".encode())[:-12], "the gzip data is damaged or cut short"),
+        (b"\x1f\x8b" + b"x" * 100, "the gzip data is damaged or cut short"),
+    ],
+    ids=["empty", "unknown", "lacking", "twice", "no id", "broken", "UTF-16", "truncated gzip", "no gzip"],
+)
+def test_an_input_that_cannot_be_used_ends_with_2(content: bytes, message: str, csv_path: Path) -> None:
+    csv_path.write_bytes(content)
+    said = seed(csv_path, skip_invalid=True)
+    assert (said.code, stored()) == (2, [])
+    assert message in said.message
+    assert said.message.startswith(str(csv_path))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        ((), {}),
+        (("/nowhere/steps.csv",), {"errors": None}),
+        (("steps.txt",), {"errors": None}),
+        ((), {"campaigns": 0, "steps": 1}),
+        ((), {"campaigns": 1}),
+        (("-",), {"format": "csv", "commit_every": 10}),
+        (("steps.csv",), {"commit_every": -1, "errors": None}),
+        (("steps.csv",), {"campaigns": 1, "steps": 1, "errors": None}),
+        ((), {"campaigns": 1, "steps": 1, "output": "/nowhere/out.csv"}),
+        ((), {"campaigns": 1, "steps": 1, "output": "out.txt"}),
+    ],
+)
+def test_arguments_that_make_no_sense_end_with_2(arguments: tuple[str, ...], options: dict[str, Any]) -> None:
+    said = seed(*arguments, **options)
+    assert (said.code, stored()) == (2, [])
+    assert said.message
+
+
+def test_standard_input_needs_a_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = f"{HEADER}\n{row(0)}\n".encode()
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(text)))
+    assert seed("-").code == 2
+    assert seed("-", format="csv").code == 0
+    assert campaigns() == [("c", "Welcome", "draft", 1)]
+
+
+def test_unknown_keys_and_what_is_no_object_are_refused(json_path: Path) -> None:
+    said = seed(json_file(json_path, record(0, color="red"), [1], None, record(0)))
+    assert said.faults == [(1, "row", "unknown"), (2, "row", "invalid_type"), (3, "row", "invalid_type")]
+
+
+# --- In several transactions -----------------------------------------------------------------------------------------
+
+
+def test_commit_every_loads_the_same_as_one_transaction(csv_path: Path) -> None:
+    file = csv_file(csv_path, *(row(position, campaign) for campaign in "abcde" for position in range(3)))
+    assert seed(file, commit_every=4).code == 0
+    assert [campaign[3] for campaign in campaigns()] == [3, 3, 3, 3, 3]
+    assert {entry.after["steps_added"] for entry in HistoryEntry.objects.all()} == {3}  # type: ignore[index]
+    assert len({entry.after["run_id"] for entry in HistoryEntry.objects.all()}) == 1  # type: ignore[index]
+
+
+def test_commit_every_checks_all_rows_before_it_writes_any(csv_path: Path) -> None:
+    file = csv_file(csv_path, row(0, "a"), row(0, "b"), row(-1, "c"))
+    said = seed(file, commit_every=1)
+    assert (said.code, said.faults) == (1, [(4, "position", "min_value")])
+    assert stored() == []
+
+
+def test_commit_every_goes_on_behind_what_is_committed(csv_path: Path) -> None:
+    live = make_campaign(external_id="live", name="Welcome", status="active")
+    file = csv_file(csv_path, row(0, "a"), row(0, "b"), row(0, "live"), row(0, "d"))
+    stopped = seed(file, commit_every=1)
+    assert stopped.faults == [(4, "campaign_id", "campaign_not_editable")]
+    assert "What was read up to line 3 is committed" in stopped.message
+    Campaign.objects.filter(external_id="a").delete()  # a run that began anew would make it again
+    Campaign.objects.filter(pk=live.pk).update(status="paused")
+    resumed = seed(file, commit_every=1)
+    assert resumed.code == 0
+    assert [campaign[0] for campaign in campaigns()] == ["b", "d", "live"]
+    runs = {entry.after["run_id"] for entry in HistoryEntry.objects.all()}  # type: ignore[index]
+    assert len(runs) == 1
+    assert seed(file, commit_every=1).code == 0  # finished: the mark is gone, and the file begins anew
+    assert [campaign[0] for campaign in campaigns()] == ["a", "b", "d", "live"]
+
+
+# --- Synthetic data --------------------------------------------------------------------------------------------------
+
+
+def test_synthetic_data_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
+    said = seed(campaigns=3, steps=4, seed=7)
+    assert said.code == 0
+    assert [campaign[2:] for campaign in campaigns()] == [("draft", 4)] * 3
+    before = stored()
+    file = tmp_path / "made.jsonl.gz"
+    assert seed(campaigns=3, steps=4, seed=7, output=str(file)).code == 0
+    assert seed(file).code == 0
+    assert stored() == before
+    assert seed(campaigns=3, steps=4, seed=8).code == 0
+    assert Campaign.objects.count() == 6
+
+
+def test_synthetic_campaigns_may_have_no_steps(tmp_path: Path) -> None:
+    file = tmp_path / "made.csv"
+    seed(campaigns=2, steps=0, output=str(file))
+    assert seed(file).code == 0
+    assert [campaign[3] for campaign in campaigns()] == [0, 0]

@@ -1,0 +1,218 @@
+"""A load that is killed, stopped or cut off leaves nothing behind, and says so; and loads that meet each other."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection, connections, transaction
+
+from campaigns.models import Campaign, CampaignStep
+from campaigns.sequence import add_step
+from campaigns.tests.factories import ACTOR, make_campaign, make_step, step_fields, stored
+from campaigns.tests.seed_files import HEADER, Said, campaigns, csv_file, row, seed
+from campaigns.tests.server import url_of_test_database
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PIPE = 200_000  # bytes: more than a pipe holds, so when they are written, rows have been read
+
+
+@contextmanager
+def seeding_process(*options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The command in a process of its own, in the middle of its input."""
+    environment = {**os.environ, "DATABASE_URL": url_of_test_database()}
+    command = [sys.executable, "manage.py", "seed_campaigns", "-", "--format", "csv", *options]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment) as process:
+        assert process.stdin
+        process.stdin.write(f"{HEADER}\n".encode())
+        text = "".join(f"{row(position)}\n" for position in range(20_000)).encode()
+        assert len(text) > PIPE
+        process.stdin.write(text)
+        process.stdin.flush()
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "said"),
+    [
+        (signal.SIGKILL, -signal.SIGKILL, b""),
+        (signal.SIGINT, 130, b"Interrupted. Nothing was written."),
+        (signal.SIGTERM, 130, b"Interrupted. Nothing was written."),
+    ],
+)
+def test_a_stopped_load_leaves_nothing_behind(number: signal.Signals, code: int, said: bytes) -> None:
+    with seeding_process() as process:
+        process.send_signal(number)
+        assert process.stderr
+        assert said in process.stderr.read()
+        assert process.wait() == code
+    assert stored() == []
+    assert seed(campaigns=1, steps=2).code == 0  # and nothing is locked
+
+
+def test_the_exit_code_reaches_the_shell() -> None:
+    with seeding_process() as process:
+        _, err = process.communicate(f"{row(-1)}\n".encode())
+        assert process.returncode == 1
+        assert b"<stdin>:20002: position: Must be 0 or more.\n" in err
+        assert b"1 row was refused. Nothing was written." in err
+    assert stored() == []
+
+
+@pytest.mark.postgresql
+def test_a_lost_connection_leaves_nothing_behind() -> None:
+    with seeding_process() as process:
+        until(lambda: sessions(query="COPY seed_row%") == 1)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY seed_row%'")
+        _, err = process.communicate("".join(f"{row(position)}\n" for position in range(20_000, 40_000)).encode())
+        assert process.returncode == 2
+        assert b"Nothing was written." in err
+    assert stored() == []
+
+
+# --- Meeting others, on PostgreSQL -----------------------------------------------------------------------------------
+
+
+def sessions(*, wait: str = "%", query: str = "%") -> int:
+    """How many sessions of the test database, other than this one, wait for this and run this (patterns of LIKE)."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+            "AND COALESCE(wait_event_type, '') LIKE %s AND query LIKE %s",
+            [wait, query],
+        )
+        return int(cursor.fetchone()[0])
+
+
+def until(condition: Callable[[], bool]) -> None:
+    for _ in range(20_000):
+        if condition():
+            return
+    pytest.fail("what was waited for didn't happen")
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Callable[..., Future[Any]]]:
+    """Runs a function in a thread with a database connection of its own."""
+
+    def run(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        try:
+            return function(*arguments, **options)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(8) as pool:
+        yield lambda *arguments, **options: pool.submit(run, *arguments, **options)
+
+
+def waiting_for_a_lock() -> bool:
+    return sessions(wait="Lock") > 0
+
+
+@pytest.mark.postgresql
+def test_a_campaign_that_is_activated_meanwhile_is_not_extended(
+    elsewhere: Callable[..., Future[Said]], tmp_path: Path
+) -> None:
+    campaign = make_campaign(external_id="c")
+    make_step(campaign, 9)
+    file = csv_file(tmp_path / "steps.csv", row(0))
+    with transaction.atomic():
+        Campaign.objects.filter(pk=campaign.pk).update(status="active")
+        seeding = elsewhere(seed, file)
+        until(waiting_for_a_lock)  # it has judged the campaign as a draft
+    said = seeding.result()
+    assert (said.code, said.faults) == (1, [(2, "campaign_id", "campaign_not_editable")])
+    assert CampaignStep.objects.count() == 1
+
+
+@pytest.mark.postgresql
+def test_a_step_that_appears_meanwhile_keeps_its_position(
+    elsewhere: Callable[..., Future[Said]], tmp_path: Path
+) -> None:
+    campaign = make_campaign(external_id="c")
+    file = csv_file(tmp_path / "steps.csv", row(0))
+    with transaction.atomic():
+        Campaign.objects.select_for_update().get(pk=campaign.pk)
+        make_step(campaign, 0, template_id="other")
+        seeding = elsewhere(seed, file)
+        until(waiting_for_a_lock)
+    assert seeding.result().faults == [(2, "position", "position_taken")]
+    assert [step.template_id for step in CampaignStep.objects.all()] == ["other"]
+
+
+@pytest.mark.postgresql
+def test_two_loads_of_the_same_new_campaigns_do_not_double_them(
+    elsewhere: Callable[..., Future[Said]], tmp_path: Path
+) -> None:
+    with transaction.atomic():
+        make_campaign(external_id="c")  # as another load would, with nothing committed yet
+        make_step(Campaign.objects.get(), 0, template_id="t", template_version_id="t-v1")
+        seeding = elsewhere(seed, csv_file(tmp_path / "steps.csv", row(0), row(1)))
+        until(waiting_for_a_lock)
+    assert seeding.result().code == 0
+    assert campaigns() == [("c", "Welcome", "draft", 2)]
+
+
+@pytest.mark.postgresql
+def test_loads_with_overlapping_campaigns_in_any_order_all_succeed(
+    elsewhere: Callable[..., Future[Said]], tmp_path: Path
+) -> None:
+    names = [f"campaign-{number:02}" for number in range(20)]
+    for name in names[::2]:
+        make_campaign(external_id=name)
+    barrier = threading.Barrier(4)
+
+    def load(file: Path) -> Said:
+        barrier.wait()
+        return seed(file)
+
+    files = []
+    for number in range(4):
+        order = names[number * 5 :] + names[: number * 5]
+        rows = [row(position, name) for name in (order if number % 2 else reversed(order)) for position in range(30)]
+        files.append(csv_file(tmp_path / f"steps-{number}.csv", *rows))
+    loads = [elsewhere(load, file) for file in files]
+    assert [(loaded.result().code, loaded.result().message) for loaded in loads] == [(0, "")] * 4
+    assert campaigns() == [(name, "Welcome", "draft", 30) for name in names]
+
+
+@pytest.mark.postgresql
+def test_other_campaigns_do_not_notice_a_load_that_waits(elsewhere: Callable[..., Future[Any]], tmp_path: Path) -> None:
+    held, other = make_campaign(external_id="c"), make_campaign(external_id="other")
+    file = csv_file(tmp_path / "steps.csv", row(0))
+    with transaction.atomic():
+        Campaign.objects.select_for_update().get(pk=held.pk)
+        seeding = elsewhere(seed, file)
+        until(waiting_for_a_lock)
+        elsewhere(add_step, other.id, step_fields(0), actor=ACTOR).result()
+    assert seeding.result().code == 0
+    assert sorted(campaigns()) == [("c", "Welcome", "draft", 1), ("other", "Welcome", "draft", 1)]
+
+
+@pytest.mark.postgresql
+def test_a_step_added_by_the_api_waits_for_the_load_and_then_succeeds(
+    elsewhere: Callable[..., Future[Any]], tmp_path: Path
+) -> None:
+    first, second = sorted((make_campaign(external_id=name) for name in "ab"), key=lambda campaign: campaign.id)
+    file = csv_file(tmp_path / "steps.csv", *(row(0, str(campaign.external_id)) for campaign in (first, second)))
+    with transaction.atomic():
+        Campaign.objects.select_for_update().get(pk=second.pk)
+        seeding = elsewhere(seed, file)
+        until(waiting_for_a_lock)  # it has locked the first
+        adding = elsewhere(add_step, first.id, step_fields(1), actor=ACTOR)
+        until(lambda: sessions(wait="Lock") == 2)
+    assert seeding.result().code == 0
+    adding.result()
+    assert [campaign[3] for campaign in campaigns()] in ([2, 1], [1, 2])
