@@ -56,6 +56,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.forms",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -74,7 +75,11 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "messaging_project.urls"
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"  # form fields may have templates in templates/, too
 WSGI_APPLICATION = "messaging_project.wsgi.application"
+# A page of 300 steps sends nine fields for each, and up to 2 MiB of variables, percent-encoded.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 4_000
+DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 APPEND_SLASH = False  # the API answers with and without one, never by redirect
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TEMPLATES = [
