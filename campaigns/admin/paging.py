@@ -8,6 +8,7 @@ from django.contrib.admin.views.main import PAGE_VAR
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.text import capfirst
 
 PAGES_AHEAD = 5
 
@@ -41,6 +42,10 @@ class LargeTableAdmin(admin.ModelAdmin):
     list_per_page = 50
     list_max_show_all = 0
     show_facets = admin.ShowFacets.NEVER
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        title = capfirst(str(self.opts.verbose_name_plural))
+        return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
     def get_paginator(self, request: HttpRequest, queryset: QuerySet[Any], per_page: int, *args: Any) -> Any:
         return BoundedPaginator(queryset, per_page, page=page_number(request))

@@ -50,8 +50,15 @@ class Row:
         return duration(self.step.delay_minutes)
 
     @property
+    def after(self) -> str:
+        """What the delay counts from; not needed for a step at the very start."""
+        if self.number == 1:
+            return " after entering" if self.step.delay_minutes else ""
+        return " after the previous"
+
+    @property
     def at(self) -> str:
-        return duration(self.offset) if self.offset else "the start"
+        return f"at {duration(self.offset)}" if self.offset else "at the start"
 
     @property
     def label(self) -> str:

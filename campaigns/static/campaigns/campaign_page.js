@@ -9,10 +9,6 @@ const timeline = document.getElementById("timeline");
 const status = document.getElementById("step-status");
 let isDirty = document.querySelector(".errornote, .conflict") !== null;
 
-if (form && rows) {
-    start();
-}
-
 function start() {
     const addButton = document.getElementById("add-step");
     addButton.hidden = false;
@@ -198,4 +194,8 @@ async function refresh() {
     } catch {
         // Another edit came first, or the network is away: the picture stays marked as stale until the next edit.
     }
+}
+
+if (form && rows) {
+    start();
 }
