@@ -76,6 +76,8 @@ def _preview(steps: list[CampaignStep], new: str | None) -> list[PreviewRow]:
 def _replace(request: HttpRequest, steps: list[CampaignStep], new: str) -> None:
     changes, done = {"template_version_id": new}, 0
     for step in steps:
+        if step.template_version_id == new:
+            continue
         try:
             with busy_as_refusal():
                 shown = (request.POST.get(f"page_version_{step.pk}", ""),)

@@ -165,7 +165,7 @@ def test_the_version_is_replaced_where_it_can_be(editor: Client, steps: list[Cam
     assert [entry["actor_name"] for entry in history_of(steps[0].campaign)] == ["emil"]
     assert history_of(steps[2].campaign) == []
     assert sorted(messages_of(answer)) == [
-        "2 steps now use v2.",
+        "1 step now uses v2.",
         (
             "Position 0 of “Live” was left as it is. "
             "The campaign is active: its steps can't be changed until it is paused."
