@@ -4,8 +4,6 @@ Django 6.0 brings its own middleware; it reads the same setting, SECURE_CSP, and
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
-from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
@@ -29,19 +27,3 @@ def content_security_policy(get_response: Callable[[HttpRequest], HttpResponseBa
         return response
 
     return middleware
-
-
-def with_policy(**changes: Sequence[str]) -> Callable[[View], View]:
-    """Decorate a view whose page needs other sources than SECURE_CSP for some directives (script_src, style_src, …)."""
-    header = as_header({**settings.SECURE_CSP, **{name.replace("_", "-"): value for name, value in changes.items()}})
-
-    def decorator(view: View) -> View:
-        @wraps(view)
-        def with_header(*args: Any, **kwargs: Any) -> HttpResponseBase:
-            response = view(*args, **kwargs)
-            response[HEADER] = header
-            return response
-
-        return with_header
-
-    return decorator

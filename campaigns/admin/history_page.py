@@ -11,6 +11,8 @@ from django.http import HttpRequest
 
 from campaigns.admin.paging import LargeTableAdmin
 from campaigns.history import Action, ActorType, HistoryEntry
+from campaigns.lifecycle import CAMPAIGN_FIELDS
+from campaigns.rules import STEP_FIELDS
 
 VERBS: dict[str, str] = {
     Action.CAMPAIGN_CREATED: "created the campaign",
@@ -52,7 +54,9 @@ class Change:
     def fields(self) -> Iterator[tuple[str, str, str]]:
         """(field, before, after) of what changed."""
         before, after = self.entry.before or {}, self.entry.after or {}
-        for name in dict.fromkeys([*before, *after]):
+        # PostgreSQL's jsonb keeps names in an order of its own.
+        known = [name for name in (*CAMPAIGN_FIELDS, *STEP_FIELDS) if name in before or name in after]
+        for name in dict.fromkeys([*known, *sorted({*before, *after})]):
             yield name.replace("_", " "), _shown(before, name), _shown(after, name)
 
 
