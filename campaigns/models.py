@@ -125,6 +125,7 @@ class Campaign(models.Model):
 
     class Meta:
         ordering = ("-id",)
+        permissions = (("activate_campaign", "Can change a campaign's status"),)
         indexes = (models.Index(fields=("status", "id"), name="campaign_status"),)
         constraints = (
             models.CheckConstraint(

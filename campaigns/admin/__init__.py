@@ -1,0 +1,5 @@
+"""Staff pages. They change campaigns through `sequence`, `resequence` and `lifecycle` only, as the API does."""
+
+from campaigns.admin import campaign_page, history_page, step_page
+
+__all__ = ["campaign_page", "history_page", "step_page"]

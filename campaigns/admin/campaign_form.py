@@ -1,0 +1,214 @@
+"""The campaign page's form: the campaign's fields and all of its steps, saved together or not at all."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
+from django.forms.formsets import BaseFormSet, formset_factory
+
+from campaigns import lifecycle, resequence, rules, sequence
+from campaigns.admin.fields import DelayField, OpaqueIdField, PositionField, VariablesField
+from campaigns.admin.refusals import staff_message
+from campaigns.exceptions import CampaignsError, ExternalIdTaken, VersionMismatch
+from campaigns.history import Actor, HistoryEntry
+from campaigns.models import Campaign, CampaignStep, validate_description, validate_name
+from campaigns.resequence import DesiredStep
+from campaigns.rules import StepFields
+from campaigns.versions import step_list_etag
+
+MAX_EDITABLE_STEPS = 300
+# Above this a page would be slow to load and to send; in the form, JSON takes up to three times as much.
+MAX_EDITABLE_VARIABLES_BYTES = 2 * 1024 * 1024
+STEPS = "steps"  # the formset's prefix
+
+
+class StepForm(forms.Form):
+    id = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    position = PositionField(help_text="Steps run in ascending position. Gaps are fine.")
+    delay_minutes = DelayField(label="Delay", help_text="After the step before it was sent.")
+    template_id = OpaqueIdField(label="Template")
+    template_version_id = OpaqueIdField(label="Version")
+    variables = VariablesField()
+
+    def fields_of_step(self) -> StepFields:
+        return StepFields(*(self.cleaned_data[name] for name in rules.STEP_FIELDS))
+
+
+class BaseStepFormSet(BaseFormSet):
+    def kept(self) -> list[StepForm]:
+        """The forms that are steps to be: neither removed nor left blank."""
+        return [form for form in self.forms if form.has_changed() and not form.cleaned_data.get("DELETE")]
+
+    def clean(self) -> None:
+        seen: dict[int, int] = {}
+        for number, form in enumerate(self.kept(), start=1):
+            position = form.cleaned_data.get("position")
+            if position in seen:
+                form.add_error(
+                    "position", f"Row {seen[position]} has position {position} too: give one of them another."
+                )
+            elif position is not None:
+                seen[position] = number
+
+    def desired(self) -> list[DesiredStep]:
+        return [DesiredStep(form.cleaned_data["id"], form.fields_of_step()) for form in self.kept()]
+
+
+StepFormSet: type[BaseStepFormSet] = formset_factory(
+    StepForm,
+    formset=BaseStepFormSet,
+    extra=0,
+    can_delete=True,
+    max_num=MAX_EDITABLE_STEPS,
+    absolute_max=MAX_EDITABLE_STEPS + 100,
+    validate_max=True,
+)  # type: ignore[assignment]  # the stubs drop `formset`
+
+
+def too_large_to_edit(steps: Iterable[CampaignStep], count: int) -> bool:
+    """Whether the page shows the steps read-only, for their number or the size of their variables."""
+    if count > MAX_EDITABLE_STEPS:
+        return True
+    return sum(rules.compact_size(step.variables) for step in steps) > MAX_EDITABLE_VARIABLES_BYTES
+
+
+def step_formset(steps: Iterable[CampaignStep] = ()) -> BaseStepFormSet:
+    """The formset of a page that nobody has edited yet."""
+    initial = [{"id": step.id, **step.fields._asdict()} for step in steps]
+    return StepFormSet(prefix=STEPS, initial=initial)
+
+
+def bound_steps(data: Mapping[str, Any]) -> BaseStepFormSet:
+    """The formset of the rows that a page sent."""
+    return StepFormSet(data, prefix=STEPS)
+
+
+@dataclass(frozen=True)
+class PageVersion:
+    """What a page shows: the campaign's version, its step list's entity tag, and the last change in the history."""
+
+    campaign: str
+    steps: str
+    last_entry: str
+
+    @classmethod
+    def current(cls, campaign_id: UUID, version: int) -> "PageVersion":
+        """Call it before the steps are read: a page that is newer than its version is refused at worst, never lost."""
+        entries = HistoryEntry.objects.filter(campaign_id=campaign_id).order_by("-id")
+        return cls(str(version), step_list_etag(campaign_id), str(entries.values_list("id", flat=True).first() or ""))
+
+    @classmethod
+    def parse(cls, text: str) -> "PageVersion":
+        parts = text.split(":")
+        return cls(*parts) if len(parts) == 3 else cls("", "", "")
+
+    def __str__(self) -> str:
+        return f"{self.campaign}:{self.steps}:{self.last_entry}"
+
+    def same_content(self, other: "PageVersion") -> bool:
+        return (self.campaign, self.steps) == (other.campaign, other.steps)
+
+
+class CampaignForm(forms.ModelForm):
+    """The campaign's own fields, and in `steps` the formset of its steps (None where they can't be edited).
+
+    It judges what was typed by the field rules. What only the database can judge is refused as it is written, by a
+    CampaignsError; the page is then shown again with that as its `refusal`.
+    """
+
+    refusal: CampaignsError | None = None
+
+    name = forms.CharField(
+        strip=False, validators=[validate_name], widget=AdminTextInputWidget, help_text="What colleagues know it by."
+    )
+    external_id = OpaqueIdField(
+        required=False,
+        empty_value=None,
+        widget=AdminTextInputWidget,
+        help_text="Your own key for the campaign, if it has one in another system.",
+    )
+    description = forms.CharField(
+        strip=False,
+        required=False,
+        validators=[validate_description],
+        widget=AdminTextareaWidget(attrs={"rows": 3}),
+        help_text="What it is for, for your colleagues.",
+    )
+    page_version = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    class Meta:
+        model = Campaign
+        fields = ("name", "external_id", "description")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.steps: BaseStepFormSet | None = None
+        if self.is_bound:
+            if f"{STEPS}-TOTAL_FORMS" in self.data:
+                self.steps = bound_steps(self.data)
+        elif self.is_change:
+            self.initial["page_version"] = str(PageVersion.current(self.instance.pk, self.instance.version))
+
+    @property
+    def is_change(self) -> bool:
+        return not self.instance._state.adding
+
+    def is_valid(self) -> bool:
+        steps_are_valid = self.steps is None or self.steps.is_valid()
+        return super().is_valid() and steps_are_valid
+
+    def clean_description(self) -> str:
+        """Browsers send line breaks as CRLF; what is stored keeps its own where nothing else was changed."""
+        text: str = self.cleaned_data["description"].replace("\r\n", "\n")
+        stored = self.instance.description
+        return stored if stored.replace("\r\n", "\n") == text else text
+
+    def clean(self) -> dict[str, Any]:
+        match self.refusal:
+            case None:
+                pass
+            case ExternalIdTaken():
+                self.add_error("external_id", self.refusal.message)
+            case _:
+                self.add_error(None, staff_message(self.refusal))
+        return self.cleaned_data
+
+    def _post_clean(self) -> None:
+        """Leave the instance alone: the fields judge themselves, and the functions that save judge the rest."""
+
+    # --- Saving ------------------------------------------------------------------------------------------------------
+
+    def create(self, actor: Actor) -> Campaign:
+        """Raises ExternalIdTaken."""
+        steps = [step.fields for step in self.steps.desired()] if self.steps else []
+        return lifecycle.create_campaign(**self._campaign_fields(), steps=steps, actor=actor)
+
+    def change(self, actor: Actor, *, overwrite: str = "") -> None:
+        """Save over the version that the page holds, or over the one that `overwrite` names.
+
+        Raises VersionMismatch where another is stored, and whatever change_campaign() and replace_steps() raise.
+        """
+        campaign_id = self.instance.pk
+        with sequence.locked(campaign_id) as campaign:
+            held = PageVersion.parse(overwrite or self.cleaned_data["page_version"])
+            stored = PageVersion.current(campaign_id, campaign.version)
+            if not held.same_content(stored):
+                raise VersionMismatch(str(stored))
+            lifecycle.change_campaign(campaign_id, self._campaign_fields(), actor=actor)
+            if self.steps is not None:
+                desired = self.steps.desired()
+                if overwrite:
+                    desired = without_vanished_ids(campaign_id, desired)
+                resequence.replace_steps(campaign_id, desired, actor=actor)
+
+    def _campaign_fields(self) -> dict[str, Any]:
+        return {name: self.cleaned_data[name] for name in lifecycle.CAMPAIGN_FIELDS}
+
+
+def without_vanished_ids(campaign_id: UUID, desired: list[DesiredStep]) -> list[DesiredStep]:
+    """The same, with steps that a colleague has removed meanwhile as new ones."""
+    ids = set(CampaignStep.objects.filter(campaign_id=campaign_id).values_list("id", flat=True))
+    return [step if step.id in ids else step._replace(id=None) for step in desired]

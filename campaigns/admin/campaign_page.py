@@ -1,0 +1,263 @@
+"""The page of one campaign: its fields, its steps, its picture, its buttons."""
+
+from functools import partial
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, Sum
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.safestring import SafeString
+
+from campaigns import lifecycle
+from campaigns.admin.campaign_form import (
+    MAX_EDITABLE_STEPS,
+    BaseStepFormSet,
+    CampaignForm,
+    PageVersion,
+    bound_steps,
+    step_formset,
+    too_large_to_edit,
+)
+from campaigns.admin.campaign_list import CampaignList, status_badge
+from campaigns.admin.history_page import changes, changes_since, last_changes
+from campaigns.admin.paging import BoundedPaginator, page_number
+from campaigns.admin.refusals import busy_as_refusal, not_editable, staff_message
+from campaigns.admin.timeline_svg import DrawnStep, draw
+from campaigns.admin.transitions import allowed_transitions, duplicate_view, may_activate, status_view, step_places
+from campaigns.exceptions import CampaignsError, VersionMismatch
+from campaigns.history import HistoryEntry, actor_of
+from campaigns.models import Campaign
+
+STEP_PERMISSIONS = ("campaigns.add_campaignstep", "campaigns.change_campaignstep", "campaigns.delete_campaignstep")
+STEPS_PER_PAGE = 100
+
+
+def may_edit_steps(request: HttpRequest) -> bool:
+    return request.user.has_perms(STEP_PERMISSIONS)
+
+
+@admin.register(Campaign)
+class CampaignAdmin(CampaignList):
+    form = CampaignForm
+    fields = ("name", "external_id", "description")
+    change_form_template = "admin/campaigns/campaign/change_form.html"
+
+    class Media:
+        css = {"all": ("campaigns/campaigns.css",)}  # noqa: RUF012 - as Django declares it
+
+    def get_urls(self) -> list[URLPattern]:
+        def view(name: str, route: str, function: Any) -> URLPattern:
+            pattern: URLPattern = path(route, self.admin_site.admin_view(function), name=f"campaigns_campaign_{name}")
+            return pattern
+
+        return [
+            view("status", "<uuid:campaign_id>/status/<slug:target>/", partial(status_view, self)),
+            view("duplicate", "<uuid:campaign_id>/duplicate/", partial(duplicate_view, self)),
+            view("timeline", "timeline/", self.timeline_view),
+            *super().get_urls(),
+        ]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Only a draft can be deleted."""
+        is_draft = not isinstance(obj, Campaign) or obj.status == Campaign.Status.DRAFT
+        return is_draft and super().has_delete_permission(request, obj)
+
+    # --- Showing -----------------------------------------------------------------------------------------------------
+
+    def get_form(self, request: HttpRequest, obj: Campaign | None = None, change: bool = False, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        form.refusal = getattr(request, "refusal", None)
+        return form
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Campaign | None = None,
+    ) -> HttpResponse:
+        form = context["adminform"].form
+        context |= self._shown_steps(request, obj, form)
+        if form.steps is not None and form.steps.is_bound:
+            context["errors"] = [*context["errors"], *filter(None, form.steps.errors)]
+        context |= {
+            "show_save_and_add_another": False,
+            "may_activate": may_activate(request),
+            "timeline_url": reverse("admin:campaigns_campaign_timeline"),
+        }
+        if obj is not None:
+            context |= self._shown_state(request, obj) | self._shown_refusal(obj, form)
+        response: HttpResponse = super().render_change_form(request, context, add, change, form_url, obj)
+        return response
+
+    def _shown_steps(self, request: HttpRequest, obj: Campaign | None, form: CampaignForm) -> dict[str, Any]:
+        """The formset where the steps can be edited, else the steps; and the picture of either."""
+        may_edit = may_edit_steps(request) and (
+            self.has_add_permission(request) if obj is None else self.has_change_permission(request, obj)
+        )
+        if form.steps is not None:
+            return {"step_formset": form.steps, "timeline": draw_formset(form.steps)}
+        if obj is None:
+            return {"step_formset": step_formset() if may_edit else None, "timeline": draw([])}
+        paginator = BoundedPaginator(obj.steps.order_by("position"), STEPS_PER_PAGE, page=page_number(request))
+        count = getattr(obj, "step_count", 0)
+        if count <= MAX_EDITABLE_STEPS:
+            steps = list(obj.steps.order_by("position"))
+            too_large = too_large_to_edit(steps, count)
+            start, page = 0, None
+        else:
+            page = paginator.get_page(page_number(request))
+            steps, too_large = list(page), True
+            earlier = obj.steps.filter(position__lt=steps[0].position)
+            start = earlier.aggregate(total=Sum("delay_minutes"))["total"] or 0
+        shown: dict[str, Any] = {"steps": steps, "page": page, "step_total": count}
+        if may_edit and obj.is_editable and not too_large:
+            shown["step_formset"] = step_formset(steps)
+        else:
+            shown["why_read_only"] = self._why_read_only(obj, may_edit, too_large)
+        drawn_steps = [DrawnStep(step.delay_minutes, step.template_id, step.template_version_id) for step in steps]
+        first = page.start_index() if page else 1
+        return shown | {"timeline": draw(drawn_steps, first_number=first, start=start), "first_number": first}
+
+    @staticmethod
+    def _why_read_only(obj: Campaign, may_edit: bool, too_large: bool) -> str:
+        if not may_edit:
+            return ""
+        if not obj.is_editable:
+            return not_editable(obj.status)
+        if too_large:
+            return (
+                f"More than {MAX_EDITABLE_STEPS} steps, or very large variables, aren't edited on one page. "
+                "Open a single step to edit it, or use the API or the seeding command for many."
+            )
+        return ""
+
+    def _shown_state(self, request: HttpRequest, obj: Campaign) -> dict[str, Any]:
+        readiness = lifecycle.check_readiness(obj.pk) if obj.is_editable else lifecycle.Readiness()
+        may_pause = may_activate(request) and Campaign.Status.PAUSED in obj.allowed_targets
+        return {
+            "badge": status_badge(obj.status),
+            "transitions": allowed_transitions(request, obj),
+            "readiness": readiness,
+            "step_places": step_places(obj, readiness),
+            "can_duplicate": self.has_add_permission(request),
+            "can_pause_and_edit": may_pause and may_edit_steps(request) and self.has_change_permission(request, obj),
+            "can_resume": may_activate(request) and obj.status == Campaign.Status.PAUSED,
+            "recent_changes": last_changes(obj.pk, 5),
+        }
+
+    @staticmethod
+    def _shown_refusal(obj: Campaign, form: CampaignForm) -> dict[str, Any]:
+        """Who changed what meanwhile, and the version that a deliberate overwriting save would replace."""
+        if not isinstance(form.refusal, VersionMismatch):
+            return {}
+        held = PageVersion.parse(form.data.get("overwrite") or form.data.get("page_version", ""))
+        return {
+            "conflict": changes_since(obj.pk, held.last_entry),
+            "stored_version": str(PageVersion.current(obj.pk, obj.version)),
+            "is_still_editable": obj.is_editable or form.steps is None,
+        }
+
+    def timeline_view(self, request: HttpRequest) -> HttpResponse:
+        """The picture of steps that aren't saved yet: a POST of the page's rows, of which nothing is kept."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return HttpResponse(draw_formset(bound_steps(request.POST)))
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Every change of the campaign, in place of the log of this admin alone."""
+        obj = self.get_object(request, object_id)
+        if obj is None:
+            raise Http404
+        if not self.has_view_permission(request, obj):
+            raise PermissionDenied
+        entries = HistoryEntry.objects.filter(campaign_id=obj.pk).order_by("-id")
+        page = BoundedPaginator(entries, 50, page=page_number(request)).get_page(page_number(request))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "History",
+            "subtitle": str(obj),
+            "opts": self.opts,
+            "object": obj,
+            "media": self.media,
+            "page": page,
+            "changes": changes(page),
+        }
+        return TemplateResponse(request, "admin/campaigns/campaign/history.html", context)
+
+    # --- Saving ------------------------------------------------------------------------------------------------------
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """Save in one transaction; what is refused while it is written is rolled back and shown on the same page."""
+        try:
+            with busy_as_refusal():
+                return super().changeform_view(request, object_id, form_url, extra_context)
+        except CampaignsError as refusal:
+            request.refusal = refusal  # type: ignore[attr-defined]
+            return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def save_model(self, request: HttpRequest, obj: Campaign, form: CampaignForm, change: bool) -> None:
+        if form.steps is not None and not may_edit_steps(request):
+            raise PermissionDenied
+        if "_resume" in request.POST and not may_activate(request):
+            raise PermissionDenied
+        actor = actor_of(request.user)
+        if not change:
+            created = form.create(actor)
+            obj.__dict__.update(created.__dict__)
+            return
+        form.change(actor, overwrite=request.POST.get("overwrite", "") if "_overwrite" in request.POST else "")
+        if "_resume" in request.POST:
+            lifecycle.change_status(obj.pk, Campaign.Status.ACTIVE, actor=actor)
+
+    # --- Deleting ----------------------------------------------------------------------------------------------------
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        try:
+            with busy_as_refusal():
+                response: HttpResponse = super().delete_view(request, object_id, extra_context)
+                return response
+        except CampaignsError as refusal:
+            messages.error(request, staff_message(refusal))
+            return redirect("admin:campaigns_campaign_changelist")
+
+    def delete_model(self, request: HttpRequest, obj: Campaign) -> None:
+        lifecycle.delete_campaign(obj.pk, actor=actor_of(request.user))
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What the page that asks first lists: the campaign, and how many steps go with it."""
+        steps = sum(campaign.step_count for campaign in objs)
+        names = [str(campaign) for campaign in objs]
+        return (
+            [*names, [f"{steps} step{'' if steps == 1 else 's'}"]],
+            {"campaigns": len(names), "steps": steps},
+            set(),
+            [],
+        )
+
+
+def draw_formset(formset: BaseStepFormSet) -> SafeString:
+    """The picture of what a formset holds, in order; what isn't complete yet is counted instead."""
+    formset.is_valid()
+    names = ("delay_minutes", "template_id", "template_version_id")
+    kept = [form.cleaned_data for form in formset.kept()]
+    complete = [row for row in kept if all(name in row for name in ("position", *names))]
+    complete.sort(key=lambda row: row["position"])
+    steps = [DrawnStep(*(row[name] for name in names)) for row in complete]
+    return draw(steps, omitted=len(kept) - len(complete))

@@ -1,0 +1,190 @@
+"""The pages of single steps, across all campaigns: which campaigns use this template version?"""
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.utils import quote
+from django.contrib.admin.widgets import AdminTextInputWidget
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from campaigns import rules, sequence
+from campaigns.admin.campaign_list import status_badge
+from campaigns.admin.fields import DelayField, OpaqueIdField, PositionField, VariablesField
+from campaigns.admin.paging import LargeTableAdmin
+from campaigns.admin.refusals import busy_as_refusal, staff_message
+from campaigns.admin.replace_version import replace_version
+from campaigns.admin.timeline_svg import duration
+from campaigns.exceptions import CampaignsError, PositionTaken
+from campaigns.history import Actor, actor_of
+from campaigns.models import Campaign, CampaignStep
+from campaigns.rules import StepFields
+
+
+class StepPageForm(forms.ModelForm):
+    """One step, judged by the field rules; what only the database can judge comes back as the `refusal`."""
+
+    refusal: CampaignsError | None = None
+
+    position = PositionField(help_text="Steps run in ascending position, from 0; gaps are fine.")
+    delay_minutes = DelayField(
+        label="Delay", help_text="After the step before it was sent; for the first, after the recipient entered."
+    )
+    template_id = OpaqueIdField(label="Template", widget=AdminTextInputWidget)
+    template_version_id = OpaqueIdField(label="Template version", widget=AdminTextInputWidget)
+    variables = VariablesField(help_text="What the template is filled with: a JSON object.")
+    page_version = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    class Meta:
+        model = CampaignStep
+        fields = ("campaign", *rules.STEP_FIELDS)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.instance._state.adding:
+            self.initial["page_version"] = self.instance.etag
+
+    def clean(self) -> dict[str, Any]:
+        if self.refusal is not None:
+            field = "position" if isinstance(self.refusal, PositionTaken) else None
+            self.add_error(field, staff_message(self.refusal))
+        return self.cleaned_data
+
+    def _post_clean(self) -> None:
+        """Leave the instance alone: the fields judge themselves, and the functions that save judge the rest."""
+
+    def save_step(self, actor: Actor, *, change: bool) -> CampaignStep:
+        """Raises what sequence.change_step() or add_step() raises."""
+        fields = StepFields(*(self.cleaned_data[name] for name in rules.STEP_FIELDS))
+        if not change:
+            return sequence.add_step(self.cleaned_data["campaign"].pk, fields, actor=actor)
+        step = self.instance
+        held = (self.cleaned_data["page_version"],)
+        return sequence.change_step(step.campaign_id, step.pk, fields._asdict(), actor=actor, if_match=held)
+
+
+@admin.register(CampaignStep)
+class CampaignStepAdmin(LargeTableAdmin):
+    form = StepPageForm
+    fields = ("campaign", *rules.STEP_FIELDS)
+    autocomplete_fields = ("campaign",)
+    list_display = ("template_id", "template_version_id", "campaign_link", "status", "position", "delay")
+    list_select_related = ("campaign",)
+    list_filter = ("campaign__status",)
+    search_fields = ("template_id",)  # what is searched is in get_search_results()
+    search_help_text = "A whole template id or template version id: which campaigns use it?"
+    sortable_by = ()
+    # The unique index backwards: newest campaigns first, and only each one's own steps are sorted.
+    ordering = ("-campaign_id", "position")
+    actions = ("replace_template_version",)
+    change_form_template = "admin/campaigns/campaignstep/change_form.html"
+
+    class Media:
+        css = {"all": ("campaigns/campaigns.css",)}  # noqa: RUF012 - as Django declares it
+
+    # --- List --------------------------------------------------------------------------------------------------------
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[CampaignStep], search_term: str
+    ) -> tuple[QuerySet[CampaignStep], bool]:
+        if not (term := search_term.strip().replace("\x00", "")):
+            return queryset, False
+        return queryset.filter(Q(template_id=term) | Q(template_version_id=term)), False
+
+    @admin.display(description="campaign")
+    def campaign_link(self, step: CampaignStep) -> SafeString:
+        url = reverse("admin:campaigns_campaign_change", args=[quote(step.campaign_id)])
+        return format_html('<a href="{}">{}</a>', url, step.campaign)
+
+    @admin.display(description="status")
+    def status(self, step: CampaignStep) -> SafeString:
+        return status_badge(step.campaign.status)
+
+    @admin.display(description="delay")
+    def delay(self, step: CampaignStep) -> str:
+        return duration(step.delay_minutes)
+
+    @admin.action(description="Replace template version…", permissions=["change"])
+    def replace_template_version(self, request: HttpRequest, queryset: QuerySet[CampaignStep]) -> HttpResponse | None:
+        return replace_version(self, request, queryset)
+
+    # --- One step ----------------------------------------------------------------------------------------------------
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self._may_edit(request, obj) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self._may_edit(request, obj) and super().has_delete_permission(request, obj)
+
+    @staticmethod
+    def _may_edit(request: HttpRequest, obj: Model | None) -> bool:
+        # A page that was opened before the campaign was activated may still be sent: its answer keeps what was typed.
+        return request.method == "POST" or not isinstance(obj, CampaignStep) or obj.campaign.is_editable
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CampaignStep]:
+        return CampaignStep.objects.select_related("campaign")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
+        return ("campaign",) if obj else ()  # a step stays in its campaign
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        kwargs["queryset"] = Campaign.objects.filter(status__in=Campaign.EDITABLE)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "campaign" and field is not None:
+            for link in ("can_add_related", "can_change_related", "can_delete_related", "can_view_related"):
+                setattr(field.widget, link, False)
+        return field
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        form.refusal = getattr(request, "refusal", None)
+        return form
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """What is refused while it is written is rolled back and shown on the same page."""
+        try:
+            with busy_as_refusal():
+                return super().changeform_view(request, object_id, form_url, extra_context)
+        except CampaignsError as refusal:
+            request.refusal = refusal  # type: ignore[attr-defined]
+            return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def save_model(self, request: HttpRequest, obj: CampaignStep, form: StepPageForm, change: bool) -> None:
+        obj.__dict__.update(form.save_step(actor_of(request.user), change=change).__dict__)
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        try:
+            with busy_as_refusal():
+                response: HttpResponse = super().delete_view(request, object_id, extra_context)
+                return response
+        except CampaignsError as refusal:
+            messages.error(request, staff_message(refusal))
+            return redirect("admin:campaigns_campaignstep_changelist")
+
+    def delete_model(self, request: HttpRequest, obj: CampaignStep) -> None:
+        sequence.remove_step(obj.campaign_id, obj.pk, actor=actor_of(request.user))
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:
+        """A step's history is its campaign's."""
+        step = self.get_object(request, object_id)
+        campaign_id: UUID | None = getattr(step, "campaign_id", None)
+        if campaign_id is None:
+            return redirect("admin:campaigns_campaignstep_changelist")
+        return redirect("admin:campaigns_campaign_history", campaign_id)

@@ -1,0 +1,254 @@
+"""Changes of status and duplication: the buttons, a page that asks first, and the list's actions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from campaigns import lifecycle
+from campaigns.admin.campaign_form import PageVersion
+from campaigns.admin.refusals import busy_as_refusal, staff_message
+from campaigns.exceptions import CampaignsError, InvalidTransition, VersionMismatch
+from campaigns.history import actor_of
+from campaigns.lifecycle import Readiness, check_readiness
+from campaigns.models import Campaign
+from campaigns.versions import current_campaign
+
+ACTIVE, PAUSED, COMPLETED, ARCHIVED = (
+    Campaign.Status.ACTIVE,
+    Campaign.Status.PAUSED,
+    Campaign.Status.COMPLETED,
+    Campaign.Status.ARCHIVED,
+)
+MAX_AT_ONCE = 100
+
+
+@dataclass(frozen=True)
+class Transition:
+    """A change of status as a person meets it. `consequences` say what will happen."""
+
+    target: str
+    verb: str
+    done: str
+    consequences: tuple[str, ...]
+    is_final: bool = False
+
+
+TRANSITIONS = {
+    each.target: each
+    for each in (
+        Transition(
+            ACTIVE,
+            "Activate",
+            "activated",
+            ("Its steps are sent from now on.", "Its steps can't be changed unless it is paused first."),
+        ),
+        Transition(
+            PAUSED,
+            "Pause",
+            "paused",
+            ("No step is sent until it is resumed.", "Its steps can be changed while it is paused."),
+        ),
+        Transition(
+            COMPLETED,
+            "Complete",
+            "completed",
+            ("No further step is sent.", "It can't be resumed; it can be archived or duplicated."),
+            is_final=True,
+        ),
+        Transition(
+            ARCHIVED,
+            "Archive",
+            "archived",
+            (
+                "It is put away for good: nothing of it is sent, and its status can't change again.",
+                "It stays readable, and can be duplicated.",
+            ),
+            is_final=True,
+        ),
+    )
+}
+RESUME = Transition(ACTIVE, "Resume", "resumed", TRANSITIONS[ACTIVE].consequences)
+
+
+def transition_to(target: str, status: str) -> Transition:
+    """The transition to `target` of a campaign that is `status`: a paused one is resumed, not activated."""
+    return RESUME if (status, target) == (PAUSED, ACTIVE) else TRANSITIONS[target]
+
+
+def may_activate(request: HttpRequest) -> bool:
+    """Whether the user may change statuses. One permission covers every transition."""
+    return request.user.has_perm("campaigns.activate_campaign")
+
+
+def allowed_transitions(request: HttpRequest, campaign: Campaign) -> list[Transition]:
+    """What the campaign's buttons are, for this user and its status."""
+    if not may_activate(request):
+        return []
+    return [transition_to(target, campaign.status) for target in campaign.allowed_targets]
+
+
+def page_version(campaign: Campaign) -> str:
+    return str(PageVersion.current(campaign.pk, campaign.version))
+
+
+# --- One campaign ----------------------------------------------------------------------------------------------------
+
+
+def status_view(model_admin: admin.ModelAdmin, request: HttpRequest, campaign_id: UUID, target: str) -> HttpResponse:
+    """Ask whether to change the status; a POST that names the version that was shown changes it."""
+    if not (may_activate(request) and model_admin.has_view_permission(request)):
+        raise PermissionDenied
+    if target not in TRANSITIONS:
+        raise Http404
+    campaign = _campaign(campaign_id)
+    transition = transition_to(target, campaign.status)
+    refusal = None
+    if request.method == "POST":
+        try:
+            changed = change_status(request, campaign, target, shown=request.POST.get("page_version", ""))
+        except CampaignsError as error:
+            refusal = error
+            campaign = _campaign(campaign_id)
+        else:
+            messages.success(request, f"“{changed}” was {transition.done}.")
+            return redirect("admin:campaigns_campaign_change", campaign_id)
+    elif target not in campaign.allowed_targets:
+        refusal = InvalidTransition(campaign.status, target, campaign.allowed_targets)
+    context = {
+        "title": f"{transition.verb} campaign",
+        "transition": transition,
+        "page_version": page_version(campaign),
+        "readiness": check_readiness(campaign.id) if target == ACTIVE else Readiness(),
+        "refusal": staff_message(refusal) if refusal else "",
+        "can_confirm": target in campaign.allowed_targets,
+    }
+    return _confirmation(model_admin, request, campaign, context)
+
+
+def change_status(request: HttpRequest, campaign: Campaign, target: str, *, shown: str) -> Campaign:
+    """Change the status of the campaign as it was shown; nobody activates steps that they have not seen.
+
+    Raises VersionMismatch and what lifecycle.change_status() raises.
+    """
+    with busy_as_refusal(), transaction.atomic():
+        seen = PageVersion.parse(shown)
+        changed = lifecycle.change_status(campaign.pk, target, actor=actor_of(request.user))
+        # The change of status holds the row's lock, and added one to its version.
+        stored = PageVersion.current(campaign.pk, changed.version - 1)
+        if not seen.same_content(stored):
+            raise VersionMismatch(str(stored))
+    return changed
+
+
+def duplicate_view(model_admin: admin.ModelAdmin, request: HttpRequest, campaign_id: UUID) -> HttpResponse:
+    """Ask whether to duplicate a campaign; a POST does it."""
+    if not (model_admin.has_add_permission(request) and model_admin.has_view_permission(request)):
+        raise PermissionDenied
+    campaign = _campaign(campaign_id)
+    if request.method == "POST":
+        copy = lifecycle.duplicate_campaign(campaign_id, actor=actor_of(request.user))
+        messages.success(request, f"“{copy}” was made from “{campaign}”. It is a draft.")
+        return redirect("admin:campaigns_campaign_change", copy.pk)
+    consequences = ("A new draft is made with the same description and steps.", "This campaign stays as it is.")
+    context = {
+        "title": "Duplicate campaign",
+        "transition": Transition("draft", "Duplicate", "duplicated", consequences),
+        "readiness": Readiness(),
+        "can_confirm": True,
+    }
+    return _confirmation(model_admin, request, campaign, context)
+
+
+def _campaign(campaign_id: UUID) -> Campaign:
+    try:
+        return current_campaign(campaign_id)
+    except CampaignsError as error:
+        raise Http404(error.message) from error
+
+
+def _confirmation(
+    model_admin: admin.ModelAdmin, request: HttpRequest, campaign: Campaign, context: dict[str, Any]
+) -> HttpResponse:
+    context |= {
+        **model_admin.admin_site.each_context(request),
+        "opts": model_admin.opts,
+        "campaign": campaign,
+        "step_places": step_places(campaign, context["readiness"]),
+        "change_url": reverse("admin:campaigns_campaign_change", args=[campaign.pk]),
+    }
+    return TemplateResponse(request, "admin/campaigns/campaign/confirm.html", context)
+
+
+def step_places(campaign: Campaign, readiness: Readiness) -> dict[str, int]:
+    """The position of each step that the readiness names by its id."""
+    ids = [entry["step_id"] for entry in (*readiness.errors, *readiness.warnings) if "step_id" in entry]
+    if not ids:
+        return {}
+    steps = campaign.steps.values_list("id", "position")
+    return {str(step_id): position for step_id, position in steps if str(step_id) in set(ids)}
+
+
+# --- Several campaigns -----------------------------------------------------------------------------------------------
+
+
+def change_statuses(
+    model_admin: admin.ModelAdmin, request: HttpRequest, queryset: QuerySet[Campaign], target: str
+) -> HttpResponse | None:
+    """The list's action: ask, then take one campaign after the other through the gate, and say what was refused."""
+    if not may_activate(request):
+        raise PermissionDenied
+    campaigns = list(queryset[: MAX_AT_ONCE + 1])
+    if len(campaigns) > MAX_AT_ONCE:
+        messages.error(request, f"Choose at most {MAX_AT_ONCE} campaigns at once.")
+        return None
+    if "confirmed" not in request.POST:
+        return _list_confirmation(model_admin, request, campaigns, target)
+    done = 0
+    for campaign in campaigns:
+        try:
+            change_status(request, campaign, target, shown=request.POST.get(f"page_version_{campaign.pk}", ""))
+            done += 1
+        except CampaignsError as error:
+            messages.error(request, f"“{campaign}” was left as it is. {staff_message(error)}")
+    if done:
+        messages.success(request, f"{done} campaign{'' if done == 1 else 's'} {TRANSITIONS[target].done}.")
+    return None
+
+
+def _list_confirmation(
+    model_admin: admin.ModelAdmin, request: HttpRequest, campaigns: Sequence[Campaign], target: str
+) -> HttpResponse:
+    rows = [_row(campaign, target) for campaign in campaigns]
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "opts": model_admin.opts,
+        "title": f"{TRANSITIONS[target].verb} campaigns",
+        "transition": TRANSITIONS[target],
+        "rows": rows,
+        "count": sum(not row["refusal"] for row in rows),
+        "action": request.POST["action"],
+    }
+    return TemplateResponse(request, "admin/campaigns/campaign/confirm_list.html", context)
+
+
+def _row(campaign: Campaign, target: str) -> dict[str, Any]:
+    readiness = check_readiness(campaign.pk) if target == ACTIVE else Readiness()
+    refusal = " ".join(error["message"] for error in readiness.errors)
+    if target not in campaign.allowed_targets:
+        refusal = InvalidTransition(campaign.status, target, campaign.allowed_targets).message
+    return {
+        "campaign": campaign,
+        "page_version": page_version(campaign),
+        "refusal": refusal,
+        "warnings": readiness.warnings,
+    }

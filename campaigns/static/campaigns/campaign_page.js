@@ -1,0 +1,201 @@
+// The campaign page: rows of steps that are added, removed and put in order, and a picture that follows them.
+// Everything works on the form that the server made; the server judges it all again.
+
+const PREVIEW_DELAY_MS = 300;
+
+const form = document.getElementById("campaign_form");
+const rows = document.getElementById("step-rows");
+const timeline = document.getElementById("timeline");
+const status = document.getElementById("step-status");
+let isDirty = document.querySelector(".errornote, .conflict") !== null;
+
+function start() {
+    const addButton = document.getElementById("add-step");
+    addButton.hidden = false;
+    addButton.addEventListener("click", addRow);
+    rows.addEventListener("click", onClick);
+    rows.addEventListener("keydown", onKey);
+    rows.addEventListener("pointerdown", onPointerDown);
+    rows.addEventListener("change", onChange);
+    form.addEventListener("input", () => { isDirty = true; refreshLater(); });
+    form.addEventListener("submit", () => { isDirty = false; });
+    window.addEventListener("beforeunload", (event) => {
+        if (isDirty) {
+            event.preventDefault();
+        }
+    });
+    for (const row of rows.children) {
+        markVariables(row);
+    }
+}
+
+// --- Rows --------------------------------------------------------------------------------------------------------
+
+const field = (row, name) => row.querySelector(`[name="${row.dataset.prefix}-${name}"]`);
+const isRemoved = (row) => field(row, "DELETE").checked;
+const liveRows = () => [...rows.children].filter((row) => !isRemoved(row));
+
+function addRow() {
+    const total = document.getElementById("id_steps-TOTAL_FORMS");
+    const taken = liveRows().map((row) => Number(field(row, "position").value));
+    const html = document.getElementById("step-template").innerHTML.replaceAll("__prefix__", total.value);
+    rows.insertAdjacentHTML("beforeend", html);
+    total.value = Number(total.value) + 1;
+    const row = rows.lastElementChild;
+    field(row, "position").value = taken.length ? Math.max(...taken) + 1 : 0;
+    field(row, "template_id").focus();
+    changed("Step added at the end.");
+}
+
+function onClick(event) {
+    const row = event.target.closest(".step-row");
+    if (event.target.matches(".up")) {
+        move(row, -1);
+    } else if (event.target.matches(".down")) {
+        move(row, 1);
+    }
+}
+
+function onKey(event) {
+    const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    if (step && event.target.matches(".handle, .up, .down")) {
+        event.preventDefault();
+        move(event.target.closest(".step-row"), step);
+        event.target.focus();
+    } else if (event.key === "Enter" && event.target.matches("input[name$='-DELETE']")) {
+        event.preventDefault();
+        event.target.click();
+    }
+}
+
+function onChange(event) {
+    const row = event.target.closest(".step-row");
+    if (event.target.matches("input[name$='-DELETE']")) {
+        row.classList.toggle("is-removed", isRemoved(row));
+        changed(isRemoved(row) ? "Step removed. It is gone once the page is saved." : "Step kept.");
+    } else if (event.target.matches("textarea")) {
+        markVariables(row);
+    }
+}
+
+function markVariables(row) {
+    const text = field(row, "variables").value.trim();
+    row.querySelector(".field-variables").classList.toggle("is-filled", text !== "" && text !== "{}");
+}
+
+// --- Order -------------------------------------------------------------------------------------------------------
+
+function move(row, by) {
+    const others = liveRows();
+    const neighbour = others[others.indexOf(row) + by];
+    if (!neighbour) {
+        status.textContent = by < 0 ? "It is the first step." : "It is the last step.";
+        return;
+    }
+    rows.insertBefore(row, by < 0 ? neighbour : neighbour.nextElementSibling);
+    renumber();
+    announce(row);
+}
+
+// The positions stay as they are, gaps included; only which step has which changes.
+function renumber() {
+    const live = liveRows();
+    const typed = live.map((row) => field(row, "position").value).filter((text) => /^\d+$/.test(text)).map(Number);
+    const positions = [...new Set(typed)].sort((a, b) => a - b);
+    while (positions.length < live.length) {
+        positions.push(positions.length ? positions.at(-1) + 1 : 0);
+    }
+    live.forEach((row, index) => {
+        const input = field(row, "position");
+        row.classList.toggle("is-moved", input.defaultValue !== String(positions[index]));
+        input.value = positions[index];
+    });
+}
+
+function announce(row) {
+    const live = liveRows();
+    changed(`Step moved to place ${live.indexOf(row) + 1} of ${live.length}.`);
+}
+
+function changed(message) {
+    isDirty = true;
+    status.textContent = message;
+    refreshLater();
+}
+
+function onPointerDown(event) {
+    if (!event.target.matches(".handle") || event.button !== 0) {
+        return;
+    }
+    event.preventDefault();
+    const handle = event.target;
+    const row = handle.closest(".step-row");
+    const before = liveRows().indexOf(row);
+    const drag = new AbortController();
+    const end = () => {
+        drag.abort();
+        row.classList.remove("is-dragged");
+        if (liveRows().indexOf(row) !== before) {
+            renumber();
+            announce(row);
+        }
+    };
+    handle.focus();
+    row.classList.add("is-dragged");
+    document.addEventListener("pointermove", (moved) => follow(row, moved.clientY), { signal: drag.signal });
+    document.addEventListener("pointerup", end, { signal: drag.signal });
+    document.addEventListener("pointercancel", end, { signal: drag.signal });
+}
+
+// Brings the row to where the pointer is; near the window's edge the page scrolls along. It is the neighbours that move
+// in the document: a touch ends when the element that it began on is moved.
+function follow(row, y) {
+    const edge = 60;
+    if (y < edge) {
+        window.scrollBy(0, y - edge);
+    } else if (y > window.innerHeight - edge) {
+        window.scrollBy(0, y - window.innerHeight + edge);
+    }
+    const middle = (other) => other.getBoundingClientRect().top + other.offsetHeight / 2;
+    while (row.nextElementSibling && y > middle(row.nextElementSibling)) {
+        row.before(row.nextElementSibling);
+    }
+    while (row.previousElementSibling && y < middle(row.previousElementSibling)) {
+        row.after(row.previousElementSibling);
+    }
+}
+
+// --- Picture -----------------------------------------------------------------------------------------------------
+
+let timer = 0;
+let request = null;
+
+function refreshLater() {
+    clearTimeout(timer);
+    timer = setTimeout(refresh, PREVIEW_DELAY_MS);
+}
+
+async function refresh() {
+    request?.abort();
+    request = new AbortController();
+    const data = new FormData(form);
+    for (const name of [...data.keys()]) {
+        if (!/^steps-|^csrf/.test(name) || name.endsWith("-variables")) {
+            data.delete(name);
+        }
+    }
+    timeline.classList.add("is-stale");
+    try {
+        const answer = await fetch(timeline.dataset.url, { method: "POST", body: data, signal: request.signal });
+        if (answer.ok && !answer.redirected) {
+            timeline.innerHTML = await answer.text();
+            timeline.classList.remove("is-stale");
+        }
+    } catch {
+        // Another edit came first, or the network is away: the picture stays marked as stale until the next edit.
+    }
+}
+
+if (form && rows) {
+    start();
+}

@@ -1,0 +1,27 @@
+"""Template filters of the staff pages."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django import template
+
+from campaigns.admin import timeline_svg
+
+register = template.Library()
+
+
+@register.filter
+def at(mapping: Mapping[str, Any], key: str) -> Any:
+    """The value of a key that isn't known to the template; an empty text where there is none."""
+    return mapping.get(key, "")
+
+
+@register.filter
+def duration(minutes: int) -> str:
+    return timeline_svg.duration(minutes)
+
+
+@register.filter
+def as_json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)

@@ -1,0 +1,178 @@
+"""What people do in the admin, done in Chromium. No page logs an error or asks another host for anything."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect, sync_playwright
+from pytest_django.live_server_helper import LiveServer
+from rest_framework.test import APIClient
+
+from campaigns.models import Campaign
+from campaigns.tests.admin.browser import launched, person
+from campaigns.tests.admin.conftest import EDIT, PUBLISH, VIEW
+from campaigns.tests.admin.pages import campaign_url
+from campaigns.tests.factories import make_campaign, make_step
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    patch = pytest.MonkeyPatch()
+    patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # playwright runs an event loop; nothing here is asynchronous
+    with sync_playwright() as playwright:
+        yield launched(playwright)
+    patch.undo()
+
+
+def test_a_campaign_is_written_ordered_mended_activated_paused_and_resumed(
+    browser: Browser, live_server: LiveServer, client: APIClient
+) -> None:
+    with person(browser, live_server.url, "paula", *PUBLISH) as paula:
+        paula.click("Add campaign")
+        paula.page.get_by_label("Name").fill("Welcome")
+        for template, hours in (("hello", 0), ("tips", 30), ("offer", 50), ("bye", 4)):
+            paula.add_step(template, f"{template}-v1", hours=hours)
+        paula.drag(3, 0)
+        assert paula.templates() == ["bye", "hello", "tips", "offer"]
+        paula.click("Save and continue editing")
+
+        assert paula.templates() == ["bye", "hello", "tips", "offer"]
+        campaign = Campaign.objects.get()
+        answer = client.get(f"/v1/messaging/campaigns/{campaign.pk}/steps").json()
+        assert [(step["position"], step["template_id"]) for step in answer["results"]] == [
+            (0, "bye"),
+            (1, "hello"),
+            (2, "tips"),
+            (3, "offer"),
+        ]
+
+        paula.rows.nth(1).get_by_text("Variables", exact=True).first.click()
+        paula.field(1, "variables").fill('{"name": }')
+        paula.page.get_by_label("Name").fill("Welcome series")
+        paula.click("Save and continue editing")
+        expect(paula.rows.nth(1)).to_contain_text("Expecting value at line 1 column 10")
+        assert paula.field(1, "variables").input_value() == '{"name": }'
+        paula.field(1, "variables").fill('{"name": "Ada"}')
+        paula.click("Save and continue editing")
+        assert campaign.steps.get(position=1).variables == {"name": "Ada"}
+
+        paula.click("Activate")
+        expect(paula.page.locator("h1")).to_have_text("Activate “Welcome series”?")
+        paula.click("Activate")
+        expect(paula.page.locator(".campaign-title .badge")).to_have_text("active")
+        assert paula.rows.count() == 0
+        assert paula.page.locator(".step-table li").count() == 4
+
+        paula.click("Pause and edit")
+        paula.click("Pause")
+        paula.field(0, "delay_minutes_days").fill("2")
+        paula.click("Save and resume")
+        campaign.refresh_from_db()
+        assert (campaign.name, campaign.status) == ("Welcome series", "active")
+        assert campaign.steps.get(position=0).delay_minutes == 2 * 1440 + 4 * 60
+
+
+def test_steps_are_moved_by_keyboard_and_by_buttons(browser: Browser, live_server: LiveServer) -> None:
+    campaign = make_campaign()
+    for position in (0, 10, 20):
+        make_step(campaign, position)
+    with person(browser, live_server.url, "emil", *EDIT) as emil:
+        emil.open(campaign_url(campaign.pk))
+        handle = emil.rows.nth(2).locator(".handle")
+        handle.press("ArrowUp")
+        handle = emil.page.locator(".handle:focus")
+        handle.press("ArrowUp")
+        expect(emil.page.locator("#step-status")).to_have_text("Step moved to place 1 of 3.")
+        emil.rows.nth(1).locator(".down").click()
+        assert emil.templates() == ["t20", "t10", "t0"]
+        emil.click("Save")
+    assert list(campaign.steps.order_by("position").values_list("position", "template_id")) == [
+        (0, "t20"),
+        (10, "t10"),
+        (20, "t0"),
+    ]
+
+
+def test_the_picture_follows_edits_before_they_are_saved(browser: Browser, live_server: LiveServer) -> None:
+    campaign = make_campaign(steps=2)
+    with person(browser, live_server.url, "emil", *EDIT) as emil:
+        emil.open(campaign_url(campaign.pk))
+        emil.field(1, "delay_minutes_days").fill("3")
+        emil.rows.nth(0).locator(".down").click()
+        expect(emil.page.locator("#timeline ol li")).to_contain_text(["t1, version t1-v1: 3 d after entering", "t0"])
+        emil.rows.nth(0).get_by_text("Remove").click()
+        expect(emil.page.locator("#timeline ol li")).to_have_count(1)
+        emil.rows.nth(0).locator(".step-remove label").click()
+        expect(emil.page.locator("#timeline ol li")).to_have_count(2)
+    assert campaign.steps.get(position=1).template_id == "t1"
+
+
+def test_two_people_edit_at_once_and_neither_edit_is_lost(browser: Browser, live_server: LiveServer) -> None:
+    campaign = make_campaign(steps=2)
+    with (
+        person(browser, live_server.url, "emil", *EDIT) as emil,
+        person(browser, live_server.url, "erna", *EDIT) as erna,
+    ):
+        for someone in (emil, erna):
+            someone.open(campaign_url(campaign.pk))
+        emil.field(0, "template_id").fill("emils")
+        emil.click("Save and continue editing")
+        erna.field(1, "template_id").fill("ernas")
+        erna.click("Save")
+
+        conflict = erna.page.locator(".conflict")
+        expect(conflict).to_contain_text("someone else changed this campaign")
+        expect(conflict).to_contain_text(re.compile(r"emil\s+changed the steps"))
+        assert erna.templates() == ["t0", "ernas"]
+        assert campaign.steps.get(position=1).template_id == "t1"
+
+        erna.field(0, "template_id").fill("emils")
+        erna.click("Save mine over it")
+    assert list(campaign.steps.order_by("position").values_list("template_id", flat=True)) == ["emils", "ernas"]
+
+
+def test_a_viewer_finds_nothing_to_change(browser: Browser, live_server: LiveServer) -> None:
+    campaign = make_campaign(steps=2)
+    with person(browser, live_server.url, "vera", *VIEW) as vera:
+        expect(vera.page.get_by_role("link", name="Add campaign")).to_have_count(0)
+        expect(vera.page.locator("#changelist-form select")).to_have_count(0)
+        vera.open(campaign_url(campaign.pk))
+        assert vera.page.locator("main input:not([type=hidden]), main textarea, main select").count() == 0
+        assert vera.page.locator(".campaign-tools a").all_text_contents() == ["History"]
+        assert [text.split(",")[0] for text in vera.drawn()] == ["t0", "t1"]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_page_scrolls_sideways(browser: Browser, live_server: LiveServer, width: int) -> None:
+    campaign = make_campaign(name="W" * 200, external_id="x" * 255)
+    make_step(campaign, 0, template_id="t" * 255, template_version_id="v" * 255, variables={"a" * 300: "b" * 300})
+    make_step(campaign, 2_147_483_647, delay_minutes=2_147_483_647)
+    active = make_campaign(name="Active", status="active", steps=3)
+    with person(browser, live_server.url, "paula", *PUBLISH, width=width) as paula:
+        for path in (
+            "/admin/",
+            "/admin/campaigns/campaign/",
+            "/admin/campaigns/campaign/add/",
+            "/admin/campaigns/campaignstep/",
+            "/admin/campaigns/campaignstep/add/",
+            campaign_url(campaign.pk),
+            campaign_url(campaign.pk, "history"),
+            campaign_url(active.pk),
+            campaign_url(active.pk, "duplicate"),
+        ):
+            paula.open(path)
+            assert (path, paula.width()) == (path, width)
+
+
+def test_leaving_with_unsaved_edits_is_asked_about(browser: Browser, live_server: LiveServer) -> None:
+    campaign = make_campaign(steps=1)
+    with person(browser, live_server.url, "emil", *EDIT) as emil:
+        emil.open(campaign_url(campaign.pk))
+        asked: list[str] = []
+        emil.page.on("dialog", lambda dialog: asked.append(dialog.type))
+        emil.field(0, "template_id").fill("typed")
+        emil.click("History")
+        emil.page.wait_for_url("**/history/")
+        assert asked == ["beforeunload"]

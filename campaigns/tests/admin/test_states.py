@@ -1,0 +1,154 @@
+"""Statuses change by buttons and list actions, each with a page that asks first, and through the same gate."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from campaigns.models import Campaign
+from campaigns.tests.admin.pages import FormReader, campaign_url, messages_of, status_url
+from campaigns.tests.factories import history_of, make_campaign, make_step, stored
+
+LIST = "admin:campaigns_campaign_changelist"
+VERBS = {
+    "draft": ["Activate", "Archive"],
+    "active": ["Pause", "Complete"],
+    "paused": ["Resume", "Complete", "Archive"],
+    "completed": ["Archive"],
+    "archived": [],
+}
+
+
+@pytest.mark.parametrize("status", Campaign.Status.values)
+def test_the_buttons_are_the_allowed_transitions(publisher: Client, status: str) -> None:
+    campaign = make_campaign(status=status, steps=1)
+    answer = publisher.get(campaign_url(campaign.pk))
+    assert [transition.verb for transition in answer.context["transitions"]] == VERBS[status]
+    assert [verb for verb in VERBS[status] if f">{verb}</a>" not in answer.content.decode()] == []
+
+
+@pytest.mark.parametrize("target", Campaign.Status.values)
+@pytest.mark.parametrize("status", Campaign.Status.values)
+def test_a_status_changes_where_it_may_and_nowhere_else(publisher: Client, status: str, target: str) -> None:
+    campaign = make_campaign(status=status, steps=1)
+    url = status_url(campaign, target)
+    before = stored()
+    page = publisher.get(url)
+    assert stored() == before
+    answer = publisher.post(url, FormReader.of(page).data)
+    campaign.refresh_from_db()
+    if target in Campaign.TRANSITIONS[status]:
+        assert campaign.status == target
+        assert [entry["actor_name"] for entry in history_of(campaign)] == ["paula"]
+    elif target == "draft":
+        assert answer.status_code == 404
+    else:
+        assert f"can't become {target}" in answer.context["refusal"]
+        assert stored() == before
+
+
+def test_the_page_that_asks_lists_what_stands_in_the_way(publisher: Client) -> None:
+    campaign = make_campaign()
+    page = publisher.get(status_url(campaign, "active")).content.decode()
+    assert "The campaign has no steps: add at least one." in page
+    assert 'value="Activate"' not in page
+
+
+def test_the_page_that_asks_lists_warnings_and_still_goes_on(publisher: Client) -> None:
+    campaign = make_campaign()
+    make_step(campaign, 0)
+    make_step(campaign, 5, template_version_id="t0-v1", delay_minutes=366 * 1440)
+    page = publisher.get(status_url(campaign, "active")).content.decode()
+    assert "Position 5: The step waits 366 days, longer than a year." in page
+    assert "Position 5: The step sends the same template version as the step before it." in page
+    assert 'value="Activate"' in page
+
+
+def test_a_campaign_that_would_not_run_is_not_activated_by_a_crafted_post(publisher: Client) -> None:
+    campaign = make_campaign()
+    version = FormReader.of(publisher.get(status_url(campaign, "active"))).data
+    before = stored()
+    answer = publisher.post(status_url(campaign, "active"), version)
+    assert "The campaign has no steps" in answer.context["refusal"]
+    assert stored() == before
+
+
+def test_a_campaign_is_duplicated_after_asking(editor: Client) -> None:
+    campaign = make_campaign(status="active", steps=2, external_id="key")
+    url = campaign_url(campaign.pk, "duplicate")
+    assert Campaign.objects.count() == 1
+    editor.get(url)
+    assert Campaign.objects.count() == 1
+    answer = editor.post(url)
+    copy = Campaign.objects.exclude(pk=campaign.pk).get()
+    assert answer.headers["Location"] == campaign_url(copy.pk)
+    assert (copy.name, copy.status, copy.external_id, copy.steps.count()) == ("Welcome (copy)", "draft", None, 2)
+
+
+def chosen(campaigns: list[Campaign], action: str) -> dict[str, object]:
+    return {"action": action, "_selected_action": [str(campaign.pk) for campaign in campaigns]}
+
+
+def test_a_list_action_asks_then_changes_one_by_one_and_reports_what_was_refused(publisher: Client) -> None:
+    ready = make_campaign(steps=1, name="Ready")
+    empty = make_campaign(name="Empty")
+    done = make_campaign(steps=1, name="Done", status="completed")
+    before = stored()
+    page = publisher.post(reverse(LIST), chosen([ready, empty, done], "activate"))
+    assert stored() == before
+    assert {row["campaign"].name: row["refusal"] for row in page.context["rows"]} == {
+        "Ready": "",
+        "Empty": "The campaign has no steps: add at least one.",
+        "Done": "A campaign that is completed can't become active. From here it can become archived.",
+    }
+    versions = {name: value for name, value in FormReader.of(page).data.items() if name.startswith("page_version")}
+    crafted = {f"page_version_{empty.pk}": "x", f"page_version_{done.pk}": "x"}
+    confirmed = {**chosen([ready, empty, done], "activate"), **crafted, **versions, "confirmed": "1"}
+
+    answer = publisher.post(reverse(LIST), confirmed)
+
+    assert dict(Campaign.objects.values_list("name", "status")) == {
+        "Ready": "active",
+        "Empty": "draft",
+        "Done": "completed",
+    }
+    assert sorted(messages_of(answer)) == [
+        "1 campaign activated.",
+        "“Done” was left as it is. A campaign that is completed can't become active. From here it can become archived.",
+        (
+            "“Empty” was left as it is. The campaign isn't ready to be activated: "
+            "The campaign has no steps: add at least one."
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("action", "status", "target"),
+    [("pause", "active", "paused"), ("complete", "paused", "completed"), ("archive", "draft", "archived")],
+)
+def test_each_list_action_takes_campaigns_to_its_status(
+    publisher: Client, action: str, status: str, target: str
+) -> None:
+    campaigns = [make_campaign(steps=1, status=status, name=f"C{number}") for number in range(2)]
+    page = publisher.post(reverse(LIST), chosen(campaigns, action))
+    form = FormReader.of(page).data | chosen(campaigns, action)
+    publisher.post(reverse(LIST), form)
+    assert set(Campaign.objects.values_list("status", flat=True)) == {target}
+
+
+def test_a_list_action_takes_at_most_a_hundred(publisher: Client) -> None:
+    for number in range(101):
+        make_campaign(name=f"C{number}", status="active")
+    answer = publisher.post(
+        reverse(LIST),
+        {"action": "pause", "select_across": "1", "_selected_action": [str(Campaign.objects.all()[0].pk)]},
+    )
+    assert messages_of(answer) == ["Choose at most 100 campaigns at once."]
+    assert not Campaign.objects.filter(status="paused").exists()
+
+
+def test_only_a_draft_can_be_deleted(editor: Client) -> None:
+    for status in Campaign.Status.values:
+        campaign = make_campaign(status=status, steps=2, name=status)
+        editor.post(campaign_url(campaign.pk, "delete"), {"post": "yes"})
+    assert sorted(Campaign.objects.values_list("name", flat=True)) == ["active", "archived", "completed", "paused"]
+    assert "2 steps" in editor.get(campaign_url(make_campaign(steps=2).pk, "delete")).content.decode()

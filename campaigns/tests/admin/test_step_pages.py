@@ -1,0 +1,195 @@
+"""The pages of single steps, across campaigns, and replacing a template version in many of them."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from campaigns import lifecycle, sequence
+from campaigns.history import Actor, ActorType
+from campaigns.models import Campaign, CampaignStep
+from campaigns.tests.admin.pages import FormReader, messages_of
+from campaigns.tests.factories import history_of, make_campaign, make_step, stored
+
+LIST = "admin:campaigns_campaignstep_changelist"
+ADD = "admin:campaigns_campaignstep_add"
+ADA = Actor(ActorType.TOKEN, "ada", "ada", "https://issuer.example/")
+
+
+def step_url(step: CampaignStep, page: str = "change") -> str:
+    return reverse(f"admin:campaigns_campaignstep_{page}", args=[step.pk])
+
+
+def listed(answer: object) -> list[tuple[str, int]]:
+    return [(step.campaign.name, step.position) for step in answer.context["cl"].result_list]  # type: ignore[attr-defined]
+
+
+def test_the_list_has_newest_campaigns_first_each_in_order(viewer: Client) -> None:
+    for name in ("Old", "New"):
+        campaign = make_campaign(name=name)
+        for position in (5, 1):
+            make_step(campaign, position)
+    assert listed(viewer.get(reverse(LIST))) == [("New", 1), ("New", 5), ("Old", 1), ("Old", 5)]
+
+
+@pytest.mark.parametrize(
+    ("term", "found"), [("t1", [("B", 1)]), ("t0-v1", [("B", 0), ("A", 0)]), ("t", []), ("\x00", None), (" ", None)]
+)
+def test_the_list_is_searched_by_whole_template_and_version_ids(
+    viewer: Client, term: str, found: list[tuple[str, int]] | None
+) -> None:
+    make_campaign(name="A", steps=1)
+    make_campaign(name="B", steps=2)
+    everything = [("B", 0), ("B", 1), ("A", 0)]
+    assert listed(viewer.get(reverse(LIST), {"q": term})) == (everything if found is None else found)
+
+
+def test_a_step_is_added(editor: Client) -> None:
+    campaign = make_campaign(steps=1)
+    form = {"campaign": str(campaign.pk), "position": "4", "template_id": "a", "template_version_id": "b"}
+    editor.post(reverse(ADD), {**form, "delay_minutes_hours": "2", "variables": '{"x": 1}'})
+    assert campaign.steps.get(position=4).fields == (4, "a", "b", 120, {"x": 1})
+    assert [entry["action"] for entry in history_of(campaign)] == ["step.added"]
+
+
+def test_a_taken_position_is_told_at_the_field(editor: Client) -> None:
+    campaign = make_campaign(steps=2)
+    before = stored()
+    form = {"campaign": str(campaign.pk), "position": "0", "template_id": "a", "template_version_id": "b"}
+    answer = editor.post(reverse(ADD), form)
+    assert answer.context["adminform"].form.errors == {
+        "position": ["Position 0 holds another step. The next free position is 2."]
+    }
+    assert stored() == before
+
+
+@pytest.mark.parametrize("status", ["active", "completed", "archived"])
+def test_no_step_is_added_to_a_campaign_that_is_not_editable(editor: Client, status: str) -> None:
+    campaign = make_campaign(status=status)
+    before = stored()
+    form = {"campaign": str(campaign.pk), "position": "0", "template_id": "a", "template_version_id": "b"}
+    assert "campaign" in editor.post(reverse(ADD), form).context["adminform"].form.errors
+    assert stored() == before
+
+
+def test_a_step_is_changed_and_stays_in_its_campaign(editor: Client) -> None:
+    step = make_step(make_campaign(), variables={"a": 1}, delay_minutes=1501)
+    other = make_campaign(name="Other")
+    form = FormReader.of(editor.get(step_url(step))).data
+    assert form["delay_minutes_days"] + form["delay_minutes_hours"] + form["delay_minutes_minutes"] == "111"
+    editor.post(step_url(step), form | {"template_version_id": "v2", "campaign": str(other.pk)})
+    step.refresh_from_db()
+    assert (step.campaign.name, *step.fields) == ("Welcome", 0, "t0", "v2", 1501, {"a": 1})
+
+
+def test_a_step_that_someone_changed_meanwhile_is_not_overwritten(editor: Client) -> None:
+    step = make_step(make_campaign())
+    form = FormReader.of(editor.get(step_url(step))).data | {"template_id": "mine"}
+    sequence.change_step(step.campaign_id, step.pk, {"delay_minutes": 5}, actor=ADA)
+    before = stored()
+    answer = editor.post(step_url(step), form)
+    assert answer.context["adminform"].form.non_field_errors() == [
+        "Someone else changed it while you had it open. Nothing of yours has been saved yet."
+    ]
+    assert FormReader.of(answer).data == form
+    assert stored() == before
+
+
+@pytest.mark.parametrize("status", ["active", "completed", "archived"])
+def test_a_step_of_a_campaign_that_is_not_editable_is_shown_and_not_written(editor: Client, status: str) -> None:
+    step = make_step(make_campaign())
+    form = FormReader.of(editor.get(step_url(step))).data | {"template_id": "mine"}
+    Campaign.objects.update(status=status)
+    page = editor.get(step_url(step))
+    assert FormReader.of(page).buttons == set()
+    assert f"while its campaign is {status}" in page.content.decode()
+    before = stored()
+    answer = editor.post(step_url(step), form)
+    assert f"The campaign is {status}" in answer.context["adminform"].form.non_field_errors()[0]
+    assert FormReader.of(answer).data == form
+    deletion = editor.post(step_url(step, "delete"), {"post": "yes"})
+    assert f"The campaign is {status}" in messages_of(deletion)[0]
+    assert stored() == before
+
+
+def test_a_step_is_deleted(editor: Client) -> None:
+    step = make_step(make_campaign())
+    editor.post(step_url(step, "delete"), {"post": "yes"})
+    assert not CampaignStep.objects.exists()
+    assert [entry["action"] for entry in history_of(step.campaign)] == ["step.deleted"]
+
+
+def test_a_steps_history_is_its_campaigns(viewer: Client) -> None:
+    step = make_step(make_campaign())
+    answer = viewer.get(step_url(step, "history"))
+    assert answer.headers["Location"] == reverse("admin:campaigns_campaign_history", args=[step.campaign_id])
+
+
+# --- Replace template version ----------------------------------------------------------------------------------------
+
+
+def chosen(steps: list[CampaignStep], **more: str) -> dict[str, object]:
+    ids = [str(step.pk) for step in steps]
+    return {"action": "replace_template_version", "_selected_action": ids, **more}
+
+
+@pytest.fixture
+def steps() -> list[CampaignStep]:
+    """One step that can be changed, one that can't, and one that has the new version already."""
+    return [
+        make_step(make_campaign(name="Draft"), template_version_id="v1"),
+        make_step(make_campaign(name="Live", status="active"), template_version_id="v1"),
+        make_step(make_campaign(name="Done"), template_version_id="v2"),
+    ]
+
+
+def test_the_preview_names_what_will_be_left_as_it_is(editor: Client, steps: list[CampaignStep]) -> None:
+    before = stored()
+    assert "New template version" in editor.post(reverse(LIST), chosen(steps)).content.decode()
+    preview = editor.post(reverse(LIST), chosen(steps, template_version_id="v2"))
+    assert {row.step.campaign.name: row.refusal for row in preview.context["rows"]} == {
+        "Draft": "",
+        "Live": "The campaign is active: its steps can't be changed until it is paused.",
+        "Done": "It has this version already.",
+    }
+    assert stored() == before
+
+
+def test_the_version_is_replaced_where_it_can_be(editor: Client, steps: list[CampaignStep]) -> None:
+    preview = editor.post(reverse(LIST), chosen(steps, template_version_id="v2"))
+    answer = editor.post(reverse(LIST), FormReader.of(preview).data | chosen(steps))
+    assert dict(CampaignStep.objects.values_list("campaign__name", "template_version_id")) == {
+        "Draft": "v2",
+        "Live": "v1",
+        "Done": "v2",
+    }
+    assert [entry["actor_name"] for entry in history_of(steps[0].campaign)] == ["emil"]
+    assert history_of(steps[2].campaign) == []
+    assert sorted(messages_of(answer)) == [
+        "1 step now uses v2.",
+        (
+            "Position 0 of “Live” was left as it is. "
+            "The campaign is active: its steps can't be changed until it is paused."
+        ),
+    ]
+
+
+def test_a_step_that_was_changed_after_the_preview_is_left_as_it_is(editor: Client, steps: list[CampaignStep]) -> None:
+    preview = FormReader.of(editor.post(reverse(LIST), chosen(steps[:1], template_version_id="v2"))).data
+    sequence.change_step(steps[0].campaign_id, steps[0].pk, {"template_version_id": "v9"}, actor=ADA)
+    editor.post(reverse(LIST), preview)
+    steps[0].refresh_from_db()
+    assert steps[0].template_version_id == "v9"
+
+
+@pytest.mark.parametrize("version", ["", "  ", "v" * 256])
+def test_a_faulty_version_is_told_at_the_field(editor: Client, steps: list[CampaignStep], version: str) -> None:
+    before = stored()
+    answer = editor.post(reverse(LIST), chosen(steps, template_version_id=version, confirmed="1"))
+    assert list(answer.context["form"].errors) == ["template_version_id"]
+    assert stored() == before
+
+
+def test_a_deleted_campaigns_step_is_gone(editor: Client) -> None:
+    step = make_step(make_campaign())
+    lifecycle.delete_campaign(step.campaign_id, actor=ADA)
+    assert editor.get(step_url(step)).status_code == 302

@@ -1,0 +1,137 @@
+"""Two people at one campaign: nobody's edit is overwritten unseen, and nothing typed is lost."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+from django.test import Client
+
+from campaigns import lifecycle, sequence
+from campaigns.history import Actor, ActorType
+from campaigns.models import Campaign, CampaignStep
+from campaigns.tests.admin.conftest import EDIT, PUBLISH, Login
+from campaigns.tests.admin.pages import FormReader, errors_of, opened, row, save, status_url
+from campaigns.tests.factories import make_campaign, step_fields, stored
+
+ADA = Actor(ActorType.TOKEN, "ada", "ada", "https://issuer.example/")
+REFUSED = {"__all__": ["Someone else changed it while you had it open. Nothing of yours has been saved yet."]}
+
+Change = Callable[[Campaign], object]
+
+
+def first_step(campaign: Campaign) -> CampaignStep:
+    return campaign.steps.order_by("position")[0]
+
+
+MEANWHILE: dict[str, tuple[Change, str]] = {
+    "renamed it": (
+        lambda campaign: lifecycle.change_campaign(campaign.pk, {"name": "Hers"}, actor=ADA),
+        "changed the campaign",
+    ),
+    "added a step": (lambda campaign: sequence.add_step(campaign.pk, step_fields(9), actor=ADA), "added a step"),
+    "changed a step": (
+        lambda campaign: sequence.change_step(campaign.pk, first_step(campaign).pk, {"variables": {"a": 1}}, actor=ADA),
+        "changed a step",
+    ),
+    "deleted a step": (
+        lambda campaign: sequence.remove_step(campaign.pk, first_step(campaign).pk, actor=ADA),
+        "deleted a step",
+    ),
+    "activated it": (lambda campaign: lifecycle.change_status(campaign.pk, "active", actor=ADA), "activated it"),
+}
+
+
+@pytest.mark.parametrize(("change", "verb"), MEANWHILE.values(), ids=MEANWHILE)
+def test_a_save_over_someone_elses_change_is_refused_and_says_who_and_what(
+    editor: Client, change: Change, verb: str
+) -> None:
+    campaign = make_campaign(steps=2)
+    form = opened(editor, campaign) | {"name": "Mine"} | row(1, template_id="mine")
+    change(campaign)
+    before = stored()
+
+    answer = save(editor, campaign, form)
+
+    assert errors_of(answer) == REFUSED
+    assert stored() == before
+    conflict = answer.context["conflict"]  # type: ignore[attr-defined]
+    assert [(each.entry.actor_name, each.verb) for each in conflict] == [("ada", verb)]
+    shown = FormReader.of(answer).data
+    assert {name: shown.get(name) for name in form} == form
+
+
+def test_the_same_page_is_refused_until_it_is_saved_over_on_purpose(editor: Client) -> None:
+    campaign = make_campaign(steps=2)
+    form = opened(editor, campaign) | {"name": "Mine"} | row(0, template_id="mine")
+    sequence.remove_step(campaign.pk, first_step(campaign).pk, actor=ADA)
+    refused = save(editor, campaign, form)
+    assert errors_of(save(editor, campaign, FormReader.of(refused).data)) == REFUSED
+
+    save(editor, campaign, FormReader.of(refused).data, "_overwrite")
+
+    campaign.refresh_from_db()
+    assert campaign.name == "Mine"
+    assert list(campaign.steps.order_by("position").values_list("template_id", flat=True)) == ["mine", "t1"]
+
+
+def test_saving_over_it_covers_only_what_was_shown(editor: Client) -> None:
+    campaign = make_campaign(steps=1)
+    form = opened(editor, campaign) | {"name": "Mine"}
+    lifecycle.change_campaign(campaign.pk, {"name": "First"}, actor=ADA)
+    refused = save(editor, campaign, form)
+    lifecycle.change_campaign(campaign.pk, {"name": "Second"}, actor=ADA)
+    before = stored()
+    answer = save(editor, campaign, FormReader.of(refused).data, "_overwrite")
+    assert errors_of(answer) == REFUSED
+    assert stored() == before
+
+
+def test_each_save_renews_the_version_that_the_page_holds(editor: Client) -> None:
+    campaign = make_campaign(steps=1)
+    for name in ("One", "Two", "Three"):
+        assert save(editor, campaign, opened(editor, campaign) | {"name": name}, "_continue").status_code == 302
+    campaign.refresh_from_db()
+    assert campaign.name == "Three"
+
+
+def test_a_faulty_form_keeps_the_version_that_it_was_opened_with(editor: Client) -> None:
+    campaign = make_campaign(steps=1)
+    faulty = opened(editor, campaign) | {"name": ""}
+    lifecycle.change_campaign(campaign.pk, {"description": "hers"}, actor=ADA)
+    mended = FormReader.of(save(editor, campaign, faulty)).data | {"name": "Mine"}
+    assert errors_of(save(editor, campaign, mended)) == REFUSED
+
+
+@pytest.mark.parametrize("version", ["", "::", "x", "1:2:3:4", f"1:{'0' * 32}:{UUID(int=1)}", "é" * 5_000])
+def test_a_page_without_a_version_saves_nothing(editor: Client, version: str) -> None:
+    campaign = make_campaign(steps=1)
+    form = opened(editor, campaign) | {"name": "Mine", "page_version": version}
+    before = stored()
+    assert errors_of(save(editor, campaign, form)) == REFUSED
+    assert stored() == before
+
+
+def test_nobody_activates_steps_that_they_have_not_seen(login: Login) -> None:
+    campaign = make_campaign(steps=1)
+    paula = login("paula", *PUBLISH)
+    page = FormReader.of(paula.get(status_url(campaign, "active"))).data
+    emil = login("emil", *EDIT)
+    save(emil, campaign, opened(emil, campaign) | row(0, template_id="other"))
+    before = stored()
+
+    answer = paula.post(status_url(campaign, "active"), page)
+
+    assert "Someone else changed it" in answer.context["refusal"]
+    assert stored() == before
+    paula.post(status_url(campaign, "active"), FormReader.of(answer).data)
+    campaign.refresh_from_db()
+    assert campaign.status == "active"
+
+
+def test_a_campaign_that_was_deleted_meanwhile_is_said_to_be_gone(editor: Client) -> None:
+    campaign = make_campaign(steps=1)
+    form = opened(editor, campaign)
+    lifecycle.delete_campaign(campaign.pk, actor=ADA)
+    answer = save(editor, campaign, form)
+    assert answer.status_code == 302
+    assert Campaign.objects.count() == 0
