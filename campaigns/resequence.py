@@ -89,7 +89,7 @@ def replace_steps(
     with locked(campaign_id) as campaign:
         match_list(campaign_id, if_match)
         current = _steps_by_id(campaign_id)
-        _require_known([step.id and str(step.id) for step in desired], current)
+        _require_known([None if step.id is None else str(step.id) for step in desired], current)
         require_editable(campaign)
         steps, counts = _rearrange(campaign_id, current, desired)
         if any(counts.values()):

@@ -18,7 +18,7 @@ from campaigns.sequence import find_step
 from campaigns.serializers import CampaignSerializer, CampaignStepSerializer
 from campaigns.versions import IfMatch, current_campaign, list_etag
 from messaging_project.api import etags
-from messaging_project.api.errors import MAX_ECHOED_ID, RETRY_AFTER_SECONDS, APIError, validation_error
+from messaging_project.api.errors import MAX_ECHOED, RETRY_AFTER_SECONDS, APIError, validation_error
 from messaging_project.api.json import MAX_BATCH_BYTES, MAX_BODY_BYTES, json_body
 from messaging_project.api.paging import KeysetPagination
 from messaging_project.api.preferences import APPLIED, wants_strict
@@ -51,7 +51,7 @@ def step_ids_at(place: str) -> Iterator[None]:
         faults = []
         for code, problem in (("unknown", "is no step of this campaign"), ("repeated", "is there twice")):
             found = mismatch.details[code].items()
-            faults += [(place.format(index), code, f"{step_id[:MAX_ECHOED_ID]} {problem}.") for index, step_id in found]
+            faults += [(place.format(index), code, f"{step_id[:MAX_ECHOED]} {problem}.") for index, step_id in found]
         whole = place.partition("[")[0]
         faults += [(whole, "missing", f"{step_id} must be there too.") for step_id in mismatch.details["missing"]]
         raise validation_error(*faults) from mismatch

@@ -29,7 +29,7 @@ def new_step(campaign: Campaign, position: int, **fields: Any) -> CampaignStep:
     return CampaignStep(campaign=campaign, **step_body(position, **fields))
 
 
-def step_body(position: int = 0, **fields: Any) -> dict[str, Any]:
+def step_body(position: float = 0, **fields: Any) -> dict[str, Any]:
     """The body of a POST of a step: what the contract requires, and `fields`."""
     return {"position": position, "template_id": f"t{position}", "template_version_id": f"t{position}-v1", **fields}
 

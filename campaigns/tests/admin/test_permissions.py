@@ -15,7 +15,7 @@ from campaigns.tests.admin.conftest import EDIT, PUBLISH, VIEW, Login
 from campaigns.tests.admin.pages import FormReader, campaign_url, opened, row, save, status_url
 from campaigns.tests.factories import make_campaign, stored
 
-migration = importlib.import_module("campaigns.migrations.0002_staff_groups")
+migration = importlib.import_module("campaigns.migrations.0003_staff_groups")
 
 
 @pytest.mark.django_db
