@@ -64,14 +64,14 @@ def temporary_cluster(binaries: Path, options: str = SERVER_OPTIONS) -> Iterator
 def run(command: list[str], environment: dict[str, str]) -> int:
     """The command's exit code. After a signal it waits for the command to end, and exits itself.
 
-    Ctrl-C reaches the command from the terminal; a SIGTERM is passed on.
+    Ctrl-C reaches the command from the terminal; other signals are passed on as a SIGTERM.
     """
     child = subprocess.Popen(command, env=environment)
     received: list[int] = []
 
     def pass_on(number: int, _frame: object) -> None:
         received.append(number)
-        if number == signal.SIGTERM:
+        if number != signal.SIGINT:
             child.terminate()
 
     with _on_signals(pass_on):
@@ -83,14 +83,17 @@ def run(command: list[str], environment: dict[str, str]) -> int:
 
 @contextmanager
 def ending_on_signals() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the block like any other exit, so that what it started is cleaned up."""
+    """Ctrl-C, SIGTERM and a closed terminal end the block like any other exit: what it started is cleaned up."""
     with _on_signals(lambda number, _frame: sys.exit(128 + number)):
         yield
 
 
 @contextmanager
 def _on_signals(handler: Callable[[int, FrameType | None], object] | signal.Handlers) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
