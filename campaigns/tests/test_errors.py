@@ -149,7 +149,7 @@ def test_what_nobody_foresaw_is_a_500_with_the_id_under_which_it_was_logged(
     assert answer.json() == {"error": "server_error", "message": OURS, "details": {"request_id": "case-7"}}
 
     (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
-    assert record.getMessage() == f"GET {address}: server_error"
+    assert record.getMessage() == f"GET {address}: server_error: {SECRET}"
     assert record.exc_info is not None
     assert SECRET in str(record.exc_info[1])
 
