@@ -143,8 +143,9 @@ class CampaignViewSet(CampaignsViewSet):
     @steps.mapping.get
     def list_steps(self, request: Request, id: str) -> Response:
         campaign_id = self.get_campaign().id
+        etag = step_list_etag(campaign_id)  # before the page: of a change in between it must know less, never more
         response = self.paged(CampaignStep.objects.filter(campaign_id=campaign_id), CampaignStepSerializer)
-        return with_etag(request, response, step_list_etag(campaign_id))
+        return with_etag(request, response, etag)
 
     @steps.mapping.put
     def replace_steps(self, request: Request, id: str) -> Response:
