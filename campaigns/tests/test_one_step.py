@@ -12,7 +12,7 @@ from campaigns.tests.api import NO_ID, campaign_url, faults, not_found, step_url
 from campaigns.tests.factories import history_of, make_campaign, make_step, positions, step_body, stored
 
 pytestmark = pytest.mark.django_db
-FIELDS = {
+FIELDS: dict[str, Any] = {
     "position": 3,
     "template_id": "welcome",
     "template_version_id": "welcome-v7",
@@ -120,7 +120,7 @@ def test_a_delete_removes_the_step_and_packs_nothing(client: APIClient) -> None:
 def test_what_is_not_there_is_not_found(client: APIClient, method: str, body: Any) -> None:
     campaign, step = make_campaign(), make_step(make_campaign())
     before = stored()
-    for address, resource, id in (
+    for address, resource, echoed in (
         (campaign_url(campaign, f"/steps/{step.id}"), "step", step.id),  # another campaign's
         (campaign_url(campaign, f"/steps/{NO_ID}"), "step", NO_ID),
         (campaign_url(campaign, "/steps/5"), "step", "5"),
@@ -130,7 +130,7 @@ def test_what_is_not_there_is_not_found(client: APIClient, method: str, body: An
         (campaign_url("none", "/steps/none"), "campaign", "none"),
     ):
         answer = getattr(client, method)(address, body)
-        assert (answer.status_code, answer.json()) == (404, not_found(resource, id))
+        assert (answer.status_code, answer.json()) == (404, not_found(resource, echoed))
     assert stored() == before
 
 
@@ -152,7 +152,7 @@ def test_other_methods_are_told_which_there_are(client: APIClient, method: str) 
 def test_a_run_that_goes_while_it_is_measured_leaves_its_start_free() -> None:
     """Adding a step reads the taken position without a lock: the steps may be deleted between two statements."""
     campaign = make_campaign(steps=3)
-    seen = []
+    seen: list[int] = []
 
     def delete_after_the_first(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         if seen == [1]:
