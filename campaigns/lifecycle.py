@@ -166,7 +166,7 @@ def check_readiness(campaign_id: UUID) -> Readiness:
     steps = CampaignStep.objects.filter(campaign_id=campaign_id).order_by("position")
     readiness = Readiness()
     total, previous_version = 0, None
-    for step_id, version_id, delay in steps.values_list("id", "template_version_id", "delay_minutes").iterator():
+    for step_id, version_id, delay in steps.values_list("id", "template_version_id", "delay_minutes"):
         total += delay
         if delay > LONG_DELAY_MINUTES:
             message = f"The step waits {delay // MINUTES_PER_DAY} days, longer than a year."

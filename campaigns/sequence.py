@@ -194,7 +194,8 @@ def first_free_position(campaign_id: UUID, position: int) -> int:
         return position
     follower = CampaignStep.objects.filter(campaign_id=campaign_id, position=OuterRef("position") + 1)
     ends_of_runs = steps.filter(~Exists(follower), position__gte=position).order_by("position")
-    return ends_of_runs.values_list("position", flat=True)[0] + 1
+    end = ends_of_runs.values_list("position", flat=True).first()
+    return position if end is None else end + 1  # without the campaign's lock the run may have gone since
 
 
 def _make_room(campaign_id: UUID, position: int, actor: Actor) -> None:

@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo, available_timezones
 from campaigns.models import CampaignStep
 
 # "+" in a query string means a space, and clients forget to escape it.
-SPACE_FOR_PLUS = re.compile(r"(?<=\d) (?=\d\d:?\d\d$)")
+SPACE_FOR_PLUS = re.compile(r"(?<=\d) (?=\d\d(:?\d\d)?$)")
 
 
 class BeyondCalendar(Exception):
-    """A step would be sent after the year 9999."""
+    """A step would be sent outside the years 1 to 9999, in UTC or in the zone asked for."""
 
 
 class PlannedStep(NamedTuple):

@@ -143,8 +143,9 @@ class CampaignViewSet(CampaignsViewSet):
     @steps.mapping.get
     def list_steps(self, request: Request, id: str) -> Response:
         campaign_id = self.get_campaign().id
+        etag = step_list_etag(campaign_id)  # before the page: of a change in between it must know less, never more
         response = self.paged(CampaignStep.objects.filter(campaign_id=campaign_id), CampaignStepSerializer)
-        return with_etag(request, response, step_list_etag(campaign_id))
+        return with_etag(request, response, etag)
 
     @steps.mapping.put
     def replace_steps(self, request: Request, id: str) -> Response:
@@ -207,7 +208,7 @@ class CampaignViewSet(CampaignsViewSet):
         try:
             results = timeline.plan(steps, start, zone)
         except timeline.BeyondCalendar:
-            message = "Must be earlier: the campaign would last beyond the year 9999."
+            message = "Must be such that every step is sent in the years 1 to 9999."
             raise validation_error(("start", "out_of_range", message)) from None
         return Response(TimelineSerializer({"start": start, "tz": zone.key, "results": results}).data)
 

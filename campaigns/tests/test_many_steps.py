@@ -88,7 +88,7 @@ def test_bulk_names_every_fault_with_its_index_and_writes_nothing(client: APICli
             "no step",
             step_body(0),
             {"position": 3, "template_version_id": "v", "variables": {"a": ["\u0000"]}},
-            step_body(0.0),
+            {**step_body(), "position": 0.0},
             step_body(4, template_version_id=""),
         ],
     )
