@@ -22,6 +22,11 @@ def chromium() -> Path:
     return _found_or_installed(_find_chromium, "chromium", "Set CHROMIUM to its path, or install it")
 
 
+def curl() -> None:
+    """Makes sure of curl, which the test of docs/guide.md runs. Exits if there is none."""
+    _found_or_installed(_find_curl, "curl", "Install it")
+
+
 def _find_postgresql() -> Path | None:
     versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     found = versions[-1] if versions else shutil.which("initdb")
@@ -31,6 +36,11 @@ def _find_postgresql() -> Path | None:
 def _find_chromium() -> Path | None:
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     return next((Path(found) for name in names if (found := shutil.which(name))), None)
+
+
+def _find_curl() -> Path | None:
+    found = shutil.which("curl")
+    return Path(found) if found else None
 
 
 def _found_or_installed(find: Callable[[], Path | None], package: str, remedy: str) -> Path:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from scripts.lint import without_project_settings
-from scripts.machine import chromium
+from scripts.machine import chromium, curl
 from scripts.postgresql import database_url, ending_on_signals, run
 
 # A worker for each core; beyond four they cost more in test databases than they save.
@@ -16,6 +16,7 @@ FLOOR = 95  # per cent of lines and branches that the two runs together must rea
 
 
 def main() -> None:
+    curl()
     environment = without_project_settings() | {"CHROMIUM": str(chromium())}
     subprocess.run([*COVERAGE, "erase"], check=True)
     # The server comes first, so that a machine without PostgreSQL says so at once.

@@ -73,13 +73,7 @@ class Server:
 @contextmanager
 def running_server(log: Path, database_url: str, *, workers: int = 1, **environment: str) -> Iterator[Server]:
     """Granian with the project, the tests' own access token key and the variables of `environment`."""
-    tokens = settings.ACCESS_TOKENS
-    variables = {
-        "DATABASE_URL": database_url,
-        "JWT_HS256_KEY": tokens["HS256_KEY"],
-        "JWT_ISSUER": tokens["ISSUER"],
-        "JWT_AUDIENCE": tokens["AUDIENCE"],
-    }
+    variables = {"DATABASE_URL": database_url, **access_token_variables()}
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -107,6 +101,16 @@ def wait_until_it_listens(process: subprocess.Popen[bytes], port: int, log: Path
             return
         time.sleep(0.05)
     raise AssertionError(f"the server doesn't listen:\n{log.read_text()}")
+
+
+def access_token_variables() -> dict[str, str]:
+    """What makes another process issue and accept the same tokens as this one."""
+    tokens = settings.ACCESS_TOKENS
+    return {
+        "JWT_HS256_KEY": tokens["HS256_KEY"],
+        "JWT_ISSUER": tokens["ISSUER"],
+        "JWT_AUDIENCE": tokens["AUDIENCE"],
+    }
 
 
 def access_token() -> str:

@@ -181,7 +181,8 @@ class Sequences(RuleBasedStateMachine):
 
     @initialize(target=campaigns, first=DISTINCT_STEPS, second=DISTINCT_STEPS)
     def begin(self, first: list[Step], second: list[Step]) -> Any:
-        campaigns = (self.created(self.client.post(URL, {"name": "N", "steps": it}), it) for it in (first, second))
+        campaigns = [self.created(self.client.post(URL, {"name": "N", "steps": it}), it) for it in (first, second)]
+        self.activate_or_pause(campaigns[0])
         return multiple(*campaigns)
 
     @rule(target=campaigns, campaign=campaigns)

@@ -131,8 +131,9 @@ def faults_of(serializer: type[serializers.Serializer[Any]], body: Any) -> excep
     return exceptions.ValidationError(dict(judge.errors))
 
 
-def request_header(name: str, description: str) -> OpenApiParameter:
-    return OpenApiParameter(name, str, OpenApiParameter.HEADER, description=description)
+def request_header(name: str, description: str, pattern: str = "") -> OpenApiParameter:
+    schema = {"type": "string", **({"pattern": pattern} if pattern else {})}
+    return OpenApiParameter(name, schema, OpenApiParameter.HEADER, description=description)
 
 
 def header(name: str, description: str, on: bool | Sequence[int] = True, *, always: bool = True) -> OpenApiParameter:
@@ -143,7 +144,8 @@ def header(name: str, description: str, on: bool | Sequence[int] = True, *, alwa
 IDEMPOTENCY_KEY = request_header(
     idempotency.HEADER,
     "Makes the call safe to repeat: within 24 hours the same key with the same request gives the first success again. "
-    "1 to 255 visible ASCII characters, best a UUID.",
+    "1 to 255 visible ASCII characters, best a UUID, with or without double quotes around it.",
+    idempotency.KEY_PATTERN,
 )
 IF_MATCH = request_header("If-Match", "The ETag that you have seen: the change is refused if it isn't the current one.")
 IF_NONE_MATCH = request_header(
