@@ -13,8 +13,8 @@ logger = logging.getLogger("campaigns.seeding")
 
 SHOWN_FAULTS = 100
 LOG_EVERY_SECONDS = 5.0
-BAR = "{desc}: {percentage:3.0f}%|{bar}| {postfix} [{elapsed}<{remaining}]"
-BAR_OF_UNKNOWN_LENGTH = "{desc}: {postfix} [{elapsed}]"
+BAR = "{desc}: {percentage:3.0f}%|{bar}|{postfix} [{elapsed}<{remaining}]"
+BAR_OF_UNKNOWN_LENGTH = "{desc}{postfix} [{elapsed}]"
 
 
 class Display:

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -218,35 +219,36 @@ class CsvChecker:
         self._columns = columns
         index = {column: number for number, column in enumerate(columns)}
         nowhere = len(columns)  # each row gets one empty cell more, for the columns that aren't there
-        self._step_cells = [index.get(column, nowhere) for column in STEP_COLUMNS]
-        self._campaign_cells = [index.get(column, nowhere) for column in CAMPAIGN_COLUMNS]
+        self._step_cells = itemgetter(*(index.get(column, nowhere) for column in STEP_COLUMNS))
+        self._campaign_cells = itemgetter(*(index.get(column, nowhere) for column in CAMPAIGN_COLUMNS))
         self._integers = Remembered(CSV_RULES["position"])
         self._delays = Remembered(CSV_RULES["delay_minutes"], {"": 0})
         self._ids = Remembered(CSV_RULES["template_id"])
         self._head: Head | None = None
-        self._head_cells: list[str] | None = None
+        self._head_cells: tuple[str, ...] | None = None
 
     def check(self, line: int, cells: list[str]) -> Row:
         """Raises RowRefused."""
         if len(cells) != len(self._columns):
             refuse_line(line, "cells", f"It has {len(cells)} cells; the header has {len(self._columns)}.")
         cells.append("")
-        head_cells = [cells[number] for number in self._campaign_cells]
+        head_cells = self._campaign_cells(cells)
         if head_cells != self._head_cells or self._head is None:
             self._head, self._head_cells = self._check_head(line, cells), head_cells
-        position, template, version, delay, variables = self._step_cells
-        text = cells[variables] or "{}"
-        if not strict_json.is_plain(text):
+        position, template_id, version_id, delay, variables = self._step_cells(cells)
+        if not variables:
+            variables = "{}"
+        elif not strict_json.is_plain(variables):
             return self._check_step(line, cells)
         try:
             return (
                 line,
                 self._head,
-                self._integers[cells[position]],
-                self._ids[cells[template]],
-                self._ids[cells[version]],
-                self._delays[cells[delay]],
-                text,
+                self._integers[position],
+                self._ids[template_id],
+                self._ids[version_id],
+                self._delays[delay],
+                variables,
             )
         except ValueError:
             return self._check_step(line, cells)

@@ -104,20 +104,21 @@ def _chunks(items: Iterator[T], stage: Stage, tick: Callable[[int], None]) -> It
 
 def _grouped(rows: Iterable[Row], stage: Stage) -> Iterator[tuple[int, Row, Head | None]]:
     """Each row with the number of its run, and its head if it is the first of the run."""
-    line, grp, last_position = 0, 0, -1
+    grp, last_position, count = 0, -1, 0
     last_head: Head | None = None
     for row in rows:
-        line, head, position, *_ = row
-        stage.rows += 1
-        first = None
+        head, position, first = row[1], row[2], None
         if head is not last_head:
             grp, last_head, last_position, first = grp + 1, head, -1, head
         if position is not None:
             if position <= last_position:
                 stage.ascending = False
             last_position = position
+        stage.rows = count = count + 1
         yield grp, row, first
-    stage.runs, stage.last_line = grp, line
+    stage.runs = grp
+    if grp:
+        stage.last_line = row[0]
 
 
 # --- SQLite ----------------------------------------------------------------------------------------------------------

@@ -108,7 +108,7 @@ def test_what_the_api_refuses_is_refused_as_a_line_of_a_file(case: Case, tmp_pat
         (csv_row("", "Welcome", "0", "t", "v", "", ""), [("campaign_id", "required")]),
         (csv_row(" ", "Welcome", "0", "t", "v", "", ""), [("external_id", "blank")]),
         (csv_row("c", "W" * 201, "0", "t", "v", "", ""), [("campaign_name", "max_length")]),
-        (csv_row("c", "Welcome", "-1", "", "v\n", "x", "[]"), [
+        (csv_row("c", "Welcome", "-1", "", "v\t", "x", "[]"), [
             ("position", "min_value"), ("template_id", "required"), ("template_version_id", "control_character"),
             ("delay_minutes", "invalid_type"), ("variables", "invalid_type"),
         ]),
