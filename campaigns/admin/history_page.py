@@ -57,7 +57,9 @@ class Change:
         # PostgreSQL's jsonb keeps names in an order of its own.
         known = [name for name in (*CAMPAIGN_FIELDS, *STEP_FIELDS) if name in before or name in after]
         for name in dict.fromkeys([*known, *sorted({*before, *after})]):
-            yield name.replace("_", " "), _shown(before, name), _shown(after, name)
+            shown = (_shown(before, name), _shown(after, name))
+            if shown != (ABSENT, ABSENT):
+                yield name.replace("_", " "), *shown
 
 
 def _shown(values: dict[str, Any], name: str) -> str:

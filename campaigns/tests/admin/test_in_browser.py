@@ -164,6 +164,8 @@ def test_no_page_scrolls_sideways(browser: Browser, live_server: LiveServer, wid
         ):
             paula.open(path)
             assert (path, paula.width()) == (path, width)
+            results = paula.page.locator("#changelist .results")
+            assert all(each.evaluate("box => box.scrollWidth <= box.clientWidth") for each in results.all())
 
 
 def test_leaving_with_unsaved_edits_is_asked_about(browser: Browser, live_server: LiveServer) -> None:
