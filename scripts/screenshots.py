@@ -19,7 +19,8 @@ from scripts.lint import without_project_settings
 from scripts.machine import chromium
 
 IMAGES = Path("docs/images")
-USERNAME, PASSWORD = "paula", "screenshots-only"
+PAULA, EMIL = "paula", "emil"
+PASSWORD = "screenshots-only"  # noqa: S105 - of accounts that live as long as the script
 WIDE, NARROW = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
 STEPS: tuple[tuple[str, str, int, dict[str, Any]], ...] = (
     ("tmpl_welcome", "tmpl_welcome_v3", 0, {"headline": "Welcome aboard", "sender": "Ada"}),
@@ -28,6 +29,7 @@ STEPS: tuple[tuple[str, str, int, dict[str, Any]], ...] = (
     ("tmpl_offer_help", "tmpl_offer_help_v2", 3 * 1440, {"sender": "Ada", "reply_within_hours": 4}),
     ("tmpl_survey", "tmpl_survey_v1", 7 * 1440, {}),
 )
+DESCRIPTION = "A greeting, a first success, an offer of help; then we ask how it went."
 CAMPAIGNS = (
     ("Win back lapsed customers", "draft", 2),
     ("Trial ending", "active", 4),
@@ -64,7 +66,7 @@ def without_project_settings_of(folder: str) -> dict[str, str]:
 
 
 def load() -> dict[str, str]:
-    """Campaigns of every status and an account that may do everything with them; the campaigns' ids by name."""
+    """Campaigns of every status and two accounts that may do everything with them; the campaigns' ids by name."""
     import django
 
     django.setup()
@@ -76,8 +78,9 @@ def load() -> dict[str, str]:
     from campaigns.rules import StepFields
 
     call_command("migrate", verbosity=0)
-    user = User.objects.create_user(USERNAME, password=PASSWORD, is_staff=True)
-    user.groups.set(Group.objects.filter(name="Campaign publishers"))
+    for username in (EMIL, PAULA):
+        user = User.objects.create_user(username, password=PASSWORD, is_staff=True)
+        user.groups.set(Group.objects.filter(name="Campaign publishers"))
     ways = {"draft": (), "active": ("active",), "paused": ("active", "paused"), "archived": ("archived",)}
     ways["completed"] = ("active", "completed")
     ada = Actor(ActorType.TOKEN, "crm-sync", "crm-sync", "https://identity.example.com/")
@@ -88,9 +91,11 @@ def load() -> dict[str, str]:
             for position, (template, version, delay, variables) in enumerate(STEPS[:count])
         ]
         external_id = name.lower().replace(" ", "-")
-        campaign = lifecycle.create_campaign(name=name, external_id=external_id, steps=steps, actor=ada)
+        campaign = lifecycle.create_campaign(
+            name=name, external_id=external_id, description=DESCRIPTION, steps=steps, actor=ada
+        )
         for target in ways[status]:
-            lifecycle.change_status(campaign.pk, target, actor=Actor(ActorType.USER, str(user.pk), USERNAME))
+            lifecycle.change_status(campaign.pk, target, actor=Actor(ActorType.USER, str(user.pk), PAULA))
         ids[name] = str(campaign.pk)
     return ids
 
@@ -125,15 +130,20 @@ def take_all(browser: Browser, url: str, ids: dict[str, str]) -> None:
     take(light, f"{welcome}/status/active/", "activate")
     take(light, f"{live}/history/", "history")
     take(light, "/admin/campaigns/campaignstep/?q=tmpl_welcome_v3", "template-version-search")
-    take_conflict(light, logged_in(browser, url, viewport=WIDE), f"{welcome}/change/")
-    take(logged_in(browser, url, viewport=WIDE, color_scheme="dark"), f"{welcome}/change/", "campaign-page-dark")
+    take_conflict(logged_in(browser, url, EMIL, viewport=WIDE), light, f"{welcome}/change/")
+    take(
+        logged_in(browser, url, viewport=WIDE, color_scheme="dark"),
+        f"{welcome}/change/",
+        "campaign-page-dark",
+        full_page=True,
+    )
     take(logged_in(browser, url, viewport=NARROW), f"{welcome}/change/", "campaign-page-narrow", full_page=True)
 
 
-def logged_in(browser: Browser, url: str, **options: Any) -> Page:
+def logged_in(browser: Browser, url: str, username: str = PAULA, **options: Any) -> Page:
     page = browser.new_context(base_url=url, **options).new_page()
     page.goto("/admin/login/?next=/admin/")
-    page.get_by_label("Username").fill(USERNAME)
+    page.get_by_label("Username").fill(username)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
     return page

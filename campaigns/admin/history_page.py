@@ -34,6 +34,7 @@ VERBS: dict[str, str] = {
 }
 WAYS: dict[str, str] = {ActorType.TOKEN: "API", ActorType.USER: "admin", ActorType.COMMAND: "command"}
 ABSENT = "-"
+COUNTS = ("added", "changed", "removed")  # of steps, where many were written at once
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ class Change:
         known = [name for name in (*CAMPAIGN_FIELDS, *STEP_FIELDS) if name in before or name in after]
         for name in dict.fromkeys([*known, *sorted({*before, *after})]):
             shown = (_shown(before, name), _shown(after, name))
-            if shown != (ABSENT, ABSENT):
+            is_empty_count = name in COUNTS and not after.get(name)
+            if shown != (ABSENT, ABSENT) and not is_empty_count:
                 yield name.replace("_", " "), *shown
 
 

@@ -123,7 +123,7 @@ def test_two_people_edit_at_once_and_neither_edit_is_lost(browser: Browser, live
         erna.click("Save")
 
         conflict = erna.page.locator(".conflict")
-        expect(conflict).to_contain_text("someone else changed this campaign")
+        expect(conflict).to_contain_text("the campaign was changed meanwhile")
         expect(conflict).to_contain_text(re.compile(r"emil\s+changed the steps"))
         assert erna.templates() == ["t0", "ernas"]
         assert campaign.steps.get(position=1).template_id == "t1"
