@@ -6,7 +6,7 @@ INSTALL := sh scripts/install.sh $(VENV)
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--custom-compile-command "make requirements"
 
-.PHONY: help run test lint requirements
+.PHONY: help run test lint screenshots requirements
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -20,6 +20,9 @@ test: $(VENV)/.development ## Run every test, on SQLite and on PostgreSQL, brows
 
 lint: $(VENV)/.development ## Check style, types, migrations, deployment settings and requirements
 	@exec $(BIN)/python -m scripts.lint
+
+screenshots: $(VENV)/.development ## Take the pictures of the staff pages in docs/images anew
+	@exec $(BIN)/python -m scripts.screenshots
 
 requirements: $(VENV)/.development ## Compile requirements*.in with hashes; UPGRADE=1 takes the newest versions
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) requirements.in -o requirements.txt

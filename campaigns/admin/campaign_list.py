@@ -39,11 +39,11 @@ def status_badge(status: str) -> SafeString:
 class CampaignList(LargeTableAdmin):
     """The list page's half of CampaignAdmin."""
 
-    list_display = ("name", "badge", "step_count", "total_duration", "last_change", "external_id")
+    list_display = ("named", "badge", "step_count", "total_duration", "last_change")
     list_filter = ("status", HasStepsFilter, "created_at")
     search_fields = ("name", "external_id")  # what is searched is in get_search_results()
     search_help_text = "Part of a name or external id, or a whole template or template version id"
-    sortable_by = ("name", "badge")
+    sortable_by = ("named", "badge")
     ordering = ("-id",)
     actions = ("activate", "pause", "complete", "archive")
 
@@ -61,6 +61,10 @@ class CampaignList(LargeTableAdmin):
         using = CampaignStep.objects.filter(Q(template_id=term) | Q(template_version_id=term)).values("campaign_id")
         found = Q(name__icontains=term) | Q(external_id__icontains=term) | Q(pk__in=using)
         return queryset.filter(found), False
+
+    @admin.display(description="name", ordering="name")
+    def named(self, campaign: Campaign) -> SafeString:
+        return format_html('{}<span class="external-id">{}</span>', campaign.name, campaign.external_id or "")
 
     @admin.display(description="status", ordering="status")
     def badge(self, campaign: Campaign) -> SafeString:

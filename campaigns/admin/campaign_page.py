@@ -2,6 +2,7 @@
 
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -10,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.http import content_disposition_header
 from django.utils.safestring import SafeString
 
 from campaigns import lifecycle
@@ -31,9 +33,11 @@ from campaigns.admin.transitions import allowed_transitions, duplicate_view, may
 from campaigns.exceptions import CampaignsError, VersionMismatch
 from campaigns.history import HistoryEntry, actor_of
 from campaigns.models import Campaign
+from campaigns.seeding.exporting import export
 
 STEP_PERMISSIONS = ("campaigns.add_campaignstep", "campaigns.change_campaignstep", "campaigns.delete_campaignstep")
 STEPS_PER_PAGE = 100
+EXPORTS = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl"}
 
 
 def may_edit_steps(request: HttpRequest) -> bool:
@@ -57,6 +61,7 @@ class CampaignAdmin(CampaignList):
         return [
             view("status", "<uuid:campaign_id>/status/<slug:target>/", partial(status_view, self)),
             view("duplicate", "<uuid:campaign_id>/duplicate/", partial(duplicate_view, self)),
+            view("export", "<uuid:campaign_id>/steps.<slug:format>", self.export_view),
             view("timeline", "timeline/", self.timeline_view),
             *super().get_urls(),
         ]
@@ -169,6 +174,18 @@ class CampaignAdmin(CampaignList):
         if not self.has_view_permission(request):
             raise PermissionDenied
         return HttpResponse(draw_formset(bound_steps(request.POST)))
+
+    def export_view(self, request: HttpRequest, campaign_id: UUID, format: str) -> HttpResponse:
+        """The campaign and its steps as a file that the seeding command reads."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        campaign = Campaign.objects.filter(pk=campaign_id).first()
+        if campaign is None or format not in EXPORTS:
+            raise Http404
+        response = HttpResponse(content_type=EXPORTS[format])
+        response.headers["Content-Disposition"] = content_disposition_header(True, f"{campaign.name}.{format}")
+        export(response.write, format, campaigns=[campaign_id])
+        return response
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

@@ -34,6 +34,7 @@ VERBS: dict[str, str] = {
 }
 WAYS: dict[str, str] = {ActorType.TOKEN: "API", ActorType.USER: "admin", ActorType.COMMAND: "command"}
 ABSENT = "-"
+COUNTS = ("added", "changed", "removed")  # of steps, where many were written at once
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,10 @@ class Change:
         # PostgreSQL's jsonb keeps names in an order of its own.
         known = [name for name in (*CAMPAIGN_FIELDS, *STEP_FIELDS) if name in before or name in after]
         for name in dict.fromkeys([*known, *sorted({*before, *after})]):
-            yield name.replace("_", " "), _shown(before, name), _shown(after, name)
+            shown = (_shown(before, name), _shown(after, name))
+            is_empty_count = name in COUNTS and not after.get(name)
+            if shown != (ABSENT, ABSENT) and not is_empty_count:
+                yield name.replace("_", " "), *shown
 
 
 def _shown(values: dict[str, Any], name: str) -> str:

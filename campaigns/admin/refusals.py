@@ -22,7 +22,7 @@ def staff_message(error: exceptions.CampaignsError) -> str:
             status = error.details["status"]
             return f"Only a draft can be deleted; this campaign is {status}. A campaign that has run can be archived."
         case exceptions.VersionMismatch():
-            return "Someone else changed it while you had it open. Nothing of yours has been saved yet."
+            return "It was changed while you had it open. Nothing of yours has been saved yet."
         case exceptions.StepSetMismatch():
             return "The steps on this page are not those of the campaign any more. Nothing has been saved yet."
         case _:

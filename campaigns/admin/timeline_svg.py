@@ -16,7 +16,7 @@ HOUR, DAY = 60, 24 * 60  # in minutes, as delays are
 AXIS_HEIGHT, ROW_HEIGHT = 30, 44
 LEFT, RIGHT = 1.0, 99.0  # per cent of the width, so that the outermost dots aren't cut
 MAX_TICKS = 5
-TICK_INTERVALS = (1, 5, 15, 30, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 2 * DAY, 7 * DAY, 14 * DAY, 30 * DAY)
+TICK_INTERVALS = (1, 5, 15, 30, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 2 * DAY, 3 * DAY, 7 * DAY, 14 * DAY, 30 * DAY)
 WIDE, NARROW = 30, 13  # characters of an id on a wide and on a narrow page
 
 

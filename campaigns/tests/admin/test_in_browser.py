@@ -123,7 +123,7 @@ def test_two_people_edit_at_once_and_neither_edit_is_lost(browser: Browser, live
         erna.click("Save")
 
         conflict = erna.page.locator(".conflict")
-        expect(conflict).to_contain_text("someone else changed this campaign")
+        expect(conflict).to_contain_text("the campaign was changed meanwhile")
         expect(conflict).to_contain_text(re.compile(r"emil\s+changed the steps"))
         assert erna.templates() == ["t0", "ernas"]
         assert campaign.steps.get(position=1).template_id == "t1"
@@ -164,6 +164,8 @@ def test_no_page_scrolls_sideways(browser: Browser, live_server: LiveServer, wid
         ):
             paula.open(path)
             assert (path, paula.width()) == (path, width)
+            results = paula.page.locator("#changelist .results")
+            assert all(each.evaluate("box => box.scrollWidth <= box.clientWidth") for each in results.all())
 
 
 def test_leaving_with_unsaved_edits_is_asked_about(browser: Browser, live_server: LiveServer) -> None:

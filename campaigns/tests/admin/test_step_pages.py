@@ -88,7 +88,7 @@ def test_a_step_that_someone_changed_meanwhile_is_not_overwritten(editor: Client
     before = stored()
     answer = editor.post(step_url(step), form)
     assert answer.context["adminform"].form.non_field_errors() == [
-        "Someone else changed it while you had it open. Nothing of yours has been saved yet."
+        "It was changed while you had it open. Nothing of yours has been saved yet."
     ]
     assert FormReader.of(answer).data == form
     assert stored() == before

@@ -14,7 +14,7 @@ from campaigns.tests.admin.pages import FormReader, errors_of, opened, row, save
 from campaigns.tests.factories import make_campaign, step_fields, stored
 
 ADA = Actor(ActorType.TOKEN, "ada", "ada", "https://issuer.example/")
-REFUSED = {"__all__": ["Someone else changed it while you had it open. Nothing of yours has been saved yet."]}
+REFUSED = {"__all__": ["It was changed while you had it open. Nothing of yours has been saved yet."]}
 
 Change = Callable[[Campaign], object]
 
@@ -121,7 +121,7 @@ def test_nobody_activates_steps_that_they_have_not_seen(login: Login) -> None:
 
     answer = paula.post(status_url(campaign, "active"), page)
 
-    assert "Someone else changed it" in answer.context["refusal"]
+    assert "It was changed while you had it open" in answer.context["refusal"]
     assert stored() == before
     paula.post(status_url(campaign, "active"), FormReader.of(answer).data)
     campaign.refresh_from_db()
