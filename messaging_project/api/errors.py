@@ -105,7 +105,9 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
     error = as_api_error(exc)
     if error.status_code >= status.HTTP_500_INTERNAL_SERVER_ERROR:
         request = context["request"]
-        logger.error("%s %s: %s", request.method, request.path, error.error, exc_info=exc)
+        # An outage makes one of these for each request: a line, and not a traceback each.
+        cause = None if error.status_code == status.HTTP_503_SERVICE_UNAVAILABLE else exc
+        logger.error("%s %s: %s: %s", request.method, request.path, error.error, exc, exc_info=cause)
         if is_unavailable(exc):
             discard_broken_connections()
     headers = {**_framework_headers(exc), **error.headers}
