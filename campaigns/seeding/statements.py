@@ -104,7 +104,10 @@ FAULTS_OF_RUNS = (
         "'Another campaign has this external id.'",
         """NOT c.stored AND c.external_id IS NOT NULL AND (
             EXISTS (SELECT 1 FROM campaigns_campaign o WHERE o.external_id = c.external_id)
-            OR EXISTS (SELECT 1 FROM seed_campaign o WHERE o.external_id = c.external_id AND o.id <> c.id)
+            OR c.external_id IN (
+                SELECT o.external_id FROM seed_campaign o WHERE o.external_id IS NOT NULL
+                GROUP BY o.external_id HAVING COUNT(*) > 1
+            )
         )""",
     ),
     _differs("external_id", "external_id"),

@@ -105,6 +105,12 @@ def test_rows_that_contradict_each_other_are_refused(
     assert stored() == []
 
 
+def test_two_new_campaigns_cannot_share_an_external_id(json_path: Path) -> None:
+    said = seed(json_file(json_path, record(0, campaign_id=str(new_id())), record(0, campaign_id=str(new_id()))))
+    assert (said.code, said.faults) == (1, [(1, "external_id", "unique"), (2, "external_id", "unique")])
+    assert stored() == []
+
+
 def test_an_external_id_belongs_to_one_campaign(json_path: Path) -> None:
     make_campaign(external_id="c")
     before = stored()
