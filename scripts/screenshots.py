@@ -170,7 +170,7 @@ def take_conflict(first: Page, second: Page, path: str) -> None:
         page.goto(path)
     first.locator('[name="steps-1-delay_minutes_days"]').fill("2")
     second.locator('[name="steps-4-template_version_id"]').fill("tmpl_survey_v2")
-    first.get_by_role("button", name="Save and continue editing").click()
+    first.get_by_role("button", name="Save and continue editing", exact=True).click()
     second.get_by_role("button", name="Save", exact=True).click()
     second.locator(".conflict").wait_for()
     save(second, "conflict")

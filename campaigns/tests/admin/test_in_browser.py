@@ -133,6 +133,17 @@ def test_two_people_edit_at_once_and_neither_edit_is_lost(browser: Browser, live
     assert list(campaign.steps.order_by("position").values_list("template_id", flat=True)) == ["emils", "ernas"]
 
 
+def test_the_enter_key_saves_and_does_nothing_more(browser: Browser, live_server: LiveServer) -> None:
+    campaign = make_campaign(status="paused", steps=1)
+    with person(browser, live_server.url, "paula", *PUBLISH) as paula:
+        paula.open(campaign_url(campaign.pk))
+        paula.page.get_by_label("Name").fill("Renamed")
+        paula.page.get_by_label("Name").press("Enter")
+        expect(paula.page.locator(".messagelist")).to_contain_text("was changed successfully")
+    campaign.refresh_from_db()
+    assert (campaign.name, campaign.status) == ("Renamed", "paused")
+
+
 def test_a_viewer_finds_nothing_to_change(browser: Browser, live_server: LiveServer) -> None:
     campaign = make_campaign(steps=2)
     with person(browser, live_server.url, "vera", *VIEW) as vera:
