@@ -7,7 +7,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from campaigns.models import validate_integer, validate_opaque_id, validate_variables
-from messaging_project.api.json import JSONError, loads
+from messaging_project.strict_json import JSONError, loads
 
 MINUTES_PER_DAY = 24 * 60
 
@@ -46,9 +46,9 @@ class VariablesField(forms.CharField):
         if not text or text.isspace():
             return {}
         try:
-            variables: dict[str, Any] = loads(text)
+            variables: dict[str, Any] = loads(text, subject="This")
         except JSONError as error:
-            raise ValidationError(str(error).replace("The body", "This"), code="invalid_json") from None
+            raise ValidationError(str(error), code="invalid_json") from None
         validate_variables(variables)
         return variables
 

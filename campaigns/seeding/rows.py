@@ -8,7 +8,8 @@ from uuid import UUID
 from campaigns import rules
 from campaigns.models import Campaign
 from campaigns.rules import Fault, Rule, RuleViolation
-from campaigns.seeding import strict_json
+from campaigns.seeding import plain_json
+from messaging_project.strict_json import JSONError, loads
 
 CAMPAIGN_COLUMNS = ("campaign_id", "external_id", "campaign_name", "campaign_description", "campaign_status")
 STEP_COLUMNS = rules.STEP_FIELDS
@@ -116,7 +117,7 @@ def check_step(line: int, head: Head, values: Mapping[str, object], column_rules
     checked, faults = _apply(values, STEP_COLUMNS, column_rules, required=REQUIRED_STEP_COLUMNS)
     if faults:
         raise RowRefused(line, faults)
-    variables = strict_json.spell(checked.get("variables", {}))
+    variables = plain_json.spell(checked.get("variables", {}))
     return (
         line,
         head,
@@ -165,13 +166,13 @@ def _decoded(cell: str) -> str:
 def _number(cell: str) -> object:
     if not JSON_NUMBER.fullmatch(cell):
         raise RuleViolation(Fault((), "invalid_type", "Must be an integer, such as 0 or 1440."))
-    return strict_json.loads(cell)
+    return loads(cell)
 
 
 def _json(cell: str) -> object:
     try:
-        return strict_json.loads(_decoded(cell))
-    except strict_json.JSONError as error:
+        return loads(_decoded(cell))
+    except JSONError as error:
         raise RuleViolation(Fault((), "parse_error", str(error))) from error
 
 

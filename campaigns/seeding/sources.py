@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from campaigns import rules
-from campaigns.seeding import strict_json
+from campaigns.seeding import plain_json
 from campaigns.seeding.rows import (
     CAMPAIGN_COLUMNS,
     COLUMNS,
@@ -32,6 +32,7 @@ from campaigns.seeding.rows import (
     refuse_line,
     refused,
 )
+from messaging_project.strict_json import JSONError, loads
 
 STDIN = "-"
 FORMATS = ("csv", "jsonl")
@@ -238,7 +239,7 @@ class CsvChecker:
         position, template_id, version_id, delay, variables = self._step_cells(cells)
         if not variables:
             variables = "{}"
-        elif not strict_json.is_plain(variables):
+        elif not plain_json.is_plain(variables):
             return self._check_step(line, cells)
         try:
             return (
@@ -298,7 +299,7 @@ class JsonChecker:
 
     def check(self, line: int, text: bytes) -> Row:
         """Raises RowRefused."""
-        plain = strict_json.plain_record(text)
+        plain = plain_json.plain_record(text)
         record = _record(line, text) if plain is None else plain
         if not COLUMNS_SET.issuperset(record):
             unknown = ", ".join(ascii(name[:64]) for name in record if name not in COLUMNS_SET)
@@ -323,7 +324,7 @@ class JsonChecker:
                 self._ids[record["template_id"]],
                 self._ids[record["template_version_id"]],
                 _integer(record.get("delay_minutes", 0)),
-                strict_json.spell_plain(variables),
+                plain_json.spell_plain(variables),
             )
         except (KeyError, TypeError, ValueError):  # TypeError: an object as an id, which no dict can look up
             return None
@@ -341,10 +342,10 @@ def _record(line: int, text: bytes) -> dict[str, Any]:
     if len(text) >= MAX_LINE_LENGTH:
         refuse_line(line, "too_large", f"It is longer than {MAX_LINE_LENGTH:,} bytes.")
     try:
-        record = strict_json.loads(text.decode())
+        record = loads(text.decode())
     except UnicodeDecodeError:
         refuse_line(line, "not_utf8", "Must be UTF-8.")
-    except strict_json.JSONError as error:
+    except JSONError as error:
         refuse_line(line, "parse_error", str(error))
     if not isinstance(record, dict):
         refuse_line(line, "invalid_type", f"Must be an object, not {rules.kind(record)}.")

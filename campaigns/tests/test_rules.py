@@ -12,7 +12,8 @@ from campaigns import rules
 from campaigns.serializers import CampaignStepSerializer
 from campaigns.tests.factories import step_body
 from messaging_project.api.errors import place
-from messaging_project.api.json import JSONError, loads, render
+from messaging_project.api.json import render
+from messaging_project.strict_json import JSONError, loads
 
 
 def faults(rule: rules.Rule, value: object) -> list[tuple[rules.Path, str]]:

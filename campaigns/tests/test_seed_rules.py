@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from campaigns import rules
-from campaigns.seeding import strict_json
 from campaigns.seeding.rows import CSV_RULES, JSON_RULES, Head, Row, RowRefused, check_step
 from campaigns.seeding.sources import CsvChecker, JsonChecker, split_simple
 from campaigns.tests.bad_input import CASES, GOOD, STEPS, Case
 from campaigns.tests.factories import stored
 from campaigns.tests.seed_files import HEADER, csv_file, csv_row, row, seed
+from messaging_project.strict_json import loads
 
 CAMPAIGN = b'{"external_id": "c", "campaign_name": "Welcome", '
 # What HTTP alone can say, and what the format of a file makes into blank lines or several.
@@ -201,7 +201,7 @@ def test_the_short_way_of_json_accepts_and_refuses_what_the_rules_do(
 
     def long_way(number: int) -> Row:
         try:
-            fields = strict_json.loads(text.decode())
+            fields = loads(text.decode())
         except ValueError:
             raise RowRefused(number, []) from None
         return check_step(number, Head(None, "c", None, None, None), fields, JSON_RULES)

@@ -1,8 +1,7 @@
-"""JSON in and out: a parser that refuses what JSON (RFC 8259) leaves open, and a fast renderer."""
+"""JSON in and out: a strict parser of bodies, and a fast renderer."""
 
 import json
-from decimal import Decimal
-from typing import IO, Any, NoReturn
+from typing import IO, Any
 
 import orjson
 from rest_framework import exceptions
@@ -12,54 +11,12 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.utils.encoders import JSONEncoder
 
+from messaging_project.strict_json import JSONError, loads
+
 MEDIA_TYPE = "application/json"
 MEBIBYTE = 1024 * 1024
 MAX_BODY_BYTES = MEBIBYTE  # for one object; a view may set its own max_body_bytes
 MAX_BATCH_BYTES = 8 * MEBIBYTE  # for many
-INTEGER_LIMIT_HIT = "Exceeds the limit"
-
-
-class JSONError(ValueError):
-    """A text that isn't JSON, or JSON that two readers could read differently."""
-
-
-def loads(text: str) -> Any:
-    """The value of a JSON text. An integer of more than 4,300 digits comes back as a Decimal, `1e400` as infinity.
-
-    Raises JSONError for what isn't JSON (NaN and Infinity included), repeated names, and nesting too deep to parse.
-    """
-    try:
-        return _decode(text)
-    except RecursionError:
-        raise JSONError("The body is nested too deeply.") from None
-    except json.JSONDecodeError as error:
-        raise JSONError(f"The body is no JSON: {error.msg} at line {error.lineno} column {error.colno}.") from None
-
-
-def _decode(text: str) -> Any:
-    try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
-    except ValueError as error:
-        if not str(error).startswith(INTEGER_LIMIT_HIT):
-            raise
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant, parse_int=_long_integer)
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise JSONError(f"The body has the name {json.dumps(twice[:64])} twice in one object.")
-    return found
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise JSONError(f"The body is no JSON: {name} is no JSON number.")
-
-
-def _long_integer(digits: str) -> int | Decimal:
-    return int(digits) if len(digits) <= 4_300 else Decimal(digits)
 
 
 def render(data: Any) -> bytes:
@@ -92,7 +49,7 @@ class JSONParser(BaseParser):
         if len(body) < _announced(parser_context):
             raise exceptions.ParseError("The body is shorter than its Content-Length.")
         try:
-            return loads(body.decode())
+            return loads(body.decode(), subject="The body")
         except UnicodeDecodeError as error:
             raise exceptions.ParseError(f"The body is not UTF-8: byte {error.start} is wrong.") from None
         except JSONError as error:

@@ -13,9 +13,10 @@ from rest_framework import exceptions, serializers
 from rest_framework.fields import empty
 
 from messaging_project.api import errors, idempotency
-from messaging_project.api.json import MAX_BODY_BYTES, JSONError, PayloadTooLarge, loads
+from messaging_project.api.json import MAX_BODY_BYTES, PayloadTooLarge
 from messaging_project.api.paging import LIMIT_FAULT
 from messaging_project.api.request_id import HEADER as REQUEST_ID
+from messaging_project.strict_json import JSONError, loads
 
 EXAMPLE_REQUEST_ID = "0199b3a0-7c1e-7d52-9a57-3f0c8f6b1e02"
 MEANINGS = {
@@ -187,7 +188,7 @@ def common_refusals(method: str, operation: Operation, max_body_bytes: int) -> I
         yield idempotency.mismatch()
     if operation.body:
         try:
-            loads('{"position": 3,}')
+            loads('{"position": 3,}', subject="The body")
         except JSONError as error:
             yield exceptions.ParseError(str(error))
         yield PayloadTooLarge(max_body_bytes)

@@ -1,9 +1,8 @@
-"""JSON that means one thing only: the value of a text, or an error; and a quick proof that most texts need no more."""
+"""How JSON is stored and compared, and a quick proof that most texts need no more than decoding."""
 
 import json
 from collections.abc import Mapping
-from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
 
@@ -13,40 +12,6 @@ MAX_PLAIN_LENGTH = 16 * 1024
 Scalar = str | int | bool | None
 PLAIN_OBJECT = msgspec.json.Decoder(dict[str, Scalar])
 PLAIN_RECORD = msgspec.json.Decoder(dict[str, Scalar | dict[str, Scalar]])
-
-
-class JSONError(ValueError):
-    """A text that isn't JSON (RFC 8259), or JSON that two readers could read differently."""
-
-
-def loads(text: str) -> Any:
-    """The value of `text`. An integer of more than 4,300 digits comes back as a Decimal, `1e400` as infinity.
-
-    Raises JSONError for what isn't JSON (NaN and Infinity included), repeated names, and nesting too deep to parse.
-    """
-    try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant, parse_int=_integer)
-    except RecursionError:
-        raise JSONError("It is nested too deeply to be read.") from None
-    except json.JSONDecodeError as error:
-        raise JSONError(f"It isn't JSON: {error.msg} at character {error.pos + 1}.") from None
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise JSONError(f"It has the name {json.dumps(name[:64])} twice in one object.")
-        found[name] = value
-    return found
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise JSONError(f"It isn't JSON: {name} is no JSON number.")
-
-
-def _integer(digits: str) -> int | Decimal:
-    return int(digits) if len(digits) <= 4_300 else Decimal(digits)
 
 
 def spell(value: Any) -> str:
