@@ -8,20 +8,26 @@ from threading import Barrier
 from typing import Any, TypeVar
 
 import psycopg
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from rest_framework.test import APIClient
 
+from campaigns.models import Campaign
 from campaigns.tests.conftest import TokenPrincipal
 
 R = TypeVar("R")
 WAIT_SECONDS = 30
 
 
+def caller(subject: str = "writer") -> APIClient:
+    """A client for the calling thread alone."""
+    client = APIClient()
+    client.force_authenticate(TokenPrincipal(subject=subject))  # type: ignore[arg-type]  # stubs: Django users
+    return client
+
+
 def post(path: str, body: Any = None) -> tuple[int, Any]:
     """One call of the API from the calling thread."""
-    client = APIClient()
-    client.force_authenticate(TokenPrincipal())  # type: ignore[arg-type]  # its stubs know only Django users
-    answer = client.post(f"/v1/messaging/campaigns/{path}", body)
+    answer = caller().post(f"/v1/messaging/campaigns/{path}", body)
     return answer.status_code, answer.json()
 
 
@@ -75,3 +81,23 @@ def wait_until_blocked(count: int = 1) -> None:
                 return
             time.sleep(0.01)
     raise AssertionError(f"there are not {count} connections that wait for a lock")
+
+
+@contextmanager
+def in_line(campaign: Campaign) -> Iterator[Callable[[Callable[[], R]], "Future[R]"]]:
+    """Hold a campaign's row, and give what starts a call and returns when it waits for a lock.
+
+    At the end of the block the row is let go, and the calls go on in the order in which they were started.
+    """
+    with threads() as start, transaction.atomic():
+        Campaign.objects.select_for_update().get(pk=campaign.pk)
+        queued = 0
+
+        def start_and_wait(call: Callable[[], R]) -> "Future[R]":
+            nonlocal queued
+            queued += 1
+            future: Future[R] = start(call)
+            wait_until_blocked(queued)
+            return future
+
+        yield start_and_wait

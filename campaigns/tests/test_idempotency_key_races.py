@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from campaigns.models import Campaign
 from campaigns.tests.api import ROOT, campaign_url
-from campaigns.tests.concurrency import caller, in_line, threads, until_waiting
 from campaigns.tests.factories import make_campaign, positions, step_body
+from campaigns.tests.races import caller, in_line, threads, wait_until_blocked
 from messaging_project.api import idempotency
 from messaging_project.api.models import IdempotentAnswer
 
@@ -41,7 +41,7 @@ def test_the_second_waits_no_longer_than_it_may(monkeypatch: pytest.MonkeyPatch)
     with in_line(campaign) as start:
         first = start(lambda: add(campaign))
         second = add(campaign)
-        until_waiting(1, first)
+        wait_until_blocked()
     assert (second.status_code, second["Retry-After"]) == (409, "1")
     assert second.json() == {
         "error": "idempotency_in_progress",

@@ -12,8 +12,8 @@ from django.db import connection, transaction
 
 from campaigns.models import Campaign, CampaignStep
 from campaigns.tests.api import ROOT, campaign_url, faults, not_editable, not_found, stale, step_url
-from campaigns.tests.concurrency import caller, in_line, threads, until_waiting
 from campaigns.tests.factories import history_of, make_campaign, step_body
+from campaigns.tests.races import caller, in_line, threads, wait_until_blocked
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
 
@@ -271,7 +271,7 @@ def test_an_external_id_goes_to_the_first_that_commits(commits: bool) -> None:
         with transaction.atomic():
             make_campaign(external_id="crm-1")
             second = start(lambda: caller().post(ROOT, {"name": "Second", "external_id": "crm-1"}))
-            until_waiting(1, second)
+            wait_until_blocked()
             transaction.set_rollback(not commits)
         answer = second.result()
     if commits:
@@ -321,7 +321,8 @@ def deadlocks(campaign: Campaign, step: CampaignStep, times: int) -> Iterator[li
             if writes_steps and len(met) < times:
                 met.append(sql)
                 connection.connection.execute("SET LOCAL deadlock_timeout = '10ms'")
-                until_waiting(1, start(rival))
+                start(rival)
+                wait_until_blocked()
             return execute(sql, params, many, context)
 
         with connection.execute_wrapper(meet):
