@@ -20,6 +20,13 @@ class BoundedPaginator(Paginator):
         super().__init__(queryset, per_page)
         self.limit = (page + PAGES_AHEAD) * per_page
 
+    def page(self, number: Any) -> Any:
+        """The page's rows, found by their keys first: nothing is computed for the rows that are skipped."""
+        page = super().page(number)
+        rows: Any = page.object_list
+        page.object_list = self.object_list.filter(pk__in=list(rows.values_list("pk", flat=True)))  # type: ignore[attr-defined]
+        return page
+
     @cached_property
     def count(self) -> int:
         return min(self._counted, self.limit)
