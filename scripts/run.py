@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 
-# The number of threads: bench/README.md. The timeout ends a worker that a Ctrl-C hits while it starts.
+# More threads than four only wait for Python's lock. The timeout ends a worker that missed a Ctrl-C.
 SERVER = (
     *(sys.executable, "-m", "granian", "--interface=wsgi", "--blocking-threads=4", "--workers-kill-timeout=5"),
     *("--no-ws", "--access-log"),
