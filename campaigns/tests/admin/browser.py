@@ -56,9 +56,11 @@ class Person:
         self.page.goto(f"{self.base}{path}")
 
     def click(self, name: str) -> None:
-        """A button or a link, by its whole name."""
+        """A button or a link, by its whole name, that leads to another page; returns when that page has loaded."""
         button = self.page.get_by_role("button", name=name, exact=True)
-        (button if button.count() else self.page.get_by_role("link", name=name, exact=True)).first.click()
+        target = button if button.count() else self.page.get_by_role("link", name=name, exact=True)
+        with self.page.expect_navigation():
+            target.first.click()
 
     @property
     def rows(self) -> Locator:
@@ -68,7 +70,7 @@ class Person:
         return self.rows.nth(row).locator(f'[name$="-{name}"]')
 
     def add_step(self, template: str, version: str, *, hours: int = 0) -> None:
-        self.click("Add step")
+        self.page.get_by_role("button", name="Add step", exact=True).click()
         row = self.rows.count() - 1
         self.field(row, "template_id").fill(template)
         self.field(row, "template_version_id").fill(version)
