@@ -1,14 +1,29 @@
 """Which tests a run takes, a word about those that it leaves out, and what holds for all of them."""
 
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
 import pytest
 from django.conf import settings
 from pytest_django import Settings
 
 REMEDY = "`make test` runs everything"
+# Packages of requirements-dev.txt that test modules import.
+TOOLS = ("hypothesis", "openapi_spec_validator", "playwright", "schemathesis")
+MISSING = [name for name in TOOLS if find_spec(name) is None]
+IMPORTS_MISSING = re.compile(rf"^(?:from|import) (?:{'|'.join(MISSING)})\b", re.MULTILINE)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--browser", action="store_true", help="run the tests that drive Chromium, too")
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave out the modules that can't be imported with requirements.txt alone."""
+    if not MISSING or not re.fullmatch(r"test_\w+\.py", collection_path.name):
+        return None
+    return bool(IMPORTS_MISSING.search(collection_path.read_text())) or None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -35,6 +50,9 @@ def pytest_report_header() -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if MISSING:
+        how = f"tests that need {', '.join(MISSING)} (pip install -r requirements-dev.txt)"
+        terminalreporter.write_line(f"left out: {how}; {REMEDY}", yellow=True)
     for _, how in _left_out(config):
         terminalreporter.write_line(f"left out: {how}; {REMEDY}", yellow=True)
 
