@@ -4,11 +4,10 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Sum
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.http import content_disposition_header
@@ -27,10 +26,10 @@ from campaigns.admin.campaign_form import (
 from campaigns.admin.campaign_list import CampaignList, status_badge
 from campaigns.admin.history_page import changes, changes_since, last_changes
 from campaigns.admin.paging import BoundedPaginator, page_number
-from campaigns.admin.refusals import busy_as_refusal, not_editable, staff_message
+from campaigns.admin.refusals import RefusalsOnThePage, not_editable
 from campaigns.admin.timeline_svg import DrawnStep, draw
 from campaigns.admin.transitions import allowed_transitions, duplicate_view, may_activate, status_view, step_places
-from campaigns.exceptions import CampaignsError, VersionMismatch
+from campaigns.exceptions import VersionMismatch
 from campaigns.history import HistoryEntry, actor_of
 from campaigns.models import Campaign
 from campaigns.seeding.exporting import export
@@ -45,7 +44,7 @@ def may_edit_steps(request: HttpRequest) -> bool:
 
 
 @admin.register(Campaign)
-class CampaignAdmin(CampaignList):
+class CampaignAdmin(RefusalsOnThePage, CampaignList):
     form = CampaignForm
     fields = ("name", "external_id", "description")
     change_form_template = "admin/campaigns/campaign/change_form.html"
@@ -212,21 +211,6 @@ class CampaignAdmin(CampaignList):
 
     # --- Saving ------------------------------------------------------------------------------------------------------
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:
-        """Save in one transaction; what is refused while it is written is rolled back and shown on the same page."""
-        try:
-            with busy_as_refusal():
-                return super().changeform_view(request, object_id, form_url, extra_context)
-        except CampaignsError as refusal:
-            request.refusal = refusal  # type: ignore[attr-defined]
-            return super().changeform_view(request, object_id, form_url, extra_context)
-
     def save_model(self, request: HttpRequest, obj: Campaign, form: CampaignForm, change: bool) -> None:
         if form.steps is not None and not may_edit_steps(request):
             raise PermissionDenied
@@ -242,17 +226,6 @@ class CampaignAdmin(CampaignList):
             lifecycle.change_status(obj.pk, Campaign.Status.ACTIVE, actor=actor)
 
     # --- Deleting ----------------------------------------------------------------------------------------------------
-
-    def delete_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        try:
-            with busy_as_refusal():
-                response: HttpResponse = super().delete_view(request, object_id, extra_context)
-                return response
-        except CampaignsError as refusal:
-            messages.error(request, staff_message(refusal))
-            return redirect("admin:campaigns_campaign_changelist")
 
     def delete_model(self, request: HttpRequest, obj: Campaign) -> None:
         lifecycle.delete_campaign(obj.pk, actor=actor_of(request.user))

@@ -2,8 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+from django.contrib import admin, messages
 from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
 from campaigns import exceptions
 from campaigns.models import Campaign
@@ -45,3 +49,34 @@ def busy_as_refusal() -> Iterator[None]:
         if not is_unavailable(error):
             raise
         raise exceptions.Contention from error
+
+
+class RefusalsOnThePage(admin.ModelAdmin):
+    """An admin whose saving and deleting the domain may refuse; its form finds the refusal at `request.refusal`."""
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """Save in one transaction; what is refused while it is written is rolled back and shown on the same page."""
+        try:
+            with busy_as_refusal():
+                return super().changeform_view(request, object_id, form_url, extra_context)
+        except exceptions.CampaignsError as refusal:
+            request.refusal = refusal  # type: ignore[attr-defined]
+            return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """What is refused is said on the list."""
+        try:
+            with busy_as_refusal():
+                response: HttpResponse = super().delete_view(request, object_id, extra_context)
+                return response
+        except exceptions.CampaignsError as refusal:
+            messages.error(request, staff_message(refusal))
+            return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")

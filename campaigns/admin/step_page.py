@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.contrib.admin.widgets import AdminTextInputWidget
 from django.db.models import Model, Q, QuerySet
@@ -18,7 +18,7 @@ from campaigns import rules, sequence
 from campaigns.admin.campaign_list import status_badge
 from campaigns.admin.fields import DelayField, OpaqueIdField, PositionField, VariablesField
 from campaigns.admin.paging import LargeTableAdmin
-from campaigns.admin.refusals import busy_as_refusal, staff_message
+from campaigns.admin.refusals import RefusalsOnThePage, staff_message
 from campaigns.admin.replace_version import replace_version
 from campaigns.admin.timeline_svg import duration
 from campaigns.exceptions import CampaignsError, PositionTaken
@@ -70,7 +70,7 @@ class StepPageForm(forms.ModelForm):
 
 
 @admin.register(CampaignStep)
-class CampaignStepAdmin(LargeTableAdmin):
+class CampaignStepAdmin(RefusalsOnThePage, LargeTableAdmin):
     form = StepPageForm
     fields = ("campaign", *rules.STEP_FIELDS)
     autocomplete_fields = ("campaign",)
@@ -149,34 +149,8 @@ class CampaignStepAdmin(LargeTableAdmin):
         form.refusal = getattr(request, "refusal", None)
         return form
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:
-        """What is refused while it is written is rolled back and shown on the same page."""
-        try:
-            with busy_as_refusal():
-                return super().changeform_view(request, object_id, form_url, extra_context)
-        except CampaignsError as refusal:
-            request.refusal = refusal  # type: ignore[attr-defined]
-            return super().changeform_view(request, object_id, form_url, extra_context)
-
     def save_model(self, request: HttpRequest, obj: CampaignStep, form: StepPageForm, change: bool) -> None:
         obj.__dict__.update(form.save_step(actor_of(request.user), change=change).__dict__)
-
-    def delete_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        try:
-            with busy_as_refusal():
-                response: HttpResponse = super().delete_view(request, object_id, extra_context)
-                return response
-        except CampaignsError as refusal:
-            messages.error(request, staff_message(refusal))
-            return redirect("admin:campaigns_campaignstep_changelist")
 
     def delete_model(self, request: HttpRequest, obj: CampaignStep) -> None:
         sequence.remove_step(obj.campaign_id, obj.pk, actor=actor_of(request.user))
