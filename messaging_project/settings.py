@@ -152,9 +152,9 @@ elif _database["ENGINE"] == "django.db.backends.postgresql":
             f"DATABASE_POOL_MIN_SIZE is {_pool['min_size']}, more than DATABASE_POOL_MAX_SIZE, which is "
             f"{_pool['max_size']}: set one of them."
         )
-    # Between its attempts to connect, the pool waits ever longer, and after this time it begins anew: a request that
-    # comes when the database is back finds an attempt within the time that it waits.
-    _options["pool"] = _pool | {"reconnect_timeout": _pool["timeout"]}
+    # Between its attempts to connect, the pool waits ever longer, and after this time it begins anew. At half the time
+    # that a request waits, the first request after an outage always sees an attempt, and leaves it time to succeed.
+    _options["pool"] = _pool | {"reconnect_timeout": _pool["timeout"] / 2}
     if _lock_timeout := env.integer("DATABASE_LOCK_TIMEOUT_MS", default=5_000):
         _options["options"] = f"{_options.get('options', '')} -c lock_timeout={_lock_timeout}".strip()
     _options.setdefault("connect_timeout", 5)

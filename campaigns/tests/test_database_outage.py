@@ -38,9 +38,9 @@ def proxy(transactional_db: None) -> Iterator[Proxy]:
 
 @pytest.fixture
 def proxied(proxy: Proxy, tmp_path: Path) -> Iterator[Server]:
-    """A server whose way to PostgreSQL can be cut. It waits a second for a connection."""
+    """A server whose way to PostgreSQL can be cut. It waits two seconds for a connection."""
     with running_server(
-        tmp_path / "log", f"{proxy.url}?application_name=proxied", DATABASE_POOL_TIMEOUT_SECONDS="1"
+        tmp_path / "log", f"{proxy.url}?application_name=proxied", DATABASE_POOL_TIMEOUT_SECONDS="2"
     ) as server:
         yield server
 
@@ -51,7 +51,7 @@ def test_the_first_request_after_a_long_outage_succeeds(proxied: Server, proxy: 
     assert add(proxied, campaign, 0).status == 201
     proxy.cut()
     # Long enough for a pool that waits ever longer between its attempts to miss the end.
-    assert [summary(add(proxied, campaign, 1)) for _ in range(6)] == [REFUSED] * 6
+    assert [summary(add(proxied, campaign, 1)) for _ in range(4)] == [REFUSED] * 4
     proxy.mend()
     assert [summary(add(proxied, campaign, position)) for position in range(1, 5)] == [201] * 4
     assert positions(campaign) == [0, 1, 2, 3, 4]
@@ -83,7 +83,7 @@ def test_connections_that_an_administrator_ended_cost_one_request(proxied: Serve
 def test_the_service_starts_without_its_database(proxy: Proxy, tmp_path: Path) -> None:
     campaign = make_campaign()
     proxy.cut()
-    with running_server(tmp_path / "log", proxy.url, DATABASE_POOL_TIMEOUT_SECONDS="1") as server:
+    with running_server(tmp_path / "log", proxy.url, DATABASE_POOL_TIMEOUT_SECONDS="2") as server:
         assert summary(add(server, campaign, 0)) == REFUSED
         proxy.mend()
         assert summary(add(server, campaign, 0)) == 201
