@@ -19,23 +19,27 @@ def spell(value: Any) -> str:
     return json.dumps(value)
 
 
-def is_plain(text: str) -> bool:
-    """Whether `text` is an object of `variables` so simple that nothing is left to check. False proves nothing.
+def are_plain(texts: list[str]) -> bool:
+    """Whether each text is an object of `variables` so simple that nothing is left to check. False proves nothing.
 
     Simple is: flat, without floats (whose spelling may mean more than a float can hold) and without escapes (so
     U+0000 and half surrogate pairs can't occur), on one line, and of a safe size. Each member of an object takes a
     colon, so with as many colons as the decoded members and strings account for, no name can have been repeated.
     """
-    if len(text) > MAX_PLAIN_LENGTH or "\\" in text or "\n" in text or "\r" in text:
+    lines = "\n".join(texts)
+    ends = len(texts) - 1
+    # Each text ends where an object ends, or its line break would be inside a string, which JSON has no place for.
+    # So with as many objects as texts, each is one.
+    if "\\" in lines or lines.count("\n") != ends or lines.count("}\n") != ends or lines[-1:] != "}":
+        return False
+    if "\r" in lines or max(map(len, texts)) > MAX_PLAIN_LENGTH:
         return False
     try:
-        value = PLAIN_OBJECT.decode(text)
+        values = PLAIN_OBJECT.decode_lines(lines)
     except ValueError:
         return False
-    if "-0" in text and 0 in value.values():  # "-0" is 0, spelled another way
-        return False
-    found = text.count(":")
-    return found == len(value) or found == len(value) + _colons(value)
+    found = lines.count(":") - sum(map(len, values))
+    return len(values) == len(texts) and (found == 0 or found == sum(map(_colons, values)))
 
 
 def plain_record(text: bytes) -> dict[str, Any] | None:

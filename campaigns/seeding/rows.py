@@ -15,12 +15,19 @@ CAMPAIGN_COLUMNS = ("campaign_id", "external_id", "campaign_name", "campaign_des
 STEP_COLUMNS = rules.STEP_FIELDS
 COLUMNS = (*CAMPAIGN_COLUMNS, *STEP_COLUMNS)
 REQUIRED_STEP_COLUMNS = ("position", "template_id", "template_version_id")
+# Variables of 64 KiB stay below this, however they are spelled. It bounds the memory that one row can take.
+MAX_CELL_LENGTH = 1024 * 1024
+MAX_LINE_LENGTH = 2 * MAX_CELL_LENGTH
 MAX_ECHOED = 64  # characters of what a file says that a fault repeats
 WHOLE_ROW = "row"  # where a fault is of no single column
 
 CANONICAL_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 UNDECODED = re.compile(r"[\udc80-\udcff]")  # how Python's "surrogateescape" hands on bytes that aren't UTF-8
+
+
+class UnusableInput(Exception):
+    """The input can't be read on, or its header makes no sense: no row of it is to be trusted."""
 
 
 class RowFault(NamedTuple):
@@ -38,6 +45,9 @@ class RowRefused(ValueError):
     def __init__(self, line: int, faults: list[tuple[str, Fault]]) -> None:
         super().__init__(f"line {line}")
         self.faults = [RowFault(line, _path(field, fault.path), fault.code, fault.message) for field, fault in faults]
+
+
+Refuse = Callable[[RowRefused], None]
 
 
 def refused(line: int, field: str, code: str, message: str) -> RowRefused:

@@ -13,12 +13,12 @@ from django.db.models.functions import Now
 from campaigns.exceptions import Contention
 from campaigns.history import Actor, ActorType
 from campaigns.models import new_id
-from campaigns.seeding import marks
+from campaigns.seeding import marks, postgresql, sqlite
 from campaigns.seeding.marks import SeedMark
 from campaigns.seeding.rows import Head, Row, RowFault, RowRefused
 from campaigns.seeding.settling import Counts, Settlement
 from campaigns.seeding.sources import Source
-from campaigns.seeding.staging import Stage, staged
+from campaigns.seeding.staging import Stage
 
 # A load waits this long for a lock and then lets go of those it has, so that nobody waits longer for it in vain;
 # it tries again until its patience ends.
@@ -167,10 +167,10 @@ class Load:
             self._progress.checking(self.outcome.rows, self._source.position(), self._source.size)
 
         if connection.vendor == "postgresql":
-            with self._transaction(), staged(rows, tick) as stage:
+            with self._transaction(), postgresql.staged(rows, tick, self._may_write_ahead) as stage:
                 self._finish(stage)
         else:
-            with staged(rows, tick) as stage, self._transaction():
+            with sqlite.staged(rows, tick) as stage, self._transaction():
                 self._finish(stage)
         self.outcome.committed_line = stage.last_line
 
@@ -181,6 +181,8 @@ class Load:
             if connection.vendor == "postgresql":
                 with connection.cursor() as cursor:
                     cursor.execute(SESSION, [f"{LOCK_TIMEOUT_MS}ms"])
+                    # Foreign keys are checked statement by statement, and not in one long go at the end.
+                    cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             else:
                 self._locked_at = time.monotonic()
             yield
@@ -202,6 +204,10 @@ class Load:
             if not mark.update(line=stage.last_line, updated_at=Now()):
                 raise MarkMoved
             self._mark.line = stage.last_line
+
+    def _may_write_ahead(self) -> bool:
+        """Not into the table of steps what will be rolled back."""
+        return not self._options.dry_run and not (self._all_or_nothing and self.outcome.refused)
 
     @property
     def _all_or_nothing(self) -> bool:

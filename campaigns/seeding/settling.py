@@ -2,7 +2,7 @@
 
 `judge` locks nothing; it fills these temporary tables:
 
-seed_group     each run of rows of one campaign, and which campaign that is
+seed_group     each run, and which campaign that is
 seed_campaign  each campaign of the file, as it is stored or will be
 seed_hit       rows whose position is taken, and whether by an equal step
 seed_fault     rows that can't be loaded, and why
@@ -19,12 +19,13 @@ from django.utils import timezone
 from campaigns.history import Action, Actor
 from campaigns.lifecycle import MAX_TOTAL_MINUTES
 from campaigns.models import Campaign
-from campaigns.seeding import statements
+from campaigns.seeding import postgresql, statements
 from campaigns.seeding.rows import RowFault
 from campaigns.seeding.staging import JUDGEMENTS, Stage
 
 SLICES = 50
 MIN_SLICE = 20_000
+MANY_ROWS = 10_000
 
 
 @dataclass
@@ -69,19 +70,38 @@ class Settlement:
     def judge(self) -> Counts:
         for table in JUDGEMENTS:
             self._execute(f"DROP TABLE IF EXISTS {table}")
+        self._refresh_statistics("campaigns_campaign")
         self._make("seed_group", statements.GROUPS)
+        if self._stage.has_ahead:
+            self._take_back(statements.MISPLACED)
         self._make("seed_campaign", statements.CAMPAIGNS)
         self._stored = self._count("seed_campaign WHERE stored")
+        if self._stored:
+            self._refresh_statistics("campaigns_campaignstep")
         self._make("seed_hit", statements.HITS if self._stored else statements.NO_HITS)
         self._hits = self._count("seed_hit")
         self._execute(statements.FAULTS)
         self._execute(statements.RUN_FAULTS)
         self._find_faults()
-        self._make("seed_change", statements.CHANGES)
+        self._find_changes()
         if self._restore_status and self._execute(statements.UNREADY, {"limit": MAX_TOTAL_MINUTES}):
             self._run_faults_to_rows()
-            self._make("seed_change", statements.CHANGES)
+            self._find_changes()
         return self._totals()
+
+    def _refresh_statistics(self, table: str) -> None:
+        if connection.vendor == "postgresql" and self._stage.rows >= MANY_ROWS:
+            with connection.cursor() as cursor:
+                postgresql.analyze(cursor, table)
+
+    def _take_back(self, mark: str) -> None:
+        if self._execute(mark):
+            for statement in statements.TAKE_BACK:
+                self._execute(statement)
+
+    def _find_changes(self) -> None:
+        exceptions = self._faults or self._hits
+        self._make("seed_change", statements.CHANGES if exceptions else statements.CHANGES_WITHOUT_EXCEPTION)
 
     def _find_faults(self) -> None:
         for statement in statements.FAULTS_OF_RUNS:
@@ -97,6 +117,8 @@ class Settlement:
 
     def _run_faults_to_rows(self) -> None:
         if self._count("seed_run_fault"):
+            if self._stage.has_ahead:
+                self._take_back(statements.FAULTY)
             self._execute(statements.RUN_FAULTS_TO_ROWS)
             self._execute("DELETE FROM seed_run_fault")
             self._faults = self._count("seed_fault")
@@ -133,10 +155,10 @@ class Settlement:
 
     def write(self, actor: Actor, run: dict[str, str], tick: Callable[[int, int], None]) -> None:
         now = connection.ops.adapt_datetimefield_value(timezone.now())
-        self._execute(statements.ADD_CAMPAIGNS, self._flags)
-        if connection.vendor == "postgresql":
-            # Foreign keys are checked slice by slice, and not in one long go at the end.
-            self._execute("SET CONSTRAINTS ALL IMMEDIATE")
+        self._execute(statements.ADD_CAMPAIGNS.replace("{ahead}", "NOT IN"), self._flags)
+        if self._stage.has_ahead:
+            self._execute(statements.ADD_CAMPAIGNS.replace("{ahead}", "IN") + statements.COMPLETED, self._flags)
+        self._refresh_statistics("campaigns_campaign")
         self._add_steps(tick)
         if self._on_conflict == "update" and self._hits:
             self._execute(statements.UPDATE_STEPS, {"now": now})
@@ -158,12 +180,14 @@ class Settlement:
             where += statements.WITHOUT_FAULTS
         if self._hits:
             where += statements.WITHOUT_HITS
-        first, last = self._row("SELECT MIN(line), MAX(line) FROM seed_row")
+        first, last, total = self._row("SELECT MIN(line), MAX(line), COUNT(*) FROM seed_row")
+        if not total:
+            return
         size = max(MIN_SLICE, (last - first) // SLICES + 1)
         written = 0
         for start in range(first, last + 1, size):
             written += self._execute(statements.ADD_STEPS + where, {"start": start, "end": start + size})
-            tick(written, self._stage.rows)
+            tick(written, total)
 
     # --- SQL ---------------------------------------------------------------------------------------------------------
 

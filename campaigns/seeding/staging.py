@@ -1,39 +1,99 @@
-"""The temporary table that checked rows wait in. Nothing else sees it, and filling it locks nothing."""
+"""Checked rows on their way to the database: in batches, divided into the runs of one campaign that stand together."""
 
-import struct
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from itertools import islice
-from typing import Any, TypeVar
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby, islice
+from operator import itemgetter, lt
+from typing import Any
 
 import uuid_utils
-from django.db import connection, transaction
 
-from campaigns.seeding.plain_json import same_json
 from campaigns.seeding.rows import Head, Row
 
-T = TypeVar("T")
-
-TYPES = {"postgresql": {"uuid": "uuid", "json": "jsonb"}, "sqlite": {"uuid": "text", "json": "text"}}
-# The first row of each run of rows of one campaign has what the file says of it, and two fresh ids: for the campaign
-# if it has to be made, and for its history entry. The others have NULL there.
-COLUMNS = (
-    "line, grp, id, position, delay_minutes, template_id, template_version_id, variables, "
-    "given_id, external_id, name, description, status, new_id, entry_id"
+# The temporary tables that rows wait in. Nothing else sees them, and filling them locks nothing.
+# A run has what the file says of its campaign, two fresh ids (for the campaign if it has to be made, and for its
+# history entry), how many steps its rows hold and how long they take together. `ahead` is 1 if the steps are
+# not in seed_row, but in the table of steps already: see postgresql.py.
+TABLES = (
+    """CREATE TEMPORARY TABLE seed_row (
+        line {line}, grp integer, id {uuid}, position bigint, delay_minutes integer,
+        template_id text, template_version_id text, variables {json}
+    )""",
+    """CREATE TEMPORARY TABLE seed_run (
+        grp integer PRIMARY KEY, line bigint, given_id {uuid}, external_id text, name text, description text,
+        status text, new_id {uuid}, entry_id {uuid}, steps bigint, minutes bigint, ahead integer
+    )""",
 )
-# What settling.py makes of it.
+ROW_COLUMNS = "line, grp, id, position, delay_minutes, template_id, template_version_id, variables"
+RUN_COLUMNS = "grp, line, given_id, external_id, name, description, status, new_id, entry_id, steps, minutes, ahead"
+# What settling.py makes of them.
 JUDGEMENTS = ("seed_group", "seed_campaign", "seed_hit", "seed_fault", "seed_run_fault", "seed_change")
-CREATE = """
-CREATE TEMPORARY TABLE seed_row (
-    line bigint, grp integer, id {uuid}, position bigint, delay_minutes integer,
-    template_id text, template_version_id text, variables {json},
-    given_id {uuid}, external_id text, name text, description text, status text, new_id {uuid}, entry_id {uuid}
-)
-"""
+
+BATCH_ROWS = 5_000
+CHUNK_ROWS = 500
+BATCH_LENGTH = 2 * 1024 * 1024  # characters of variables; this and a chunk of the longest rows bound the memory
+
+_head = itemgetter(1)
+_position = itemgetter(2)
+_delay = itemgetter(5)
+_variables = itemgetter(6)
+
+
+def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """The rows, some at a time."""
+    rows = iter(rows)
+    batch: list[Row] = []
+    length = 0
+    while chunk := list(islice(rows, CHUNK_ROWS)):
+        batch += chunk
+        length += sum(map(len, map(_variables, chunk)))
+        if length >= BATCH_LENGTH or len(batch) >= BATCH_ROWS:
+            yield batch
+            batch, length = [], 0
+    if batch:
+        yield batch
+
+
+@dataclass(slots=True)
+class Run:
+    """Rows of one campaign that stand together, as far as they were read."""
+
+    grp: int
+    head: Head
+    line: int
+    ahead: bool
+    new_id: Any = field(default_factory=uuid_utils.uuid7)
+    entry_id: Any = field(default_factory=uuid_utils.uuid7)
+    steps: int = 0
+    minutes: int = 0
+    last_line: int = 0
+    last_position: int = -1
+
+
+class Piece:
+    """Neighbouring rows of one campaign, or as many of them as the batch has."""
+
+    def __init__(self, head: Head, rows: list[Row]) -> None:
+        self.head = head
+        self.rows = rows
+        self.positions: list[int] = [position for position in map(_position, rows) if position is not None]
+        self.first_line, self.last_line = rows[0][0], rows[-1][0]
+
+    @property
+    def is_unbroken(self) -> bool:
+        """Whether each row holds a step and is one line, the next one."""
+        return len(self.positions) == len(self.rows) == self.last_line - self.first_line + 1
+
+    def is_ascending(self, after: int = -1) -> bool:
+        positions = self.positions
+        return not positions or (positions[0] > after and all(map(lt, positions, positions[1:])))
+
+
+Divided = list[tuple[Run, list[Row]]]
 
 
 class Stage:
-    """What is staged: how many rows, and whether each run of a campaign's rows has ascending positions.
+    """What is staged: how many rows and runs, and whether each run in seed_row has ascending positions.
 
     Where it has, and no campaign has two runs, no position can occur twice.
     """
@@ -43,154 +103,48 @@ class Stage:
         self.last_line = 0
         self.runs = 0
         self.ascending = True
+        self.has_ahead = False
+        self._run: Run | None = None
+
+    def divide(self, batch: list[Row], new: Collection[str] = ()) -> tuple[Divided, list[Run]]:
+        """The batch's rows by runs, and the runs that have ended.
+
+        `new` are the external ids of campaigns that nobody knows yet: their steps can be written ahead.
+        """
+        divided: Divided = []
+        ended: list[Run] = []
+        seen = {self._run.head.external_id} if self._run else set()
+        for head, rows in groupby(batch, key=_head):
+            piece = Piece(head, list(rows))
+            run = self._run
+            if run is None or run.head != head or (run.ahead and not _goes_on(run, piece)):
+                ended += [run] if run else []
+                ahead = head.external_id in new and head.external_id not in seen and _may_be_ahead(piece)
+                self.has_ahead = self.has_ahead or ahead
+                self.runs += 1
+                run = self._run = Run(self.runs, head, piece.first_line, ahead)
+                seen.add(head.external_id)
+            self._take(run, piece)
+            divided.append((run, piece.rows))
+        return divided, ended
+
+    def last_run(self) -> list[Run]:
+        """The run that ends with the input."""
+        return [self._run] if self._run else []
+
+    def _take(self, run: Run, piece: Piece) -> None:
+        self.rows += len(piece.rows)
+        self.last_line = run.last_line = piece.last_line
+        self.ascending = self.ascending and piece.is_ascending(run.last_position)
+        run.steps += len(piece.positions)
+        run.minutes += sum(map(_delay, piece.rows))
+        run.last_position = piece.positions[-1] if piece.positions else run.last_position
 
 
-@contextmanager
-def staged(rows: Iterable[Row], tick: Callable[[int], None]) -> Iterator[Stage]:
-    """Fill seed_row inside the caller's transaction (PostgreSQL) or just before it (SQLite); `tick` gets the count.
-
-    The caller's block runs with the table filled.
-    """
-    stage = Stage()
-    create = CREATE.format(**TYPES[connection.vendor])
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute("DROP TABLE IF EXISTS seed_row")  # of another load in the same outer transaction
-            cursor.execute(f"{create} ON COMMIT DROP")
-            with (
-                connection.wrap_database_errors,
-                cursor.copy(f"COPY seed_row ({COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy,
-            ):
-                copy.write(BINARY_HEADER)
-                for chunk in _chunks(_packed(rows, stage), stage, tick):
-                    copy.write(b"".join(chunk))
-                copy.write(BINARY_TRAILER)
-            cursor.execute("CREATE INDEX ON seed_row USING brin (line)")  # small; for writing in slices
-            cursor.execute("ANALYZE seed_row (line, grp, position)")
-            yield stage
-            return
-        # The table is in SQLite's temporary database: filling it doesn't take the lock that writers queue for.
-        connection.connection.create_function("same_json", 2, same_json, deterministic=True)
-        cursor.execute(create.replace("line bigint", "line integer PRIMARY KEY"))
-        insert = f"INSERT INTO seed_row ({COLUMNS}) VALUES ({', '.join(['%s'] * 15)})"  # noqa: S608 - no value in it
-        try:
-            with _own_transaction(cursor):
-                for values in _chunks(_values(rows, stage), stage, tick):
-                    cursor.executemany(insert, values)
-            yield stage
-        finally:
-            for table in ("seed_row", *JUDGEMENTS):
-                cursor.execute(f"DROP TABLE IF EXISTS {table}")
+def _may_be_ahead(piece: Piece) -> bool:
+    head = piece.head
+    return head.campaign_id is None and head.name is not None and piece.is_unbroken and piece.is_ascending()
 
 
-@contextmanager
-def _own_transaction(cursor: Any) -> Iterator[None]:
-    if connection.in_atomic_block:
-        with transaction.atomic():
-            yield
-        return
-    cursor.execute("BEGIN DEFERRED")  # atomic() would begin an IMMEDIATE one
-    try:
-        yield
-    finally:
-        cursor.execute("COMMIT")
-
-
-def _chunks(items: Iterator[T], stage: Stage, tick: Callable[[int], None]) -> Iterator[list[T]]:
-    while chunk := list(islice(items, 1_000)):
-        yield chunk
-        tick(stage.rows)
-
-
-def _grouped(rows: Iterable[Row], stage: Stage) -> Iterator[tuple[int, Row, Head | None]]:
-    """Each row with the number of its run, and its head if it is the first of the run."""
-    grp, last_position, count = 0, -1, 0
-    last_head: Head | None = None
-    for row in rows:
-        head, position, first = row[1], row[2], None
-        if head is not last_head:
-            grp, last_head, last_position, first = grp + 1, head, -1, head
-        if position is not None:
-            if position <= last_position:
-                stage.ascending = False
-            last_position = position
-        stage.rows = count = count + 1
-        yield grp, row, first
-    stage.runs = grp
-    if grp:
-        stage.last_line = row[0]
-
-
-# --- SQLite ----------------------------------------------------------------------------------------------------------
-
-NO_HEAD = (None,) * 7
-
-
-def _values(rows: Iterable[Row], stage: Stage) -> Iterator[tuple[Any, ...]]:
-    new_id = uuid_utils.uuid7
-    for grp, (line, _, position, template_id, version_id, delay, variables), head in _grouped(rows, stage):
-        ids = _head_values(head) if head else NO_HEAD
-        yield (line, grp, new_id().hex, position, delay, template_id, version_id, variables, *ids)
-
-
-def _head_values(head: Head) -> tuple[Any, ...]:
-    given_id, *texts = head
-    return (given_id and given_id.hex, *texts, uuid_utils.uuid7().hex, uuid_utils.uuid7().hex)
-
-
-# --- PostgreSQL: its binary format, which it need not parse ----------------------------------------------------------
-
-BINARY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-BINARY_TRAILER = b"\xff\xff"
-NULL = b"\xff\xff\xff\xff"
-NO_HEAD_PACKED = NULL * 7
-# The number of columns, then each value after its length in bytes: line, grp, id, position, delay_minutes.
-FIXED = struct.Struct("!h iq ii i16s iq ii").pack
-FIXED_CAMPAIGN = struct.Struct("!h iq ii i16s i ii").pack  # without a position
-LENGTH = struct.Struct("!i").pack
-JSONB = struct.Struct("!iB").pack  # the length counts jsonb's version, which is 1
-
-
-class Sized(dict[str, bytes]):
-    """Texts as the format wants them, remembered: files repeat few template ids."""
-
-    def __missing__(self, text: str) -> bytes:
-        if len(self) >= 20_000:
-            self.clear()
-        self[text] = sized = _sized(text.encode())
-        return sized
-
-
-def _sized(value: bytes | None) -> bytes:
-    return NULL if value is None else LENGTH(len(value)) + value
-
-
-def _packed(rows: Iterable[Row], stage: Stage) -> Iterator[bytes]:
-    new_id, sized = uuid_utils.uuid7, Sized()
-    for grp, (line, _, position, template_id, version_id, delay, variables), head in _grouped(rows, stage):
-        if position is None:
-            fixed = FIXED_CAMPAIGN(15, 8, line, 4, grp, 16, new_id().bytes, -1, 4, delay)
-        else:
-            fixed = FIXED(15, 8, line, 4, grp, 16, new_id().bytes, 8, position, 4, delay)
-        json = variables.encode()
-        yield b"".join(
-            (
-                fixed,
-                sized[template_id],
-                sized[version_id],
-                JSONB(len(json) + 1, 1),
-                json,
-                _packed_head(head) if head else NO_HEAD_PACKED,
-            )
-        )
-
-
-def _packed_head(head: Head) -> bytes:
-    given_id, *texts = head
-    values: list[bytes | None] = [
-        given_id.bytes if given_id else None,
-        *(None if text is None else text.encode() for text in texts),
-        uuid_utils.uuid7().bytes,
-        uuid_utils.uuid7().bytes,
-    ]
-    return b"".join(map(_sized, values))
+def _goes_on(run: Run, piece: Piece) -> bool:
+    return piece.first_line == run.last_line + 1 and piece.is_unbroken and piece.is_ascending(run.last_position)

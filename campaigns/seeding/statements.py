@@ -22,13 +22,13 @@ CHANGED = "(ch.added > 0 OR (%(update)s = 1 AND ch.differing > 0))"
 # --- Which campaigns the rows belong to ------------------------------------------------------------------------------
 
 GROUPS = """
-SELECT r.grp, r.line, r.given_id, r.external_id, r.name, r.description, r.status, r.new_id, r.entry_id,
+SELECT r.grp, r.line, r.given_id, r.external_id, r.name, r.description, r.status, r.new_id, r.entry_id, r.steps,
+    r.minutes,
     COALESCE(r.given_id, s.id, FIRST_VALUE(r.given_id) OVER same, FIRST_VALUE(r.new_id) OVER same) AS campaign_id
-FROM seed_row r LEFT JOIN campaigns_campaign s ON s.external_id = r.external_id
-WHERE r.new_id IS NOT NULL
+FROM seed_run r LEFT JOIN campaigns_campaign s ON s.external_id = r.external_id
 WINDOW same AS (PARTITION BY r.external_id ORDER BY r.given_id IS NULL, r.line)
 """
-# Of a new campaign, the first row that says something counts.
+# Of a new campaign, the first row that says something counts. One with a fresh id can only be there ahead: not stored.
 CAMPAIGNS = """
 SELECT DISTINCT g.campaign_id AS id, s.id IS NOT NULL AS stored,
     CASE WHEN s.id IS NULL THEN FIRST_VALUE(g.external_id) OVER by_external_id ELSE s.external_id END AS external_id,
@@ -36,7 +36,7 @@ SELECT DISTINCT g.campaign_id AS id, s.id IS NOT NULL AS stored,
     COALESCE(s.description, FIRST_VALUE(g.description) OVER by_description, '') AS description,
     COALESCE(s.status, FIRST_VALUE(g.status) OVER by_status, 'draft') AS status,
     FIRST_VALUE(g.entry_id) OVER by_line AS entry_id
-FROM seed_group g LEFT JOIN campaigns_campaign s ON s.id = g.campaign_id
+FROM seed_group g LEFT JOIN campaigns_campaign s ON s.id = g.campaign_id AND s.id <> g.new_id
 WINDOW
     by_external_id AS (PARTITION BY g.campaign_id ORDER BY g.external_id IS NULL, g.line),
     by_name AS (PARTITION BY g.campaign_id ORDER BY g.name IS NULL, g.line),
@@ -44,6 +44,34 @@ WINDOW
     by_status AS (PARTITION BY g.campaign_id ORDER BY g.status IS NULL, g.line),
     by_line AS (PARTITION BY g.campaign_id ORDER BY g.line)
 """
+
+# --- Steps that were written ahead, and must wait in seed_row like the others ----------------------------------------
+
+# Their campaign is stored after all, or has other rows, too.
+MISPLACED = """
+UPDATE seed_run SET ahead = 2 WHERE ahead = 1 AND grp IN (
+    SELECT g.grp FROM seed_group g WHERE g.campaign_id <> g.new_id OR g.campaign_id IN (
+        SELECT campaign_id FROM seed_group GROUP BY campaign_id HAVING COUNT(*) > 1
+    )
+)
+"""
+FAULTY = "UPDATE seed_run SET ahead = 2 WHERE ahead = 1 AND grp IN (SELECT grp FROM seed_run_fault)"
+TAKE_BACK = (
+    """
+    WITH back AS (
+        DELETE FROM campaigns_campaignstep s USING seed_run r WHERE r.ahead = 2 AND s.campaign_id = r.new_id
+        RETURNING r.line AS first_line, r.grp, s.id, s.position, s.delay_minutes, s.template_id,
+            s.template_version_id, s.variables
+    )
+    INSERT INTO seed_row (line, grp, id, position, delay_minutes, template_id, template_version_id, variables)
+    SELECT first_line + ROW_NUMBER() OVER (PARTITION BY grp ORDER BY position) - 1, grp, id, position, delay_minutes,
+        template_id, template_version_id, variables
+    FROM back
+    """,
+    "DELETE FROM campaigns_campaign WHERE id IN (SELECT new_id FROM seed_run WHERE ahead = 2)",
+    "UPDATE seed_run SET ahead = 0 WHERE ahead = 2",
+    "ANALYZE seed_row (line, grp, position)",
+)
 
 # --- Positions that are taken ----------------------------------------------------------------------------------------
 
@@ -143,6 +171,10 @@ WHERE c.stored AND c.status NOT IN ({editable}) AND r.position IS NOT NULL
 
 # --- What would change -----------------------------------------------------------------------------------------------
 
+CHANGES_WITHOUT_EXCEPTION = """
+SELECT campaign_id, SUM(steps) AS added, 0 AS unchanged, 0 AS differing, SUM(minutes) AS minutes
+FROM seed_group GROUP BY campaign_id
+"""
 CHANGES = """
 SELECT g.campaign_id,
     COUNT(CASE WHEN r.position IS NOT NULL AND h.line IS NULL THEN 1 END) AS added,
@@ -152,6 +184,7 @@ SELECT g.campaign_id,
 FROM seed_row r JOIN seed_group g ON g.grp = r.grp LEFT JOIN seed_hit h ON h.line = r.line
 WHERE NOT EXISTS (SELECT 1 FROM seed_fault f WHERE f.line = r.line)
 GROUP BY g.campaign_id
+UNION ALL SELECT new_id, steps, 0, 0, minutes FROM seed_run WHERE ahead = 1
 """
 # A campaign that is loaded as active must be one that could be activated.
 UNREADY = """
@@ -187,8 +220,10 @@ ADD_CAMPAIGNS = """
 INSERT INTO campaigns_campaign (id, external_id, name, description, status, version)
 SELECT c.id, c.external_id, c.name, c.description, CASE WHEN %(restore_status)s = 1 THEN c.status ELSE 'draft' END, 1
 FROM seed_campaign c JOIN seed_change ch ON ch.campaign_id = c.id
-WHERE NOT c.stored ORDER BY c.external_id, c.id
+WHERE NOT c.stored AND c.id {ahead} (SELECT new_id FROM seed_run WHERE ahead = 1)
+ORDER BY c.external_id, c.id
 """
+COMPLETED = "ON CONFLICT (id) DO UPDATE SET external_id = EXCLUDED.external_id, status = EXCLUDED.status"
 ADD_STEPS = """
 INSERT INTO campaigns_campaignstep
     (id, campaign_id, position, template_id, template_version_id, delay_minutes, variables, version)

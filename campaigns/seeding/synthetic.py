@@ -6,8 +6,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from campaigns.seeding.rows import Head, Row, campaign_row
-from campaigns.seeding.sources import Refuse
+from campaigns.seeding.rows import Head, Refuse, Row, campaign_row
 
 AUDIENCES = ("Trial users", "New customers", "Newsletter readers", "Members", "Shop visitors", "Returning guests")
 OCCASIONS = ("onboarding", "win-back", "spring sale", "renewal", "product tour", "birthday", "abandoned cart", "survey")

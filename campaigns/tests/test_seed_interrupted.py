@@ -73,9 +73,9 @@ def test_the_exit_code_reaches_the_shell() -> None:
 @pytest.mark.postgresql
 def test_a_lost_connection_leaves_nothing_behind() -> None:
     with seeding_process() as process:
-        until(lambda: sessions(query="COPY seed_row%") == 1)
+        until(lambda: sessions(query="COPY campaigns_campaignstep%") == 1)
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY seed_row%'")
+            cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY campaigns_%'")
         _, err = process.communicate("".join(f"{row(position)}\n" for position in range(20_000, 40_000)).encode())
         assert process.returncode == 2
         assert b"Nothing was written." in err

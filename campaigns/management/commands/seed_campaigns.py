@@ -11,8 +11,9 @@ from django.db import Error as DatabaseError
 
 from campaigns.exceptions import Contention
 from campaigns.management.progress import Display
+from campaigns.seeding.rows import UnusableInput
 from campaigns.seeding.run import Busy, Load, MarkMoved, Options, Outcome, Refused
-from campaigns.seeding.sources import FORMATS, STDIN, FileSource, Source, UnusableInput, format_of
+from campaigns.seeding.sources import FORMATS, STDIN, FileSource, Source, format_of
 from campaigns.seeding.synthetic import SyntheticSource
 from campaigns.seeding.writers import write_rows
 
