@@ -38,7 +38,9 @@ UNION ALL SELECT external_id FROM seed_run WHERE external_id = ANY(%(ids)s)
 
 
 @contextmanager
-def staged(rows: Iterable[Row], tick: Callable[[int], None], may_write_ahead: Callable[[], bool]) -> Iterator[Stage]:
+def staged(
+    blocks: Iterable[list[Row]], tick: Callable[[int], None], may_write_ahead: Callable[[], bool]
+) -> Iterator[Stage]:
     """Fill the temporary tables inside the caller's transaction. `tick` gets the count of rows.
 
     The caller's block runs with the tables filled. `may_write_ahead` is asked for each batch of rows.
@@ -52,7 +54,7 @@ def staged(rows: Iterable[Row], tick: Callable[[int], None], may_write_ahead: Ca
         cursor.execute("CREATE INDEX ON seed_run (external_id)")
         cursor.execute(PLAN_FOR_MANY)
         with ExitStack() as unfinished:
-            for batch in batches(rows):
+            for batch in batches(blocks):
                 unfinished.close()
                 unknown = _unknown(cursor, batch) if may_write_ahead() else ()
                 had_ahead = stage.has_ahead

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Protocol
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from campaigns.seeding.staging import Stage
 LOCK_TIMEOUT_MS = 3_000
 PATIENCE_SECONDS = 300
 ATTEMPTS = 10
+BLOCK_ROWS = 500
 LOCK_NOT_AVAILABLE = "55P03"
 # Another transaction won: serialization_failure, deadlock_detected, unique_violation (it made the same campaign).
 LOST_RACE = ("40001", "40P01", "23505")
@@ -105,7 +107,7 @@ class Load:
         Raises UnusableInput, Refused (rows broke a rule, and `skip_invalid` is off), Busy or Contention.
         """
         with self._timed():
-            self._load(self._source.rows(self._refuse))
+            self._load(self._source.blocks(self._refuse))
         return self.outcome
 
     def run_in_batches(self, reopen: Callable[[], Source]) -> Outcome:
@@ -120,9 +122,10 @@ class Load:
             self._source = reopen()
             mark = self._mark = self._find_mark(self._digest)
             self.outcome.run_id, self.outcome.committed_line = mark.run_id, mark.line
-            rows = Batches(row for row in self._source.rows(self._refuse) if row[0] > mark.line)
-            while rows.more():
-                self._load(rows.take(self._options.commit_every))
+            rows = chain.from_iterable(self._source.blocks(self._refuse))
+            batches = Batches(row for row in rows if row[0] > mark.line)
+            while batches.more():
+                self._load(_blocks(batches.take(self._options.commit_every)))
             mark.delete()
         return self.outcome
 
@@ -145,9 +148,10 @@ class Load:
 
     def _check_all_rows(self) -> None:
         refuse = (lambda _: None) if self._options.skip_invalid else self._refuse  # those are told of when loading
-        for number, _ in enumerate(self._source.rows(refuse)):
-            if number % 1_000 == 0:
-                self._progress.checking(number, self._source.position(), self._source.size)
+        checked = 0
+        for rows in self._source.blocks(refuse):
+            checked += len(rows)
+            self._progress.checking(checked, self._source.position(), self._source.size)
         if self.outcome.refused:
             raise Refused
 
@@ -158,7 +162,7 @@ class Load:
 
     # --- Loading -----------------------------------------------------------------------------------------------------
 
-    def _load(self, rows: Iterator[Row]) -> None:
+    def _load(self, blocks: Iterator[list[Row]]) -> None:
         counted = 0
 
         def tick(count: int) -> None:
@@ -167,10 +171,10 @@ class Load:
             self._progress.checking(self.outcome.rows, self._source.position(), self._source.size)
 
         if connection.vendor == "postgresql":
-            with self._transaction(), postgresql.staged(rows, tick, self._may_write_ahead) as stage:
+            with self._transaction(), postgresql.staged(blocks, tick, self._may_write_ahead) as stage:
                 self._finish(stage)
         else:
-            with sqlite.staged(rows, tick) as stage, self._transaction():
+            with sqlite.staged(blocks, tick) as stage, self._transaction():
                 self._finish(stage)
         self.outcome.committed_line = stage.last_line
 
@@ -269,6 +273,11 @@ class Load:
             "sha256": self._digest or self._source.digest(),
             "operator": self._operator,
         }
+
+
+def _blocks(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    while block := list(islice(rows, BLOCK_ROWS)):
+        yield block
 
 
 class Batches:

@@ -21,12 +21,12 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class Source(Protocol):
-    """Rows, once, in order. Each row that breaks a rule goes to `refuse` instead."""
+    """Rows, once, in order, some at a time. Each row that breaks a rule goes to `refuse` instead."""
 
     name: str
     size: int | None  # bytes to read, if known
 
-    def rows(self, refuse: Refuse) -> Iterator[Row]: ...
+    def blocks(self, refuse: Refuse) -> Iterator[list[Row]]: ...
 
     def position(self) -> int:
         """Bytes read so far."""
@@ -77,7 +77,7 @@ class FileSource:
         self._stream, self.size = (stream, None) if stream else _open(path)
         self._raw = CountingReader(self._stream)
 
-    def rows(self, refuse: Refuse) -> Iterator[Row]:
+    def blocks(self, refuse: Refuse) -> Iterator[list[Row]]:
         try:
             buffered = io.BufferedReader(self._raw, 256 * 1024)
             yield from self._read(self._unzipped(buffered), refuse)

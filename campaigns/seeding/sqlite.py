@@ -20,7 +20,7 @@ def _insert(table: str, columns: str) -> str:
 
 
 @contextmanager
-def staged(rows: Iterable[Row], tick: Callable[[int], None]) -> Iterator[Stage]:
+def staged(blocks: Iterable[list[Row]], tick: Callable[[int], None]) -> Iterator[Stage]:
     """Fill the temporary tables, outside the caller's transaction. `tick` gets the count of rows.
 
     The caller's block runs with the tables filled.
@@ -32,7 +32,7 @@ def staged(rows: Iterable[Row], tick: Callable[[int], None]) -> Iterator[Stage]:
             for table in TABLES:
                 cursor.execute(table.format(**TYPES))
             with _own_transaction(cursor):
-                for batch in batches(rows):
+                for batch in batches(blocks):
                     divided, ended = stage.divide(batch)
                     cursor.executemany(_insert("seed_row", ROW_COLUMNS), list(_row_values(divided)))
                     cursor.executemany(_insert("seed_run", RUN_COLUMNS), list(map(_run_values, ended)))

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import groupby, islice
+from itertools import groupby
 from operator import itemgetter, lt
 from typing import Any
 
@@ -29,9 +29,8 @@ RUN_COLUMNS = "grp, line, given_id, external_id, name, description, status, new_
 # What settling.py makes of them.
 JUDGEMENTS = ("seed_group", "seed_campaign", "seed_hit", "seed_fault", "seed_run_fault", "seed_change")
 
-BATCH_ROWS = 5_000
-CHUNK_ROWS = 500
-BATCH_LENGTH = 2 * 1024 * 1024  # characters of variables; this and a chunk of the longest rows bound the memory
+BATCH_ROWS = 10_000
+BATCH_LENGTH = 2 * 1024 * 1024  # characters of variables; this bounds the memory
 
 _head = itemgetter(1)
 _position = itemgetter(2)
@@ -39,14 +38,13 @@ _delay = itemgetter(5)
 _variables = itemgetter(6)
 
 
-def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    """The rows, some at a time."""
-    rows = iter(rows)
+def batches(blocks: Iterable[list[Row]]) -> Iterator[list[Row]]:
+    """The rows, more at a time."""
     batch: list[Row] = []
     length = 0
-    while chunk := list(islice(rows, CHUNK_ROWS)):
-        batch += chunk
-        length += sum(map(len, map(_variables, chunk)))
+    for rows in blocks:
+        batch += rows
+        length += sum(map(len, map(_variables, rows)))
         if length >= BATCH_LENGTH or len(batch) >= BATCH_ROWS:
             yield batch
             batch, length = [], 0

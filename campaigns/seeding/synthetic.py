@@ -13,6 +13,7 @@ OCCASIONS = ("onboarding", "win-back", "spring sale", "renewal", "product tour",
 TEMPLATES = ("welcome", "first-steps", "tips", "case-study", "reminder", "offer", "last-call", "feedback", "thank-you")
 DELAYS = (60, 240, 1_440, 1_440, 2_880, 4_320, 10_080)
 SUBJECTS = ("Good to have you", "Three things to try", "A small gift", "Still interested?", "See what is new")
+BLOCK_ROWS = 500
 GREETINGS = ("Hello", "Hi", "Good morning", "Grüezi", "Hej")
 
 
@@ -26,18 +27,18 @@ class SyntheticSource:
     name: str = "<synthetic>"
     size: int | None = None
 
-    def rows(self, refuse: Refuse) -> Iterator[Row]:
-        line = 0
+    def blocks(self, refuse: Refuse) -> Iterator[list[Row]]:
+        line = 1
         for number in range(1, self.campaigns + 1):
             # One generator per campaign: more campaigns don't change the ones before them.
             rng = random.Random(f"{self.seed}/{number}")  # noqa: S311 - not for cryptography
             head = self._head(rng, number)
             if not self.steps:
-                line += 1
-                yield campaign_row(line, head)
-            for position in range(self.steps):
-                line += 1
-                yield _step(rng, line, head, position)
+                yield [campaign_row(line, head)]
+            for first in range(0, self.steps, BLOCK_ROWS):
+                positions = range(first, min(first + BLOCK_ROWS, self.steps))
+                yield [_step(rng, line + position, head, position) for position in positions]
+            line += self.steps or 1
 
     def _head(self, rng: random.Random, number: int) -> Head:
         audience, occasion = rng.choice(AUDIENCES), rng.choice(OCCASIONS)

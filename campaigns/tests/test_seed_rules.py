@@ -10,11 +10,14 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from campaigns import rules
 from campaigns.seeding.csv_lines import CsvChecker, read_csv
-from campaigns.seeding.rows import CSV_RULES, Head, RowRefused, check_step
+from campaigns.seeding.json_lines import read_json_lines
+from campaigns.seeding.rows import CSV_RULES, JSON_RULES, Head, RowRefused, check_step
 from campaigns.tests.bad_input import CASES, GOOD, STEPS, Case
 from campaigns.tests.factories import stored
 from campaigns.tests.seed_files import HEADER, csv_file, csv_row, row, seed
+from messaging_project.strict_json import loads
 
 CAMPAIGN = b'{"external_id": "c", "campaign_name": "Welcome", '
 # What HTTP alone can say, and what the format of a file makes into blank lines or several.
@@ -206,16 +209,83 @@ def test_blocks_of_csv_are_accepted_and_refused_as_the_rules_do(steps: list[dict
         writer.writerow(["c", *(given.get(column, "") for column in cells)])
         line = 1 + len(io.StringIO(text.getvalue(), newline="").readlines())
 
+    assert read_all(read_csv, text.getvalue().encode("utf-8", "surrogateescape")) == expected
+
+
+def read_all(read: Any, content: bytes) -> dict[int, Any]:
+    """The verdict on each row of a file, by line."""
     found: dict[int, Any] = {}
-    stream: Any = io.BufferedReader(io.BytesIO(text.getvalue().encode("utf-8", "surrogateescape")))
-    for read in read_csv(stream, lambda refused: found.setdefault(refused.faults[0].line, ("refused", refused.faults))):
-        found[read[0]] = verdict(tuple, read)
-    assert found == expected
+
+    def refuse(row: RowRefused) -> None:
+        found[row.faults[0].line] = ("refused", row.faults)
+
+    for rows in read(io.BufferedReader(io.BytesIO(content)), refuse):
+        found |= {row[0]: verdict(tuple, row) for row in rows}
+    return found
 
 
 def as_read(cell: str) -> str:
     """What a cell is after it was written to a file and read."""
     return cell.encode("utf-8", "surrogatepass").decode("utf-8", "surrogateescape")
+
+
+@st.composite
+def json_lines(draw: st.DrawFn) -> bytes:
+    fields = st.dictionaries(
+        st.sampled_from([*rules.STEP_FIELDS, "position", "template_id"]), values | st.integers(0, 9) | st.just("t")
+    )
+    step = draw(st.just({"position": 0, "template_id": "t", "template_version_id": "v"}) | fields)
+    line = json.dumps({"external_id": "c", **step}, **draw(spellings.filter(lambda spelling: "indent" not in spelling)))
+    if "variables" not in step and draw(st.booleans()):
+        line = f'{line[:-1]}, "variables": {draw(json_objects(scalars) | json_objects())}}}'
+    return line.replace("\n", " ").encode("utf-8", "surrogatepass").strip()
+
+
+STEP = b'{"external_id": "c", "position": 0, "template_id": "t", "template_version_id": "v"'
+
+
+@unhurried
+@given(st.lists(json_lines(), min_size=1, max_size=4))
+@example([STEP + b"}", STEP + b', "variables": {"a": ":"}}'])
+@example([STEP + b', "variables": {}', STEP + b"}}"])
+@example([STEP + b', "variables": {}', b', "delay_minutes": 1}', STEP + b"}" + STEP + b"}"])
+@example([STEP + b', "variables":', b"{}}", STEP + b"}" + STEP + b"}"])
+@example([STEP + b"}" + STEP + b"}"])
+@example([STEP + b', "position": 1}'])
+@example([STEP + b', "variables": {"a": 1, "a": 2}}'])
+@example([STEP + b', "variables": {"a": 1.0}}'])
+@example([STEP.replace(b"0", b"true") + b"}", STEP.replace(b"0", b"1.0") + b"}"])
+def test_blocks_of_json_lines_are_accepted_and_refused_as_the_rules_do(lines: list[bytes]) -> None:
+    expected: dict[int, Any] = {}
+    for line, text in enumerate(lines, 1):
+        try:
+            fields = loads(text.decode())
+        except ValueError:
+            expected[line] = "no JSON"
+        else:
+            expected[line] = verdict(check_step, line, Head(None, "c", None, None, None), fields, JSON_RULES)
+    found = read_all(read_json_lines, b"\n".join(lines))
+    for line, (kind, faults) in found.items():
+        if kind == "refused" and faults[0].field == "row":
+            found[line] = "no JSON"
+    assert found == expected
+
+
+@unhurried
+@given(st.dictionaries(st.sampled_from(rules.STEP_FIELDS), values | st.integers(0, 9) | st.just("t")))
+def test_the_rules_of_a_row_are_those_of_a_step(step: dict[str, Any]) -> None:
+    broken = set()
+    for name, rule in rules.STEP_RULES.items():
+        try:
+            if name in step:
+                rule(step[name])
+            elif name in ("position", "template_id", "template_version_id"):
+                broken.add(name)
+        except rules.RuleViolation:
+            broken.add(name)
+    kind, found = verdict(check_step, 1, Head(None, "c", None, None, None), step, JSON_RULES)
+    if step:
+        assert {fault.field.partition(".")[0].partition("[")[0] for fault in found if kind == "refused"} == broken
 
 
 def test_the_header_used_here_is_known() -> None:

@@ -3,6 +3,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ class Command(BaseCommand):
         if chosen is None:
             raise CommandError(f"{path}: choose --format csv or --format jsonl.", returncode=UNUSABLE)
         with _usable():
-            count = write_rows(source.rows(lambda _: None), path, chosen)
+            count = write_rows(chain.from_iterable(source.blocks(lambda _: None)), path, chosen)
         if options["verbosity"]:
             self.stdout.write(f"{count:,} rows written to {path}.")
 
