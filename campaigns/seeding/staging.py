@@ -111,17 +111,15 @@ class Stage:
         """
         divided: Divided = []
         ended: list[Run] = []
-        seen = {self._run.head.external_id} if self._run else set()
         for head, rows in groupby(batch, key=_head):
             piece = Piece(head, list(rows))
             run = self._run
             if run is None or run.head != head or (run.ahead and not _goes_on(run, piece)):
                 ended += [run] if run else []
-                ahead = head.external_id in new and head.external_id not in seen and _may_be_ahead(piece)
+                ahead = head.external_id in new and _may_be_ahead(piece)
                 self.has_ahead = self.has_ahead or ahead
                 self.runs += 1
                 run = self._run = Run(self.runs, head, piece.first_line, ahead)
-                seen.add(head.external_id)
             self._take(run, piece)
             divided.append((run, piece.rows))
         return divided, ended

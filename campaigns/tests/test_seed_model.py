@@ -1,0 +1,140 @@
+"""Files of any shape do what a plain model in Python says, whichever way their rows take into the database."""
+
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+from unittest.mock import patch
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from campaigns.history import HistoryEntry
+from campaigns.models import Campaign, CampaignStep
+from campaigns.seeding import csv_lines, staging
+from campaigns.tests.factories import make_campaign, make_step
+from campaigns.tests.seed_files import csv_file, row, seed
+
+STORED_NAME = "Welcome"
+
+
+class Line(NamedTuple):
+    """A row of the file; the template says what the step is. A blank line before it, if `gap`."""
+
+    campaign: str
+    position: int
+    template: str = "t"
+    name: str = STORED_NAME
+    gap: bool = False
+
+
+Faults = set[tuple[int, str, str]]
+State = dict[str, tuple[str, dict[int, str]]]  # of each campaign its status, and the template at each position
+
+lines = st.builds(
+    Line,
+    campaign=st.sampled_from("abc"),
+    position=st.integers(0, 5),
+    template=st.sampled_from("ttu"),
+    name=st.sampled_from([STORED_NAME, STORED_NAME, STORED_NAME, "Other"]),
+    gap=st.booleans(),
+)
+runs = st.builds(
+    lambda campaign, length: [Line(campaign, position) for position in range(length)],
+    st.sampled_from("abc"),
+    st.integers(1, 5),
+)
+files = st.lists(lines, max_size=8) | st.lists(runs | lines.map(lambda line: [line]), max_size=4).map(
+    lambda parts: [line for part in parts for line in part]
+)
+stored_states = st.dictionaries(
+    st.sampled_from("ab"),
+    st.tuples(
+        st.sampled_from(["draft", "active"]), st.dictionaries(st.integers(0, 5), st.sampled_from("tu"), max_size=3)
+    ),
+    max_size=2,
+)
+
+
+def model(before: State, numbered: list[tuple[int, Line]]) -> tuple[Faults, State]:
+    """What is wrong with the rows, and what is stored when those without faults are loaded."""
+    faults: Faults = set()
+    names: dict[str, str] = {}
+    seen: set[tuple[str, int]] = set()
+    for number, line in numbered:
+        status, steps = before.get(line.campaign, ("draft", {}))
+        if line.name != (STORED_NAME if line.campaign in before else names.setdefault(line.campaign, line.name)):
+            faults.add((number, "campaign_name", "differs"))
+        if (line.campaign, line.position) in seen:
+            faults.add((number, "position", "repeated"))
+        seen.add((line.campaign, line.position))
+        if line.position in steps:
+            if steps[line.position] != line.template:
+                faults.add((number, "position", "position_taken"))
+        elif status != "draft":
+            faults.add((number, "campaign_id", "campaign_not_editable"))
+    after = {campaign: (status, dict(steps)) for campaign, (status, steps) in before.items()}
+    faulty = {number for number, _, _ in faults}
+    for number, line in numbered:
+        if number not in faulty:
+            after.setdefault(line.campaign, ("draft", {}))[1][line.position] = line.template
+    return faults, after
+
+
+def stored_state() -> State:
+    state: State = {str(campaign.external_id): (campaign.status, {}) for campaign in Campaign.objects.all()}
+    for step in CampaignStep.objects.select_related("campaign"):
+        state[str(step.campaign.external_id)][1][step.position] = step.template_id
+    return state
+
+
+@pytest.mark.django_db
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@given(files, stored_states, st.booleans(), st.integers(1, 4))
+@example([Line("a", 0), Line("a", 1), Line("b", 0), Line("a", 2)], {}, False, 2)  # a campaign comes back
+@example([Line("a", 0), Line("a", 1), Line("b", 0), Line("a", 1)], {}, True, 4)  # and repeats a position
+@example([Line("a", 0), Line("a", 1), Line("a", 2, gap=True)], {}, False, 2)  # its lines don't stand together
+@example([Line("a", 1), Line("a", 0), Line("a", 1)], {}, True, 1)  # its positions don't ascend
+@example([Line("a", 0), Line("a", 1, name="Other"), Line("a", 2, name="Other")], {}, True, 4)
+@example([Line("a", 0), Line("a", 1), Line("b", 0)], {"a": ("draft", {0: "t", 1: "u"})}, True, 4)
+def test_a_file_does_what_the_model_says(file: list[Line], before: State, skip_invalid: bool, batch_rows: int) -> None:
+    with transaction.atomic(), tempfile.TemporaryDirectory() as folder:
+        for external_id, (status, steps) in before.items():
+            campaign = make_campaign(external_id=external_id, name=STORED_NAME, status=status)
+            for position, template in steps.items():
+                make_step(campaign, position, template_id=template, template_version_id=f"{template}-v1")
+        entries = HistoryEntry.objects.count()
+
+        texts: list[str] = []
+        numbered: list[tuple[int, Line]] = []
+        for line in file:
+            texts += [""] if line.gap else []
+            texts.append(row(line.position, line.campaign, line.template, name=line.name))
+            numbered.append((len(texts) + 1, line))
+        faults, after = model(before, numbered)
+        after = after if skip_invalid or not faults else before
+
+        with patch.object(staging, "BATCH_ROWS", batch_rows), patch.object(csv_lines, "BLOCK_LENGTH", 20 * batch_rows):
+            said = seed(csv_file(Path(folder) / "steps.csv", *texts), skip_invalid=skip_invalid)
+        assert (said.code, set(said.faults)) == (int(bool(faults)), faults)
+        assert stored_state() == after
+        changed = [campaign for campaign in after if after[campaign] != before.get(campaign)]
+        assert HistoryEntry.objects.count() - entries == len(changed)
+        transaction.set_rollback(True)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("batch_rows", [1, 2, 10])
+def test_faults_found_at_the_end_name_each_line_of_their_campaign(batch_rows: int, tmp_path: Path) -> None:
+    year = 365 * 24 * 60
+    texts = [f"a,Welcome,active,{position},t,v,{4 * year}" for position in range(4)]
+    file = csv_file(
+        tmp_path / "steps.csv",
+        *(texts[0], texts[1], "", texts[2], texts[3]),
+        header="external_id,campaign_name,campaign_status,position,template_id,template_version_id,delay_minutes",
+    )
+    with patch.object(staging, "BATCH_ROWS", batch_rows), patch.object(csv_lines, "BLOCK_LENGTH", 20 * batch_rows):
+        said = seed(file, restore_status=True)
+    assert said.faults == [(line, "campaign_status", "not_ready") for line in (2, 3, 5, 6)]
+    assert stored_state() == {}
