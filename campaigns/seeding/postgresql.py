@@ -25,6 +25,11 @@ DRAFT = Campaign.Status.DRAFT.value.encode()
 TYPES = {"line": "bigint", "uuid": "uuid", "json": "jsonb"}
 CAMPAIGN_COLUMNS = "id, name, description, status, version"
 STEP_COLUMNS = "id, campaign_id, position, delay_minutes, version, variables, template_id, template_version_id"
+# What joins, and the foreign key, look rows up by.
+CAMPAIGN_KEYS = "campaigns_campaign (id, external_id)"
+STEP_KEYS = "campaigns_campaignstep (id, campaign_id, position)"
+MANY_ROWS = 10_000  # from here on a bad plan costs more than ANALYZE
+
 BUFFER_BYTES = 4 * 1024 * 1024
 WRITTEN_ROWS = 500  # so few that the server has the first ones while the next are packed
 
@@ -46,6 +51,7 @@ def staged(
     The caller's block runs with the tables filled. `may_write_ahead` is asked for each batch of rows.
     """
     stage = Stage()
+    analyzed = False
     with connection.cursor() as cursor, connection.wrap_database_errors:
         _widen_buffer(cursor.connection.fileno())
         cursor.execute("DROP TABLE IF EXISTS seed_row, seed_run")  # of another load in the same outer transaction
@@ -57,11 +63,11 @@ def staged(
             for batch in batches(blocks):
                 unfinished.close()
                 unknown = _unknown(cursor, batch) if may_write_ahead() else ()
-                had_ahead = stage.has_ahead
                 divided, ended = stage.divide(batch, unknown)
                 _begin(cursor, divided)
-                if stage.has_ahead and not had_ahead:
-                    analyze(cursor, "campaigns_campaign")
+                if stage.has_ahead and stage.rows >= MANY_ROWS and not analyzed:
+                    analyze(cursor, CAMPAIGN_KEYS)
+                    analyzed = True
                 _write(cursor, unfinished, divided, ended)
                 tick(stage.rows)
         with ExitStack() as unfinished:
@@ -83,11 +89,13 @@ def _widen_buffer(descriptor: int) -> None:
 def _unknown(cursor: Any, batch: list[Row]) -> set[str]:
     """The external ids in the batch that neither a stored campaign nor a run of the input before it has."""
     ids = {row[1].external_id for row in batch if row[1].external_id is not None}
+    if not ids:
+        return ids
     cursor.execute(KNOWN, {"ids": list(ids)})
     return ids.difference(external_id for (external_id,) in cursor.fetchall())
 
 
-def analyze(cursor: Any, table: str) -> None:
+def analyze(cursor: Any, keys: str) -> None:
     """Let the planner know how full a table is, and keep that so until the transaction ends.
 
     Autovacuum does not see uncommitted rows. Where it says that a table is empty, plans read all of it, or all of an
@@ -95,7 +103,7 @@ def analyze(cursor: Any, table: str) -> None:
     its lock, which is in the way of VACUUM and of changes of the schema only, keeps autovacuum off. Where another load
     has the lock, or the user isn't the table's owner, nothing happens.
     """
-    cursor.execute(f"ANALYZE (SKIP_LOCKED) {table}")
+    cursor.execute(f"ANALYZE (SKIP_LOCKED) {keys}")
 
 
 def _begin(cursor: Any, divided: Divided) -> None:

@@ -25,7 +25,6 @@ from campaigns.seeding.staging import JUDGEMENTS, Stage
 
 SLICES = 50
 MIN_SLICE = 20_000
-MANY_ROWS = 10_000
 
 
 @dataclass
@@ -70,14 +69,14 @@ class Settlement:
     def judge(self) -> Counts:
         for table in JUDGEMENTS:
             self._execute(f"DROP TABLE IF EXISTS {table}")
-        self._refresh_statistics("campaigns_campaign")
+        self._refresh_statistics(postgresql.CAMPAIGN_KEYS)
         self._make("seed_group", statements.GROUPS)
         if self._stage.has_ahead:
             self._take_back(statements.MISPLACED)
         self._make("seed_campaign", statements.CAMPAIGNS)
         self._stored = self._count("seed_campaign WHERE stored")
         if self._stored:
-            self._refresh_statistics("campaigns_campaignstep")
+            self._refresh_statistics(postgresql.STEP_KEYS)
         self._make("seed_hit", statements.HITS if self._stored else statements.NO_HITS)
         self._hits = self._count("seed_hit")
         self._execute(statements.FAULTS)
@@ -89,10 +88,10 @@ class Settlement:
             self._find_changes()
         return self._totals()
 
-    def _refresh_statistics(self, table: str) -> None:
-        if connection.vendor == "postgresql" and self._stage.rows >= MANY_ROWS:
+    def _refresh_statistics(self, keys: str) -> None:
+        if connection.vendor == "postgresql" and self._stage.rows >= postgresql.MANY_ROWS:
             with connection.cursor() as cursor:
-                postgresql.analyze(cursor, table)
+                postgresql.analyze(cursor, keys)
 
     def _take_back(self, mark: str) -> None:
         if self._execute(mark):
@@ -158,7 +157,7 @@ class Settlement:
         self._execute(statements.ADD_CAMPAIGNS.replace("{ahead}", "NOT IN"), self._flags)
         if self._stage.has_ahead:
             self._execute(statements.ADD_CAMPAIGNS.replace("{ahead}", "IN") + statements.COMPLETED, self._flags)
-        self._refresh_statistics("campaigns_campaign")
+        self._refresh_statistics(postgresql.CAMPAIGN_KEYS)
         self._add_steps(tick)
         if self._on_conflict == "update" and self._hits:
             self._execute(statements.UPDATE_STEPS, {"now": now})

@@ -16,9 +16,9 @@ from django.db import connection, connections, transaction
 
 from campaigns.models import Campaign, CampaignStep
 from campaigns.sequence import add_step
-from campaigns.tests.factories import ACTOR, make_campaign, make_step, step_fields, stored
-from campaigns.tests.seed_files import HEADER, Said, campaigns, csv_file, row, seed
-from campaigns.tests.server import url_of_test_database
+from campaigns.tests.factories import ACTOR, make_campaign, make_step, step_body, step_fields, stored
+from campaigns.tests.seed_files import HEADER, Said, campaigns, csv_file, row, seed, steps_of
+from campaigns.tests.server import running_server, url_of_test_database
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PIPE = 200_000  # bytes: more than a pipe holds, so when they are written, rows have been read
@@ -216,3 +216,26 @@ def test_a_step_added_by_the_api_waits_for_the_load_and_then_succeeds(
     assert seeding.result().code == 0
     adding.result()
     assert [campaign[3] for campaign in campaigns()] in ([2, 1], [1, 2])
+
+
+@pytest.mark.postgresql
+def test_an_api_call_on_a_campaign_that_is_being_loaded_is_told_to_try_again(
+    elsewhere: Callable[..., Future[Said]], tmp_path: Path
+) -> None:
+    first, second = make_campaign(external_id="a"), make_campaign(external_id="b")
+    file = csv_file(tmp_path / "steps.csv", row(0, "a"), row(0, "b"))
+    steps = f"/v1/messaging/campaigns/{first.id}/steps"
+    with running_server(tmp_path / "log", url_of_test_database(), DATABASE_LOCK_TIMEOUT_MS="500") as server:
+        with transaction.atomic():
+            Campaign.objects.select_for_update().get(pk=second.pk)
+            seeding = elsewhere(seed, file)
+            until(waiting_for_a_lock)  # it has locked the first campaign, and waits for the second
+            refused = server.post(steps, step_body(1))
+            assert (refused.status, refused.headers["retry-after"], refused.json()["error"]) == (
+                503,
+                "5",
+                "unavailable",
+            )
+        assert seeding.result().code == 0
+        assert server.post(steps, step_body(1)).status == 201
+    assert [position for position, *_ in steps_of("a")] == [0, 1]
