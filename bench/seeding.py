@@ -116,7 +116,7 @@ def export(url: str, folder: Path, file: Path, rounds: int) -> None:
 
 
 def extend(url: str, folder: Path, file: Path, rounds: int) -> None:
-    """The file a second time, and a third with every step changed: what others wait for."""
+    """The file a second time; a third, with every step changed (what others wait for); an export, restored."""
     empty(url)
     manage(url, "seed_campaigns", str(file))
     print("a second run of the same file:", flush=True)
@@ -124,6 +124,11 @@ def extend(url: str, folder: Path, file: Path, rounds: int) -> None:
     psql(url, "update campaigns_campaignstep set delay_minutes = delay_minutes + 1")
     print("every step changed back, --on-conflict update:", flush=True)
     manage(url, "seed_campaigns", str(file), "--on-conflict=update", quiet=False)
+    exported = folder / f"exported{file.suffix}"
+    manage(url, "export_campaigns", "-o", str(exported))
+    empty(url)
+    print("an export, into an empty database:", flush=True)
+    manage(url, "seed_campaigns", str(exported), "--restore-status", quiet=False)
 
 
 def copy_out(url: str, folder: Path, file: Path) -> None:
