@@ -108,8 +108,11 @@ class PageVersion:
     def __str__(self) -> str:
         return f"{self.campaign}:{self.steps}:{self.last_entry}"
 
-    def same_content(self, other: "PageVersion") -> bool:
-        return (self.campaign, self.steps) == (other.campaign, other.steps)
+    def match(self, campaign_id: UUID, version: int) -> None:
+        """Raises VersionMismatch unless the campaign, which must be locked, still has what the page shows."""
+        stored = PageVersion.current(campaign_id, version)
+        if (self.campaign, self.steps) != (stored.campaign, stored.steps):
+            raise VersionMismatch(str(stored))
 
 
 class CampaignForm(forms.ModelForm):
@@ -193,10 +196,7 @@ class CampaignForm(forms.ModelForm):
         """
         campaign_id = self.instance.pk
         with sequence.locked(campaign_id) as campaign:
-            held = PageVersion.parse(overwrite or self.cleaned_data["page_version"])
-            stored = PageVersion.current(campaign_id, campaign.version)
-            if not held.same_content(stored):
-                raise VersionMismatch(str(stored))
+            PageVersion.parse(overwrite or self.cleaned_data["page_version"]).match(campaign_id, campaign.version)
             lifecycle.change_campaign(campaign_id, self._campaign_fields(), actor=actor)
             if self.steps is not None:
                 desired = self.steps.desired()

@@ -13,7 +13,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.http import content_disposition_header
 from django.utils.safestring import SafeString
 
-from campaigns import lifecycle
+from campaigns import lifecycle, sequence
 from campaigns.admin.campaign_form import (
     MAX_EDITABLE_STEPS,
     BaseStepFormSet,
@@ -228,7 +228,11 @@ class CampaignAdmin(RefusalsOnThePage, CampaignList):
     # --- Deleting ----------------------------------------------------------------------------------------------------
 
     def delete_model(self, request: HttpRequest, obj: Campaign) -> None:
-        lifecycle.delete_campaign(obj.pk, actor=actor_of(request.user))
+        """Delete what the page showed whose link led here: the address has its version."""
+        with sequence.locked(obj.pk) as campaign:
+            if version := request.GET.get("page_version"):
+                PageVersion.parse(version).match(campaign.pk, campaign.version)
+            lifecycle.delete_campaign(obj.pk, actor=actor_of(request.user))
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """What the page that asks first lists: the campaign, and how many steps go with it."""

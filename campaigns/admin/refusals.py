@@ -72,11 +72,14 @@ class RefusalsOnThePage(admin.ModelAdmin):
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """What is refused is said on the list."""
+        """What is refused is said on the list, or on the page itself where that has to be looked at again."""
         try:
             with busy_as_refusal():
                 response: HttpResponse = super().delete_view(request, object_id, extra_context)
                 return response
+        except exceptions.VersionMismatch:
+            messages.error(request, "It was changed while you had it open, and is not deleted. Look at it again first.")
+            return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", object_id)
         except exceptions.CampaignsError as refusal:
             messages.error(request, staff_message(refusal))
             return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")

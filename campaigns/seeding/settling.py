@@ -95,6 +95,7 @@ class Settlement:
 
     def _take_back(self, mark: str) -> None:
         if self._execute(mark):
+            self._refresh_statistics(postgresql.STEP_KEYS)
             for statement in statements.TAKE_BACK:
                 self._execute(statement)
 

@@ -1,4 +1,4 @@
-"""Checked rows on their way to the database: in batches, divided into the runs of one campaign that stand together."""
+"""Checked rows on their way to the database: in batches, and divided into runs of rows of one campaign."""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field

@@ -1,5 +1,7 @@
 """Two people at one campaign: nobody's edit is overwritten unseen, and nothing typed is lost."""
 
+import html
+import re
 from collections.abc import Callable
 from uuid import UUID
 
@@ -10,7 +12,7 @@ from campaigns import lifecycle, sequence
 from campaigns.history import Actor, ActorType
 from campaigns.models import Campaign, CampaignStep
 from campaigns.tests.admin.conftest import EDIT, PUBLISH, Login
-from campaigns.tests.admin.pages import FormReader, errors_of, opened, row, save, status_url
+from campaigns.tests.admin.pages import FormReader, campaign_url, errors_of, opened, row, save, status_url
 from campaigns.tests.factories import make_campaign, step_fields, stored
 
 ADA = Actor(ActorType.TOKEN, "ada", "ada", "https://issuer.example/")
@@ -126,6 +128,31 @@ def test_nobody_activates_steps_that_they_have_not_seen(login: Login) -> None:
     paula.post(status_url(campaign, "active"), FormReader.of(answer).data)
     campaign.refresh_from_db()
     assert campaign.status == "active"
+
+
+def deletion_link(client: Client, campaign: Campaign) -> str:
+    page = client.get(campaign_url(campaign.pk)).content.decode()
+    (link,) = re.findall(r'<a href="([^"]*)" class="deletelink">', page)
+    return html.unescape(link)
+
+
+@pytest.mark.parametrize(("change", "verb"), MEANWHILE.values(), ids=MEANWHILE)
+def test_what_someone_else_changed_is_not_deleted_unseen(editor: Client, change: Change, verb: str) -> None:
+    campaign = make_campaign(steps=2)
+    link = deletion_link(editor, campaign)
+    change(campaign)
+    before = stored()
+
+    answer = editor.post(link, {"post": "yes"}, follow=True)
+
+    assert stored() == before
+    said = [str(message) for message in answer.context["messages"]]
+    if verb == "activated it":
+        assert answer.status_code == 403
+    else:
+        assert said == ["It was changed while you had it open, and is not deleted. Look at it again first."]
+        editor.post(deletion_link(editor, campaign), {"post": "yes"})
+        assert Campaign.objects.count() == 0
 
 
 def test_a_campaign_that_was_deleted_meanwhile_is_said_to_be_gone(editor: Client) -> None:
