@@ -1,18 +1,20 @@
 """Files of any shape do what a plain model in Python says, whichever way their rows take into the database."""
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 from unittest.mock import patch
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from campaigns.history import HistoryEntry
 from campaigns.models import Campaign, CampaignStep
-from campaigns.seeding import csv_lines, staging
+from campaigns.seeding import csv_lines, postgresql, staging
 from campaigns.tests.factories import make_campaign, make_step
 from campaigns.tests.seed_files import csv_file, row, seed
 
@@ -89,6 +91,17 @@ def stored_state() -> State:
     return state
 
 
+@contextmanager
+def batches_of(rows: int) -> Iterator[None]:
+    """Handle small files as large ones are."""
+    with (
+        patch.object(staging, "BATCH_ROWS", rows),
+        patch.object(csv_lines, "BLOCK_LENGTH", 20 * rows),
+        patch.object(postgresql, "MANY_ROWS", 2),
+    ):
+        yield
+
+
 @pytest.mark.django_db
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(files, stored_states, st.booleans(), st.integers(1, 4))
@@ -115,7 +128,7 @@ def test_a_file_does_what_the_model_says(file: list[Line], before: State, skip_i
         faults, after = model(before, numbered)
         after = after if skip_invalid or not faults else before
 
-        with patch.object(staging, "BATCH_ROWS", batch_rows), patch.object(csv_lines, "BLOCK_LENGTH", 20 * batch_rows):
+        with batches_of(batch_rows):
             said = seed(csv_file(Path(folder) / "steps.csv", *texts), skip_invalid=skip_invalid)
         assert (said.code, set(said.faults)) == (int(bool(faults)), faults)
         assert stored_state() == after
@@ -134,7 +147,20 @@ def test_faults_found_at_the_end_name_each_line_of_their_campaign(batch_rows: in
         *(texts[0], texts[1], "", texts[2], texts[3]),
         header="external_id,campaign_name,campaign_status,position,template_id,template_version_id,delay_minutes",
     )
-    with patch.object(staging, "BATCH_ROWS", batch_rows), patch.object(csv_lines, "BLOCK_LENGTH", 20 * batch_rows):
+    with batches_of(batch_rows):
         said = seed(file, restore_status=True)
     assert said.faults == [(line, "campaign_status", "not_ready") for line in (2, 3, 5, 6)]
     assert stored_state() == {}
+
+
+@pytest.mark.django_db
+@pytest.mark.postgresql
+def test_a_large_load_keeps_autovacuum_from_calling_its_table_empty(tmp_path: Path) -> None:
+    with batches_of(1):
+        seed(csv_file(tmp_path / "steps.csv", *(row(position) for position in range(3))))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT c.reltuples, l.mode FROM pg_class c JOIN pg_locks l ON l.relation = c.oid "
+            "WHERE c.relname = 'campaigns_campaign' AND l.pid = pg_backend_pid() AND l.mode LIKE 'ShareUpdate%'"
+        )
+        assert cursor.fetchall() == [(1, "ShareUpdateExclusiveLock")]
