@@ -175,8 +175,20 @@ class CsvChecker:
         if head_cells != self._head_cells or self._head is None:
             self._head = None
             self._head, self._head_cells = _check_head(line, head_cells), head_cells
-        given = {column: cell for column, cell in zip(self._columns, cells, strict=True) if cell}
-        return check_step(line, self._head, given, CSV_RULES)
+        position, template_id, version_id, delay, variables = self._step_cells([*cells, ""])
+        try:
+            return (
+                line,
+                self._head,
+                self._integers[position],
+                self._ids[template_id],
+                self._ids[version_id],
+                self._delays[delay],
+                plain_json.spell(CSV_RULES["variables"](variables)) if variables else "{}",
+            )
+        except ValueError:  # to name every fault, or because it has no step
+            given = {column: cell for column, cell in zip(self._columns, cells, strict=True) if cell}
+            return check_step(line, self._head, given, CSV_RULES)
 
 
 def _check_head(line: int, cells: tuple[str, ...]) -> Head:

@@ -1,6 +1,7 @@
 """How JSON is stored and compared, and a quick proof that most texts need no more than decoding."""
 
 import json
+import re
 from typing import Annotated, Any
 
 import msgspec
@@ -8,11 +9,13 @@ from msgspec import UNSET, UnsetType
 
 from campaigns import rules
 
-# A flat object this long can't exceed the limit of `variables`: each character takes at most 4 bytes of UTF-8.
+# What is no longer can't exceed the limit of `variables`: each character takes at most 4 bytes of UTF-8.
 MAX_PLAIN_LENGTH = 16 * 1024
 
+ESCAPED = re.compile(r"\\u00(?:00|3[aA])")  # U+0000 and the colon
+ESCAPED_BYTES = re.compile(rb"\\u00(?:00|3[aA])")
+
 Integer = Annotated[int, msgspec.Meta(ge=0, le=rules.MAX_INTEGER)]
-PlainObject = dict[str, str | int | bool | None]
 
 
 class PlainRecord(msgspec.Struct, forbid_unknown_fields=True):
@@ -22,7 +25,7 @@ class PlainRecord(msgspec.Struct, forbid_unknown_fields=True):
     template_id: str
     template_version_id: str
     delay_minutes: Integer | UnsetType = UNSET
-    variables: PlainObject | UnsetType = UNSET
+    variables: dict[str, Any] | UnsetType = UNSET
     campaign_id: str | UnsetType = UNSET
     external_id: str | UnsetType = UNSET
     campaign_name: str | UnsetType = UNSET
@@ -30,7 +33,8 @@ class PlainRecord(msgspec.Struct, forbid_unknown_fields=True):
     campaign_status: str | UnsetType = UNSET
 
 
-OBJECTS = msgspec.json.Decoder(PlainObject)
+FLAT_OBJECTS = msgspec.json.Decoder(dict[str, str | int | bool | None])
+OBJECTS = msgspec.json.Decoder(dict[str, Any])
 RECORDS = msgspec.json.Decoder(PlainRecord)
 ENCODER = msgspec.json.Encoder()
 
@@ -40,40 +44,56 @@ def spell(value: Any) -> str:
     return json.dumps(value)
 
 
-# "Plain" is JSON so simple that nothing in it is left to check: flat, without floats (whose spelling may mean more than
-# a float can hold) and without escapes (so U+0000 and half surrogate pairs can't occur), each on one line, and of a
-# safe size. Two proofs make sure that decoding all lines at once is as strict as decoding each:
-# - A line that ends as an object does ends no string, which JSON lets no line break into, and so it ends an object, if
-#   there are none in others; a line that begins as an object does isn't the rest of one that has objects in it. So with
-#   as many objects as lines, each line is one.
+# "Plain" is JSON so simple that nothing in it is left to check: each on one line, of a safe depth and size, and without
+# U+0000. (msgspec keeps integers exact, and refuses half surrogate pairs and numbers that a float can't hold.)
+# Two proofs make sure that decoding all lines at once is as strict as decoding each:
+# - Each line begins and ends as an object does. So none ends inside a string, which JSON lets no line break into, and
+#   none is the rest of an object that began before. With as many objects as lines, each line is one.
 # - Each member of an object takes a colon. With no more of them than the decoded objects take, no name was repeated.
+#   (An escaped colon, which would not be counted, isn't plain.)
 
 
 def are_plain(texts: list[str]) -> bool:
-    """Whether each text is a plain object of `variables`. False proves nothing."""
+    """Whether each text is a plain object of `variables`, spelled so that it can be stored. False proves nothing."""
     lines = "\n".join(texts)
     ends = len(texts) - 1
-    if "\\" in lines or "\r" in lines or lines.count("\n") != ends or max(map(len, texts)) > MAX_PLAIN_LENGTH:
+    if "\r" in lines or lines.count("\n") != ends or max(map(len, texts)) > MAX_PLAIN_LENGTH:
         return False
-    if lines.count("}\n") != ends or lines[-1:] != "}":
+    if lines[:1] != "{" or lines.count("\n{") != ends or lines.count("}\n") != ends or lines[-1:] != "}":
+        return False
+    if "\\" in lines and ESCAPED.search(lines):
+        return False
+    try:
+        flat = FLAT_OBJECTS.decode_lines(lines)
+    except ValueError:
+        return _are_canonical(lines, texts)
+    colons = lines.count(":")
+    return len(flat) == len(texts) and (
+        colons == sum(map(len, flat)) or colons == ENCODER.encode_lines(flat).count(b":")
+    )
+
+
+def _are_canonical(lines: str, texts: list[str]) -> bool:
+    """Whether decoding and encoding changes nothing but spaces: no name is repeated, and floats are in short."""
+    if max(text.count("{") + text.count("[") for text in texts) > rules.MAX_VARIABLES_DEPTH:
         return False
     try:
         values = OBJECTS.decode_lines(lines)
     except ValueError:
         return False
-    colons = lines.count(":")
-    return len(values) == len(texts) and (
-        colons == sum(map(len, values)) or colons == ENCODER.encode_lines(values).count(b":")
-    )
+    encoded = ENCODER.encode_lines(values).decode()
+    return len(values) == len(texts) and encoded.replace(" ", "") == lines.replace(" ", "") + "\n"
 
 
 def plain_records(texts: list[bytes]) -> list[PlainRecord] | None:
     """The records in the lines, if all of them are plain, the objects in them too; else None."""
     lines = b"\n".join(texts)
     ends = len(texts) - 1
-    if b"\\" in lines or max(map(len, texts)) > MAX_PLAIN_LENGTH:
+    if max(map(len, texts)) > MAX_PLAIN_LENGTH or (b"\\" in lines and ESCAPED_BYTES.search(lines)):
         return None
     if lines[:1] != b"{" or lines.count(b"\n{") != ends or lines.count(b"}\n") != ends or lines[-1:] != b"}":
+        return None
+    if max(text.count(b"{") + text.count(b"[") for text in texts) > rules.MAX_VARIABLES_DEPTH:
         return None
     try:
         records = RECORDS.decode_lines(lines)
@@ -83,7 +103,7 @@ def plain_records(texts: list[bytes]) -> list[PlainRecord] | None:
     return records if plain else None
 
 
-def spell_all(values: list[PlainObject]) -> list[str]:
+def spell_all(values: list[dict[str, Any]]) -> list[str]:
     """The texts to store for the variables of plain records."""
     return ENCODER.encode_lines(values).decode().split("\n")[:-1]
 
