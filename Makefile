@@ -3,8 +3,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := sh scripts/install.sh $(VENV)
-COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
-	--custom-compile-command "make requirements"
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras \
+	--python-version 3.11 --custom-compile-command "make requirements"
 
 .PHONY: help run test lint screenshots requirements
 .DEFAULT_GOAL := help
