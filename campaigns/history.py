@@ -5,16 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import models
-from django.db.models.functions import Now
-
-from campaigns.models import new_id
-
-
-class ActorType(models.TextChoices):
-    TOKEN = "token"  # noqa: S105 - a kind of actor, not a secret
-    USER = "user"
-    COMMAND = "command"
+from campaigns.models import Action, ActorType, HistoryEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,53 +27,6 @@ def actor_of(user: Any) -> Actor:
     if issuer := getattr(user, "issuer", ""):
         return Actor(ActorType.TOKEN, user.subject, user.subject, issuer)
     return Actor(ActorType.USER, str(user.pk), user.get_username())
-
-
-class Action(models.TextChoices):
-    CAMPAIGN_CREATED = "campaign.created"
-    CAMPAIGN_CHANGED = "campaign.changed"
-    CAMPAIGN_DELETED = "campaign.deleted"
-    CAMPAIGN_DUPLICATED = "campaign.duplicated"
-    CAMPAIGN_ACTIVATED = "campaign.activated"
-    CAMPAIGN_PAUSED = "campaign.paused"
-    CAMPAIGN_COMPLETED = "campaign.completed"
-    CAMPAIGN_ARCHIVED = "campaign.archived"
-    CAMPAIGN_SEEDED = "campaign.seeded"
-    STEP_ADDED = "step.added"
-    STEP_CHANGED = "step.changed"
-    STEP_DELETED = "step.deleted"
-    STEPS_ADDED = "steps.added"
-    STEPS_SHIFTED = "steps.shifted"
-    STEPS_REORDERED = "steps.reordered"
-    STEPS_REPLACED = "steps.replaced"
-
-
-class HistoryEntry(models.Model):
-    """One change. It names campaign and step by id, without foreign keys: it outlives what it tells of.
-
-    `before` and `after` hold the changed fields only; a change of many steps has its counts in `after`.
-    """
-
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
-    actor_type = models.CharField(max_length=7, choices=ActorType)
-    actor_issuer = models.TextField(blank=True, default="", db_default="")
-    actor_id = models.TextField()
-    actor_name = models.TextField()
-    action = models.CharField(max_length=30, choices=Action)
-    campaign_id = models.UUIDField()
-    step_id = models.UUIDField(null=True)
-    before = models.JSONField(null=True)
-    after = models.JSONField(null=True)
-
-    class Meta:
-        app_label = "campaigns"
-        ordering = ("-id",)
-        indexes = (models.Index(fields=("campaign_id", "id"), name="history_campaign"),)
-        verbose_name_plural = "history entries"
-
-    def __str__(self) -> str:
-        return f"{self.action} by {self.actor_name}"
 
 
 def difference(old: dict[str, Any], new: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,8 +1,7 @@
-"""A campaign's life: how it is created, how its status changes, and what an activation asks of its steps."""
+"""A campaign's life: how it is created, changed, duplicated and deleted, and how its status changes."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -12,37 +11,21 @@ from django.db.models.functions import Now
 
 from campaigns import history
 from campaigns.exceptions import ExternalIdTaken, InvalidTransition, NotDeletable, NotFound, NotReady
-from campaigns.history import Action, Actor
-from campaigns.models import Campaign, CampaignStep
-from campaigns.resequence import copy_steps, write_steps
-from campaigns.rules import MAX_NAME_LENGTH, StepFields
-from campaigns.sequence import locked
+from campaigns.history import Actor
+from campaigns.many_steps import copy_steps, write_steps
+from campaigns.models import Action, Campaign, CampaignStep
+from campaigns.readiness import check_readiness
+from campaigns.rules import CAMPAIGN_FIELDS, NAME, StepFields
+from campaigns.statuses import DELETABLE, STATUSES, Status
+from campaigns.steps import locked
 from campaigns.versions import IfMatch, current_campaign, match_version
 from messaging_project.transactions import is_unique_violation, retried
 
-MINUTES_PER_DAY = 24 * 60
-MAX_TOTAL_MINUTES = 10 * 365 * MINUTES_PER_DAY
-LONG_DELAY_MINUTES = 365 * MINUTES_PER_DAY
 COPY_SUFFIX = " (copy)"
+COPIED_NAME_LENGTH = NAME.max_length - len(COPY_SUFFIX)
 
-ACTIONS: dict[str, Action] = {
-    Campaign.Status.ACTIVE: Action.CAMPAIGN_ACTIVATED,
-    Campaign.Status.PAUSED: Action.CAMPAIGN_PAUSED,
-    Campaign.Status.COMPLETED: Action.CAMPAIGN_COMPLETED,
-    Campaign.Status.ARCHIVED: Action.CAMPAIGN_ARCHIVED,
-}
-
-
-@dataclass(frozen=True)
-class Readiness:
-    """What stands in an activation's way (`errors`), and what is only unusual (`warnings`)."""
-
-    errors: list[dict[str, Any]] = field(default_factory=list)
-    warnings: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def ready(self) -> bool:
-        return not self.errors
+# Each status that a campaign can be brought to has its name in the history; a value that is none stops the start.
+ACTIONS = {status: Action(row.action) for status, row in STATUSES.items() if row.action}
 
 
 @contextmanager
@@ -55,9 +38,6 @@ def unique_external_id(external_id: str | None) -> Iterator[None]:
         if external_id is not None and is_unique_violation(error):
             raise ExternalIdTaken(external_id) from error
         raise
-
-
-CAMPAIGN_FIELDS = ("name", "external_id", "description")
 
 
 @retried
@@ -107,7 +87,7 @@ def delete_campaign(campaign_id: UUID, *, actor: Actor, if_match: IfMatch = None
         if campaign is None:
             raise NotFound("campaign", campaign_id)
         _match_campaign(campaign_id, if_match)
-        if campaign.status != Campaign.Status.DRAFT:
+        if campaign.status not in DELETABLE:
             raise NotDeletable(campaign_id, campaign.status)
         before = {name: getattr(campaign, name) for name in CAMPAIGN_FIELDS}
         count, _ = CampaignStep.objects.filter(campaign_id=campaign_id).delete()
@@ -122,8 +102,7 @@ def duplicate_campaign(campaign_id: UUID, *, actor: Actor) -> Campaign:
     The source's row is held FOR NO KEY UPDATE, so that its steps are copied as they stood at one moment.
     """
     with locked(campaign_id) as source:
-        room = MAX_NAME_LENGTH - len(COPY_SUFFIX)
-        copy = Campaign(name=source.name[:room] + COPY_SUFFIX, description=source.description)
+        copy = Campaign(name=source.name[:COPIED_NAME_LENGTH] + COPY_SUFFIX, description=source.description)
         copy.save(force_insert=True)
         count = copy_steps(campaign_id, copy.id)
         after = {"name": copy.name, "duplicate_of": str(campaign_id), "steps": count}
@@ -142,9 +121,9 @@ def change_status(campaign_id: UUID, target: str, *, actor: Actor, if_match: IfM
     with locked(campaign_id) as campaign:
         _match_campaign(campaign_id, if_match)
         before = campaign.status
-        if target not in campaign.allowed_targets:
-            raise InvalidTransition(before, target, campaign.allowed_targets)
-        if target == Campaign.Status.ACTIVE and not (readiness := check_readiness(campaign_id)).ready:
+        if target not in STATUSES[before].targets:
+            raise InvalidTransition(before, target)
+        if target == Status.ACTIVE and not (readiness := check_readiness(campaign_id)).ready:
             raise NotReady(readiness.errors)
         _update(campaign_id, status=target)
         history.record(actor, ACTIONS[target], campaign_id, before={"status": before}, after={"status": target})
@@ -159,25 +138,3 @@ def _match_campaign(campaign_id: UUID, if_match: IfMatch) -> None:
     # Read under the lock, and not with it: a query that waited for the lock counts steps as they were before it waited.
     if if_match is not None:
         match_version(current_campaign(campaign_id).etag, if_match)
-
-
-def check_readiness(campaign_id: UUID) -> Readiness:
-    """Judge a campaign's steps. Locks nothing: who needs the answer to stay true holds the campaign's row."""
-    steps = CampaignStep.objects.filter(campaign_id=campaign_id).order_by("position")
-    readiness = Readiness()
-    total, previous_version = 0, None
-    for step_id, version_id, delay in steps.values_list("id", "template_version_id", "delay_minutes"):
-        total += delay
-        if delay > LONG_DELAY_MINUTES:
-            message = f"The step waits {delay // MINUTES_PER_DAY} days, longer than a year."
-            readiness.warnings.append({"code": "long_delay", "message": message, "step_id": str(step_id)})
-        if version_id == previous_version:
-            message = "The step sends the same template version as the step before it."
-            readiness.warnings.append({"code": "repeated_version", "message": message, "step_id": str(step_id)})
-        previous_version = version_id
-    if previous_version is None:
-        readiness.errors.append({"code": "no_steps", "message": "The campaign has no steps: add at least one."})
-    if total > MAX_TOTAL_MINUTES:
-        message = f"The campaign lasts {total // MINUTES_PER_DAY} days, longer than ten years: shorten its delays."
-        readiness.errors.append({"code": "too_long", "message": message})
-    return readiness

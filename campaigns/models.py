@@ -1,4 +1,7 @@
-"""Campaigns and their steps: tables, statuses, the transition table, and what the database itself enforces."""
+"""The tables of the app, and what the database itself enforces.
+
+The rules of fields are in rules.py, what depends on a status in statuses.py.
+"""
 
 import uuid
 from typing import Any, ClassVar
@@ -8,9 +11,10 @@ from django.db import models
 from django.db.models import Func, Q, Value
 from django.db.models.functions import Coalesce, Length, Now
 from django.db.models.lookups import Exact, LessThanOrEqual
+from django.utils.deconstruct import deconstructible
 from uuid_utils.compat import uuid7
 
-from campaigns import rules
+from campaigns import rules, statuses
 
 
 class JSONType(Func):
@@ -25,49 +29,66 @@ class JSONType(Func):
         return self.as_sql(compiler, connection, function="JSON_TYPE", **context)
 
 
-def at_most(field: str, length: int) -> Q:
-    """The condition that a text has at most `length` characters; SQLite's columns don't limit it themselves."""
-    return Q(LessThanOrEqual(Length(field), length))
-
-
 def new_id() -> uuid.UUID:
     """A UUIDv7 (RFC 9562, 5.7): unique, and in order of creation within a process."""
     return uuid7()
 
 
-def validate_name(value: object) -> None:
-    _validate(rules.name, value)
+# --- Columns and conditions from the tables of fields ----------------------------------------------------------------
+
+FIELDS = {"campaign": rules.CAMPAIGN_FIELDS, "step": rules.STEP_FIELDS}
 
 
-def validate_description(value: object) -> None:
-    _validate(rules.description, value)
+@deconstructible
+class FieldValidator:
+    """The rule of a field as a Django validator. Migrations name the field, and so don't repeat its limits."""
 
+    def __init__(self, owner: str, name: str) -> None:
+        self.rule = FIELDS[owner][name].rule
 
-def validate_opaque_id(value: object) -> None:
-    _validate(rules.opaque_id, value)
-
-
-def validate_integer(value: object) -> None:
-    _validate(rules.integer, value)
-
-
-def validate_variables(value: object) -> None:
-    _validate(rules.variables, value)
-
-
-def _validate(rule: rules.Rule, value: object) -> None:
-    try:
-        rule(value)
-    except rules.RuleViolation as violation:
-        raise ValidationError(
-            [ValidationError(fault_text(fault), code=fault.code) for fault in violation.faults]
-        ) from violation
+    def __call__(self, value: object) -> None:
+        """Raises ValidationError with every fault."""
+        try:
+            self.rule(value)
+        except rules.RuleViolation as violation:
+            raise ValidationError(
+                [ValidationError(fault_text(fault), code=fault.code) for fault in violation.faults]
+            ) from violation
 
 
 def fault_text(fault: rules.Fault) -> str:
     """A fault as a sentence for a form, led by its place inside the value if it has one."""
     place = ".".join(str(part) for part in fault.path)
     return f"{place}: {fault.message}" if place else fault.message
+
+
+def column(owner: str, name: str) -> dict[str, Any]:
+    """The options of a model's field, as its row in the table of fields has them."""
+    field = FIELDS[owner][name]
+    options: dict[str, Any] = {"help_text": field.help, "validators": [FieldValidator(owner, name)]}
+    if isinstance(field.rule, rules.Text):
+        options["max_length"] = field.rule.max_length
+    if not field.is_required and not field.may_be_null:
+        options |= {"default": field.default, "blank": field.default in ("", dict)}
+    return options
+
+
+def maximum(name: str) -> int:
+    """The largest value of a step's integer field."""
+    rule = rules.STEP_FIELDS[name].rule
+    assert isinstance(rule, rules.Integer)  # noqa: S101 - tells mypy what the table says
+    return rule.maximum
+
+
+def fits(owner: str, name: str) -> Q:
+    """The condition that a text is as long as its rule allows; SQLite's columns don't limit it themselves."""
+    rule = FIELDS[owner][name].rule
+    assert isinstance(rule, rules.Text)  # noqa: S101 - tells mypy what the table says
+    short = Q(LessThanOrEqual(Length(name), rule.max_length))
+    return short if rule.may_be_blank else Q((f"{name}__gt", "")) & short
+
+
+# --- Campaigns and steps ---------------------------------------------------------------------------------------------
 
 
 class CampaignQuerySet(models.QuerySet["Campaign"]):
@@ -84,39 +105,24 @@ class CampaignQuerySet(models.QuerySet["Campaign"]):
 
 
 class Campaign(models.Model):
-    """An ordered sequence of steps, and where it stands in its life."""
+    """An ordered list of steps, and where it stands in its life."""
 
-    class Status(models.TextChoices):
-        DRAFT = "draft"
-        ACTIVE = "active"
-        PAUSED = "paused"
-        COMPLETED = "completed"
-        ARCHIVED = "archived"
-
-    TRANSITIONS: ClassVar[dict[str, tuple[str, ...]]] = {
-        Status.DRAFT: (Status.ACTIVE, Status.ARCHIVED),
-        Status.ACTIVE: (Status.PAUSED, Status.COMPLETED),
-        Status.PAUSED: (Status.ACTIVE, Status.COMPLETED, Status.ARCHIVED),
-        Status.COMPLETED: (Status.ARCHIVED,),
-        Status.ARCHIVED: (),
-    }
-    EDITABLE: ClassVar[tuple[str, ...]] = (Status.DRAFT, Status.PAUSED)
+    Status = statuses.Status
+    EDITABLE: ClassVar[tuple[str, ...]] = statuses.EDITABLE
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     external_id = models.CharField(
-        max_length=rules.MAX_ID_LENGTH,
+        **column("campaign", "external_id"),
         unique=True,
         null=True,
         blank=True,
-        validators=[validate_opaque_id],
-        help_text="Your own key for the campaign, if it has one in another system.",
         error_messages={"unique": "Another campaign has this external id."},
     )
-    name = models.CharField(max_length=rules.MAX_NAME_LENGTH, validators=[validate_name])
-    description = models.TextField(
-        max_length=rules.MAX_DESCRIPTION_LENGTH, blank=True, default="", validators=[validate_description]
+    name = models.CharField(**column("campaign", "name"))
+    description = models.TextField(**column("campaign", "description"))
+    status = models.CharField(
+        max_length=max(map(len, Status.values)), choices=Status, default=Status.DRAFT, editable=False
     )
-    status = models.CharField(max_length=9, choices=Status, default=Status.DRAFT, editable=False)
     version = models.PositiveBigIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -130,24 +136,23 @@ class Campaign(models.Model):
         constraints = (
             models.CheckConstraint(
                 name="campaign_status_known",
-                condition=Q(status__in=("draft", "active", "paused", "completed", "archived")),
-                violation_error_message="A campaign is draft, active, paused, completed or archived.",
+                condition=Q(status__in=tuple(statuses.Status.values)),
+                violation_error_message="This is not a campaign's status.",
             ),
             models.CheckConstraint(
                 name="campaign_name_filled",
-                condition=Q(name__gt="") & at_most("name", rules.MAX_NAME_LENGTH),
-                violation_error_message=f"A campaign's name has 1 to {rules.MAX_NAME_LENGTH} characters.",
+                condition=fits("campaign", "name"),
+                violation_error_message="A campaign's name is empty or too long.",
             ),
             models.CheckConstraint(
                 name="campaign_external_id_filled",
-                condition=Q(external_id__isnull=True)
-                | (Q(external_id__gt="") & at_most("external_id", rules.MAX_ID_LENGTH)),
-                violation_error_message=f"An external id has 1 to {rules.MAX_ID_LENGTH} characters, or is absent.",
+                condition=Q(external_id__isnull=True) | fits("campaign", "external_id"),
+                violation_error_message="An external id is empty or too long.",
             ),
             models.CheckConstraint(
                 name="campaign_description_length",
-                condition=at_most("description", rules.MAX_DESCRIPTION_LENGTH),
-                violation_error_message=f"A description has at most {rules.MAX_DESCRIPTION_LENGTH:,} characters.",
+                condition=fits("campaign", "description"),
+                violation_error_message="A description is too long.",
             ),
         )
 
@@ -171,31 +176,23 @@ class Campaign(models.Model):
     @property
     def allowed_targets(self) -> tuple[str, ...]:
         """The statuses it may take next."""
-        return self.TRANSITIONS[self.status]
+        return statuses.STATUSES[self.status].targets
 
 
 class CampaignStep(models.Model):
     """One message of a campaign: a pinned template version, and how long after the step before it is sent."""
 
     # Renumbering parks steps above the API's limit for a moment: the plain unique constraint is checked row by row.
-    PARKING = rules.MAX_INTEGER + 1
+    PARKING = maximum("position") + 1
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     # The unique constraint's index starts with the campaign: another one of its own would only cost inserts.
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="steps", db_index=False)
-    position = models.BigIntegerField(
-        validators=[validate_integer], help_text="Steps run in ascending position, from 0; gaps are allowed."
-    )
-    template_id = models.CharField(max_length=rules.MAX_ID_LENGTH, validators=[validate_opaque_id])
-    template_version_id = models.CharField(max_length=rules.MAX_ID_LENGTH, validators=[validate_opaque_id])
-    delay_minutes = models.IntegerField(
-        default=0,
-        validators=[validate_integer],
-        help_text="Minutes after the previous step was sent; for the first step, after the recipient entered.",
-    )
-    variables = models.JSONField(
-        default=dict, blank=True, validators=[validate_variables], help_text="What the template is filled with."
-    )
+    position = models.BigIntegerField(**column("step", "position"))
+    template_id = models.CharField(**column("step", "template_id"))
+    template_version_id = models.CharField(**column("step", "template_version_id"))
+    delay_minutes = models.IntegerField(**column("step", "delay_minutes"))
+    variables = models.JSONField(**column("step", "variables"))
     version = models.PositiveBigIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -214,21 +211,18 @@ class CampaignStep(models.Model):
             ),
             models.CheckConstraint(
                 name="step_position_range",
-                condition=Q(position__gte=0) & Q(position__lt=2 * (rules.MAX_INTEGER + 1)),
-                violation_error_message=f"A position is an integer from 0 to {rules.MAX_INTEGER}.",
+                condition=Q(position__gte=0) & Q(position__lt=2 * (maximum("position") + 1)),
+                violation_error_message="A position is out of range.",
             ),
             models.CheckConstraint(
                 name="step_delay_range",
-                condition=Q(delay_minutes__gte=0) & Q(delay_minutes__lte=rules.MAX_INTEGER),
-                violation_error_message=f"A delay is an integer from 0 to {rules.MAX_INTEGER} minutes.",
+                condition=Q(delay_minutes__gte=0) & Q(delay_minutes__lte=maximum("delay_minutes")),
+                violation_error_message="A delay is out of range.",
             ),
             models.CheckConstraint(
                 name="step_template_filled",
-                condition=Q(template_id__gt="")
-                & at_most("template_id", rules.MAX_ID_LENGTH)
-                & Q(template_version_id__gt="")
-                & at_most("template_version_id", rules.MAX_ID_LENGTH),
-                violation_error_message=f"Template ids have 1 to {rules.MAX_ID_LENGTH} characters.",
+                condition=fits("step", "template_id") & fits("step", "template_version_id"),
+                violation_error_message="A template id is empty or too long.",
             ),
             models.CheckConstraint(
                 name="step_variables_object",
@@ -248,3 +242,78 @@ class CampaignStep(models.Model):
     @property
     def fields(self) -> rules.StepFields:
         return rules.StepFields(*(getattr(self, name) for name in rules.STEP_FIELDS))
+
+
+# --- History ---------------------------------------------------------------------------------------------------------
+
+
+class ActorType(models.TextChoices):
+    TOKEN = "token"  # noqa: S105 - a kind of actor, not a secret
+    USER = "user"
+    COMMAND = "command"
+
+
+class Action(models.TextChoices):
+    CAMPAIGN_CREATED = "campaign.created"
+    CAMPAIGN_CHANGED = "campaign.changed"
+    CAMPAIGN_DELETED = "campaign.deleted"
+    CAMPAIGN_DUPLICATED = "campaign.duplicated"
+    CAMPAIGN_ACTIVATED = "campaign.activated"
+    CAMPAIGN_PAUSED = "campaign.paused"
+    CAMPAIGN_COMPLETED = "campaign.completed"
+    CAMPAIGN_ARCHIVED = "campaign.archived"
+    CAMPAIGN_SEEDED = "campaign.seeded"
+    STEP_ADDED = "step.added"
+    STEP_CHANGED = "step.changed"
+    STEP_DELETED = "step.deleted"
+    STEPS_ADDED = "steps.added"
+    STEPS_SHIFTED = "steps.shifted"
+    STEPS_REORDERED = "steps.reordered"
+    STEPS_REPLACED = "steps.replaced"
+
+
+class HistoryEntry(models.Model):
+    """One change. It names campaign and step by id, without foreign keys: it outlives what it tells of.
+
+    `before` and `after` hold the changed fields only; a change of many steps has its counts in `after`.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    actor_type = models.CharField(max_length=7, choices=ActorType)
+    actor_issuer = models.TextField(blank=True, default="", db_default="")
+    actor_id = models.TextField()
+    actor_name = models.TextField()
+    action = models.CharField(max_length=30, choices=Action)
+    campaign_id = models.UUIDField()
+    step_id = models.UUIDField(null=True)
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = (models.Index(fields=("campaign_id", "id"), name="history_campaign"),)
+        verbose_name_plural = "history entries"
+
+    def __str__(self) -> str:
+        return f"{self.action} by {self.actor_name}"
+
+
+# --- Bulk loading ----------------------------------------------------------------------------------------------------
+
+
+class SeedCheckpoint(models.Model):
+    """How far an unfinished `seed_campaigns --commit-every` has come. The row goes when the load is complete."""
+
+    # SHA-256 over the input and the options that shape the load
+    key = models.CharField(primary_key=True, max_length=64)
+    run_id = models.UUIDField()
+    line = models.BigIntegerField(default=0)
+    started_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "campaigns_seedmark"
+
+    def __str__(self) -> str:
+        return f"load {self.run_id} up to line {self.line}"

@@ -1,27 +1,25 @@
-"""The field rules and limits of campaigns and steps, written once.
+"""The rules of the fields of campaigns and steps: two tables, and the kinds of rule that they are made of.
 
-Serializers, models, forms and seeding all call these functions. Each takes a value as JSON (RFC 8259) gives it, and
-returns it or raises RuleViolation with every fault in it. Nothing is coerced, clamped or trimmed.
+CAMPAIGN_FIELDS and STEP_FIELDS are the one place for a field's rule, limit, default and words. Models, serializers,
+forms, seeding and the OpenAPI document derive from them. A rule takes a value as JSON (RFC 8259) gives it, and returns
+it or raises RuleViolation with every fault in it. Nothing is coerced, clamped or trimmed. Its `schema` says the same
+in JSON Schema, as far as JSON Schema can.
 """
 
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from messaging_project.ids import parse_uuid
 
 MAX_INTEGER = 2_147_483_647
-MAX_ID_LENGTH = 255
-MAX_NAME_LENGTH = 200
-MAX_DESCRIPTION_LENGTH = 10_000
-MAX_VARIABLES_BYTES = 64 * 1024  # as compact UTF-8 JSON
-MAX_VARIABLES_DEPTH = 20  # the object itself is level 1
 MAX_BATCH = 1_000  # steps added by one call
-MAX_SEQUENCE = 10_000  # steps of a sequence that is replaced or reordered by one call
+MAX_SEQUENCE = 10_000  # steps replaced or reordered by one call
 MAX_NUMBER_DIGITS = 4_300  # what Python converts without a quadratic cost, and so its own limit
 
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # Unicode's category Cc
@@ -47,6 +45,17 @@ class RuleViolation(ValueError):
         self.faults = faults
 
 
+class Rule(Protocol):
+    """What a field's value must be."""
+
+    def __call__(self, value: object, /) -> Any:
+        """The value. Raises RuleViolation."""
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """What the rule means in an OpenAPI document's JSON Schema."""
+
+
 def _violation(code: str, message: str) -> RuleViolation:
     return RuleViolation(Fault((), code, message))
 
@@ -68,95 +77,112 @@ def kind(value: object) -> str:
             return "an object"
 
 
-# --- Integers --------------------------------------------------------------------------------------------------------
+# --- Kinds of rule ---------------------------------------------------------------------------------------------------
 
 
-def integer(value: object) -> int:
-    """An integer from 0 to MAX_INTEGER. 3.0 is 3, as in JSON Schema (2020-12, 4.2.3); true, "3" and 2.5 are refused."""
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise _violation("invalid_type", f"Must be an integer, not {kind(value)}.")
-    # Infinity is what a parser makes of 1e400: a number, and too large. A Decimal is an integer of very many digits.
-    if isinstance(value, float) and math.isfinite(value) and not value.is_integer():
-        raise _violation("invalid_type", "Must be a whole number.")
-    if value < 0:
-        raise _violation("min_value", "Must be 0 or more.")
-    if value > MAX_INTEGER:
-        raise _violation("max_value", f"Must be at most {MAX_INTEGER}.")
-    return int(value)
+@dataclass(frozen=True)
+class Integer:
+    """An integer from 0 to `maximum`. 3.0 is 3, as in JSON Schema (2020-12, 4.2.3); true, "3" and 2.5 are refused."""
+
+    maximum: int
+
+    def __call__(self, value: object, /) -> int:
+        if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+            raise _violation("invalid_type", f"Must be an integer, not {kind(value)}.")
+        # A parser makes infinity of 1e400: a number, and too large. A Decimal is an integer of very many digits.
+        if isinstance(value, float) and math.isfinite(value) and not value.is_integer():
+            raise _violation("invalid_type", "Must be a whole number.")
+        if value < 0:
+            raise _violation("min_value", "Must be 0 or more.")
+        if value > self.maximum:
+            raise _violation("max_value", f"Must be at most {self.maximum}.")
+        return int(value)
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        return {"type": "integer", "minimum": 0, "maximum": self.maximum}
 
 
-# --- Strings ---------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Text:
+    """A string of at most `max_length` characters, without control characters and lone surrogates.
+
+    Unless `may_be_blank`, it holds more than white space. With `may_have_layout`, tabs and line breaks are allowed.
+    """
+
+    max_length: int
+    may_be_blank: bool = False
+    may_have_layout: bool = False
+
+    def __call__(self, value: object, /) -> str:
+        if not isinstance(value, str):
+            raise _violation("invalid_type", f"Must be a string, not {kind(value)}.")
+        if len(value) > self.max_length:
+            raise _violation("max_length", f"Must have at most {self.max_length:,} characters; it has {len(value):,}.")
+        if (CONTROL_BUT_LAYOUT if self.may_have_layout else CONTROL_CHARACTER).search(value):
+            raise _violation("control_character", "Must not contain control characters.")
+        if LONE_SURROGATE.search(value):
+            raise _violation("surrogate", "Must not contain half of a surrogate pair.")
+        if not self.may_be_blank and (not value or value.isspace()):
+            raise _violation("blank", "Must not be empty or only white space.")
+        return value
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        control = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f"
+        if not self.may_have_layout:
+            control = r"\u0000-\u001f\u007f-\u009f"
+        if self.may_be_blank:
+            return {"type": "string", "maxLength": self.max_length, "pattern": f"^[^{control}]*$"}
+        filled = rf"^[^{control}]*[^\s{control}][^{control}]*$"
+        return {"type": "string", "minLength": 1, "maxLength": self.max_length, "pattern": filled}
 
 
-def _string(value: object, *, max_length: int, control: re.Pattern[str] = CONTROL_CHARACTER) -> str:
-    if not isinstance(value, str):
-        raise _violation("invalid_type", f"Must be a string, not {kind(value)}.")
-    if len(value) > max_length:
-        raise _violation("max_length", f"Must have at most {max_length:,} characters; it has {len(value):,}.")
-    if control.search(value):
-        raise _violation("control_character", "Must not contain control characters.")
-    if LONE_SURROGATE.search(value):
-        raise _violation("surrogate", "Must not contain half of a surrogate pair.")
-    return value
+@dataclass(frozen=True)
+class JSONObject:
+    """A JSON object of at most `max_bytes` as compact UTF-8 JSON, without U+0000 and lone surrogates.
 
+    It is nested at most `max_depth` levels deep; the object itself is level 1.
+    """
 
-def _filled(value: str) -> str:
-    if not value or value.isspace():
-        raise _violation("blank", "Must not be empty or only white space.")
-    return value
+    max_bytes: int
+    max_depth: int
 
+    def __call__(self, value: object, /) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise _violation("invalid_type", f"Must be an object, not {kind(value)}.")
+        faults = list(self._faults_inside(value))
+        if not faults and (size := compact_size(value)) > self.max_bytes:
+            message = f"Must take at most {self.max_bytes:,} bytes as compact JSON; it takes {size:,}."
+            faults = [Fault((), "too_large", message)]
+        if faults:
+            raise RuleViolation(*faults)
+        return value
 
-def opaque_id(value: object) -> str:
-    """An id that another system gave: 1-255 characters, not only white space, no control characters."""
-    return _filled(_string(value, max_length=MAX_ID_LENGTH))
+    @property
+    def schema(self) -> dict[str, Any]:
+        return {"type": "object", "additionalProperties": {}}
 
-
-def name(value: object) -> str:
-    """A campaign's name: 1-200 characters, not only white space, no control characters."""
-    return _filled(_string(value, max_length=MAX_NAME_LENGTH))
-
-
-def description(value: object) -> str:
-    """A campaign's description: up to 10,000 characters; tabs and line breaks are its only control characters."""
-    return _string(value, max_length=MAX_DESCRIPTION_LENGTH, control=CONTROL_BUT_LAYOUT)
-
-
-# --- Variables -------------------------------------------------------------------------------------------------------
-
-
-def variables(value: object) -> dict[str, Any]:
-    """A JSON object of at most 64 KiB as compact UTF-8 JSON and 20 levels, without U+0000 and lone surrogates."""
-    if not isinstance(value, dict):
-        raise _violation("invalid_type", f"Must be an object, not {kind(value)}.")
-    faults = list(_faults_inside(value))
-    if not faults and (size := compact_size(value)) > MAX_VARIABLES_BYTES:
-        message = f"Must take at most {MAX_VARIABLES_BYTES:,} bytes as compact JSON; it takes {size:,}."
-        faults = [Fault((), "too_large", message)]
-    if faults:
-        raise RuleViolation(*faults)
-    return value
+    def _faults_inside(self, whole: dict[str, Any]) -> Iterator[Fault]:
+        # A stack and not recursion: the depth is the caller's to choose.
+        stack: list[tuple[Path, object, int]] = [((), whole, 1)]
+        while stack:
+            path, value, depth = stack.pop()
+            if isinstance(value, dict | list | tuple):
+                if depth > self.max_depth:
+                    yield Fault(path, "too_deep", f"Must be nested at most {self.max_depth} levels deep.")
+                    continue
+                if isinstance(value, dict):
+                    yield from (fault for key in value for fault in _key_faults(path, key))
+                items = value.items() if isinstance(value, dict) else enumerate(value)
+                stack.extend(((*path, key), item, depth + 1) for key, item in reversed(list(items)))
+            elif fault := _scalar_fault(value):
+                yield Fault(path, *fault)
 
 
 def compact_size(value: object) -> int:
     """Bytes of `value` as compact UTF-8 JSON."""
     return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
-
-
-def _faults_inside(variables: dict[str, Any]) -> Iterator[Fault]:
-    # A stack and not recursion: the depth is the caller's to choose.
-    stack: list[tuple[Path, object, int]] = [((), variables, 1)]
-    while stack:
-        path, value, depth = stack.pop()
-        if isinstance(value, dict | list | tuple):
-            if depth > MAX_VARIABLES_DEPTH:
-                yield Fault(path, "too_deep", f"Must be nested at most {MAX_VARIABLES_DEPTH} levels deep.")
-                continue
-            if isinstance(value, dict):
-                yield from (fault for key in value for fault in _key_faults(path, key))
-            items = value.items() if isinstance(value, dict) else enumerate(value)
-            stack.extend(((*path, key), item, depth + 1) for key, item in reversed(list(items)))
-        elif fault := _scalar_fault(value):
-            yield Fault(path, *fault)
 
 
 def _key_faults(path: Path, key: object) -> Iterator[Fault]:
@@ -181,47 +207,85 @@ def _scalar_fault(value: object) -> tuple[str, str] | None:
             return ("number_too_long", f"Must have at most {MAX_NUMBER_DIGITS:,} digits.") if too_long else None
         case float():
             return None if math.isfinite(value) else ("out_of_range", "Must be a number that a 64-bit float can hold.")
-        case Decimal():  # how the API's parser hands on an integer that it won't convert
+        case Decimal():  # the strict parser hands on an integer that it won't convert
             return "number_too_long", f"Must have at most {MAX_NUMBER_DIGITS:,} digits."
         case _:
             return "invalid_type", "Must be a JSON value."
 
 
-# --- Lists and ids ---------------------------------------------------------------------------------------------------
-
-
-def sized_list(value: object, *, minimum: int = 0, maximum: int) -> list[Any]:
+@dataclass(frozen=True)
+class Items:
     """A JSON array of `minimum` to `maximum` items, whatever they are."""
-    if not isinstance(value, list):
-        raise _violation("invalid_type", f"Must be an array, not {kind(value)}.")
-    if len(value) < minimum:
-        raise _violation("min_length", f"Must have at least {minimum} item{'s' if minimum > 1 else ''}.")
-    if len(value) > maximum:
-        raise _violation("max_length", f"Must have at most {maximum:,} items; it has {len(value):,}.")
-    return value
+
+    maximum: int
+    minimum: int = 0
+
+    def __call__(self, value: object, /) -> list[Any]:
+        if not isinstance(value, list):
+            raise _violation("invalid_type", f"Must be an array, not {kind(value)}.")
+        if len(value) < self.minimum:
+            raise _violation("min_length", f"Must have at least {self.minimum} item{'s' if self.minimum > 1 else ''}.")
+        if len(value) > self.maximum:
+            raise _violation("max_length", f"Must have at most {self.maximum:,} items; it has {len(value):,}.")
+        return value
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        return {"type": "array", "minItems": self.minimum, "maxItems": self.maximum}
 
 
-def step_id(value: object) -> UUID:
+class StepId:
     """The id of a step, as the API gives it out."""
-    if not isinstance(value, str):
-        raise _violation("invalid_type", f"Must be a string, not {kind(value)}.")
-    found = parse_uuid(value)
-    if found is None:
-        raise _violation("unknown", "Must be the id of a step of this campaign.")
-    return found
+
+    schema: dict[str, Any] = {  # noqa: RUF012 - a constant, as the other rules' property
+        "type": "string",
+        "description": "An existing step that is kept; without it the step is new.",
+    }
+
+    def __call__(self, value: object, /) -> UUID:
+        if not isinstance(value, str):
+            raise _violation("invalid_type", f"Must be a string, not {kind(value)}.")
+        found = parse_uuid(value)
+        if found is None:
+            raise _violation("unknown", "Must be the id of a step of this campaign.")
+        return found
 
 
-def step_ids(value: object) -> list[str]:
-    """An array of strings."""
-    items = sized_list(value, maximum=MAX_SEQUENCE)
-    faults = [
-        Fault((index,), "invalid_type", f"Must be a string, not {kind(item)}.")
-        for index, item in enumerate(items)
-        if not isinstance(item, str)
-    ]
-    if faults:
-        raise RuleViolation(*faults)
-    return [item.lower() for item in items]
+class StepIds:
+    """An array of strings, as many as a sequence has steps at most; in lower case, as the API spells ids."""
+
+    items = Items(MAX_SEQUENCE)
+
+    def __call__(self, value: object, /) -> list[str]:
+        items = self.items(value)
+        faults = [
+            Fault((index,), "invalid_type", f"Must be a string, not {kind(item)}.")
+            for index, item in enumerate(items)
+            if not isinstance(item, str)
+        ]
+        if faults:
+            raise RuleViolation(*faults)
+        return [item.lower() for item in items]
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        return {"type": "array", "items": {"type": "string"}, "maxItems": self.items.maximum}
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """One of some words."""
+
+    words: tuple[str, ...]
+
+    def __call__(self, value: object, /) -> str:
+        if not isinstance(value, str) or value not in self.words:
+            raise _violation("invalid", f"Must be one of: {', '.join(self.words)}.")
+        return value
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "enum": list(self.words)}
 
 
 def repeated_positions(steps: list[Any]) -> dict[int, int]:
@@ -237,21 +301,59 @@ def repeated_positions(steps: list[Any]) -> dict[int, int]:
     return repeated
 
 
-# --- A step's fields -------------------------------------------------------------------------------------------------
+# --- The fields ------------------------------------------------------------------------------------------------------
 
-Rule = Callable[[object], Any]
-STEP_RULES: dict[str, Rule] = {
-    "position": integer,
-    "template_id": opaque_id,
-    "template_version_id": opaque_id,
-    "delay_minutes": integer,
-    "variables": variables,
+OPAQUE_ID = Text(255)  # an id that another system gave
+NAME = Text(200)
+
+
+class Required:
+    """Stands for the default of a field that has none."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field that callers give. `default`: its value where it is left out, or what makes it; `help`: for everyone."""
+
+    rule: Rule
+    label: str
+    help: str = ""
+    default: Any = Required
+
+    @property
+    def is_required(self) -> bool:
+        return self.default is Required
+
+    @property
+    def may_be_null(self) -> bool:
+        return self.default is None
+
+
+CAMPAIGN_FIELDS = {
+    "name": Field(NAME, "name"),
+    "external_id": Field(
+        OPAQUE_ID, "external id", "Your own key for the campaign, if it has one in another system.", default=None
+    ),
+    "description": Field(Text(10_000, may_be_blank=True, may_have_layout=True), "description", default=""),
 }
-STEP_FIELDS = tuple(STEP_RULES)
+STEP_FIELDS = {
+    "position": Field(Integer(MAX_INTEGER), "position", "Steps run in ascending position, from 0; gaps are allowed."),
+    "template_id": Field(OPAQUE_ID, "template"),
+    "template_version_id": Field(OPAQUE_ID, "template version"),
+    "delay_minutes": Field(
+        Integer(MAX_INTEGER),
+        "delay",
+        "Minutes after the previous step was sent; for the first step, after the recipient entered.",
+        default=0,
+    ),
+    "variables": Field(
+        JSONObject(max_bytes=64 * 1024, max_depth=20), "variables", "What the template is filled with.", default=dict
+    ),
+}
 
 
 class StepFields(NamedTuple):
-    """A step's five fields, checked."""
+    """The values of a step's fields, checked: those of STEP_FIELDS, in their order."""
 
     position: int
     template_id: str

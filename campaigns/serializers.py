@@ -1,17 +1,18 @@
 """The shapes of campaigns and steps in JSON, and the field rules at the API's door. Nothing here writes."""
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 from rest_framework.fields import empty
 
-from campaigns import rules
-from campaigns.history import Action, ActorType, HistoryEntry
-from campaigns.models import Campaign, CampaignStep
+from campaigns import rules, timeline
+from campaigns.models import Action, ActorType, Campaign, CampaignStep, HistoryEntry
 from campaigns.timeline import SPACE_FOR_PLUS, PlannedStep
 from messaging_project.api.errors import PlacedCode
 
@@ -75,47 +76,50 @@ class ObjectSerializer(serializers.Serializer[Any]):
         return dict(sorted(found.items()))
 
 
+def rule_fields(table: dict[str, rules.Field]) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+    """A serializer's fields for the rows of a table."""
+    return {
+        name: RuleField(
+            field.rule,
+            allow_null=field.may_be_null,
+            help_text=field.help or None,
+            **({} if field.is_required else {"default": field.default}),
+        )
+        for name, field in table.items()
+    }
+
+
 class CampaignStepSerializer(ObjectSerializer):
     """A step. Takes the contract's five fields and enforces all their rules; gives its seven keys."""
 
     id = serializers.CharField(read_only=True)
     campaign_id = serializers.CharField(read_only=True)
-    position = RuleField(rules.integer)
-    template_id = RuleField(rules.opaque_id)
-    template_version_id = RuleField(rules.opaque_id)
-    delay_minutes = RuleField(rules.integer, default=0)
-    variables = RuleField(rules.variables, default=dict)
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        return super().get_fields() | rule_fields(rules.STEP_FIELDS)
 
     def to_representation(self, instance: CampaignStep) -> dict[str, Any]:
-        return {
-            "id": str(instance.id),
-            "campaign_id": str(instance.campaign_id),
-            "position": instance.position,
-            "template_id": instance.template_id,
-            "template_version_id": instance.template_version_id,
-            "delay_minutes": instance.delay_minutes,
-            "variables": instance.variables,
-        }
+        ids = {"id": str(instance.id), "campaign_id": str(instance.campaign_id)}
+        return ids | {name: getattr(instance, name) for name in rules.STEP_FIELDS}
 
 
 class ReplacingStepSerializer(CampaignStepSerializer):
     """A step of a whole sequence to be: with the `id` of an existing step that is kept, or without for a new one."""
 
-    id = RuleField(rules.step_id, allow_null=True, default=None)  # type: ignore[assignment]  # it is taken here
+    id = RuleField(rules.StepId(), allow_null=True, default=None)  # type: ignore[assignment]  # it is taken here
 
 
 class StepListField(serializers.Field[Any, Any, Any, Any]):
     """A JSON array of steps whose positions differ; each fault is reported under its index."""
 
-    def __init__(self, child: CampaignStepSerializer, *, max_length: int, min_length: int = 0, **kwargs: Any) -> None:
+    def __init__(self, child: CampaignStepSerializer, items: rules.Items, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.child = child
-        self.min_length = min_length
-        self.max_length = max_length
+        self.items = items
         child.bind(field_name="", parent=self)  # type: ignore[arg-type]  # any field may be a parent
 
     def to_internal_value(self, data: Any) -> list[dict[str, Any]]:
-        apply_rule(partial(rules.sized_list, minimum=self.min_length, maximum=self.max_length), data)
+        apply_rule(self.items, data)
         faults: dict[int, Any] = {}
         values = []
         for index, item in enumerate(data):
@@ -137,40 +141,50 @@ class StepListField(serializers.Field[Any, Any, Any, Any]):
 class StepListSerializer(ObjectSerializer):
     """Steps to be added, all or none."""
 
-    steps = StepListField(CampaignStepSerializer(), min_length=1, max_length=rules.MAX_BATCH)
+    steps = StepListField(CampaignStepSerializer(), rules.Items(rules.MAX_BATCH, minimum=1))
 
 
 class SequenceSerializer(ObjectSerializer):
     """The whole sequence to be."""
 
-    steps = StepListField(ReplacingStepSerializer(), max_length=rules.MAX_SEQUENCE)
+    steps = StepListField(ReplacingStepSerializer(), rules.Items(rules.MAX_SEQUENCE))
 
 
 class OrderSerializer(ObjectSerializer):
     """The ids of all steps, in the order to be."""
 
-    step_ids = RuleField(rules.step_ids)
+    step_ids = RuleField(rules.StepIds())
 
 
 class CampaignSerializer(ObjectSerializer):
     """A campaign. Its status is read-only: it changes by the transitions."""
 
     id = serializers.CharField(read_only=True)
-    external_id = RuleField(rules.opaque_id, allow_null=True, default=None)
-    name = RuleField(rules.name)
-    description = RuleField(rules.description, default="")
     status = serializers.ChoiceField(Campaign.Status.choices, read_only=True)
     step_count = serializers.IntegerField(read_only=True)
     total_delay_minutes = serializers.IntegerField(read_only=True)
     created_at = serializers.DateTimeField(read_only=True)
     updated_at = serializers.DateTimeField(read_only=True)
-    steps = StepListField(CampaignStepSerializer(), max_length=rules.MAX_BATCH, write_only=True, default=list)
+    steps = StepListField(CampaignStepSerializer(), rules.Items(rules.MAX_BATCH), write_only=True, default=list)
+
+    ORDER = ("id", "external_id", "name", "description", "status", "step_count", "total_delay_minutes")
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        fields = super().get_fields() | rule_fields(rules.CAMPAIGN_FIELDS)
+        return {name: fields[name] for name in (*self.ORDER, *fields) if name in fields}
 
 
 class CampaignChangesSerializer(CampaignSerializer):
     """Changes of a campaign's own fields; its steps have addresses of their own."""
 
     steps = None  # type: ignore[assignment]  # how DRF takes a field away
+
+
+# --- Query strings ---------------------------------------------------------------------------------------------------
+
+
+class NoQuerySerializer(serializers.Serializer[Any]):
+    """A query string of which nothing is read."""
 
 
 class InstantField(serializers.DateTimeField):
@@ -184,13 +198,81 @@ class CampaignFilterSerializer(serializers.Serializer[Any]):
     """The query parameters that choose campaigns."""
 
     status = serializers.ChoiceField(Campaign.Status.choices, required=False)
-    external_id = RuleField(rules.opaque_id, required=False)
-    template_id = RuleField(rules.opaque_id, required=False)
-    template_version_id = RuleField(rules.opaque_id, required=False)
+    external_id = RuleField(
+        rules.CAMPAIGN_FIELDS["external_id"].rule,
+        required=False,
+        help_text=rules.CAMPAIGN_FIELDS["external_id"].help,
+    )
+    template_id = RuleField(rules.STEP_FIELDS["template_id"].rule, required=False)
+    template_version_id = RuleField(rules.STEP_FIELDS["template_version_id"].rule, required=False)
     created_from = InstantField(required=False)
     created_before = InstantField(required=False)
-    search = RuleField(rules.name, required=False)
+    search = RuleField(rules.CAMPAIGN_FIELDS["name"].rule, required=False)
     order = serializers.ChoiceField(("oldest", "newest"), default="oldest")
+
+
+class AddStepQuerySerializer(serializers.Serializer[Any]):
+    """How a step is added."""
+
+    on_conflict = RuleField(
+        rules.OneOf(("reject", "shift")),
+        default="reject",
+        help_text=(
+            "What happens where the position holds another step: `reject` answers 412; `shift` makes room, moving the "
+            "unbroken run of steps from that position on up by one."
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The rule of a text that the function `read` understands; its ValueError is a fault with this message."""
+
+    read: Callable[[str], Any]
+    message: str
+    schema: dict[str, Any] = field(default_factory=lambda: {"type": "string"})
+
+    def __call__(self, value: Any, /) -> Any:
+        try:
+            return self.read(value)
+        except ValueError as error:
+            raise rules.RuleViolation(rules.Fault((), "invalid", self.message)) from error
+
+
+class TimelineQuerySerializer(serializers.Serializer[Any]):
+    """Where and when a recipient enters: `tz` as a ZoneInfo, and `start`, if it was given, in UTC."""
+
+    INSTANT = "Must be an ISO 8601 date and time, such as 2026-12-01T09:00:00+01:00."
+
+    tz = RuleField(
+        Reading(
+            timeline.zone_named,
+            "Must be an IANA time zone, such as Europe/Berlin.",
+            {"type": "string", "default": "UTC"},
+        ),
+        required=False,
+        help_text="The IANA time zone of the local times.",
+    )
+    start = RuleField(
+        Reading(timeline.parse_instant, INSTANT),
+        required=False,
+        help_text=(
+            "When the recipient enters, in ISO 8601 (`2026-12-01T09:00:00+01:00`); without an offset it is in `tz`. "
+            "Now without it."
+        ),
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        zone = attrs.setdefault("tz", ZoneInfo("UTC"))
+        if "start" in attrs:
+            try:
+                attrs["start"] = timeline.in_utc(attrs["start"], zone)
+            except OverflowError as error:
+                raise serializers.ValidationError({"start": self.INSTANT}) from error
+        return attrs
+
+
+# --- Answers ---------------------------------------------------------------------------------------------------------
 
 
 class FindingSerializer(serializers.Serializer[Any]):

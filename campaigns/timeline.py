@@ -63,14 +63,11 @@ def _zone_names() -> frozenset[str]:
     return frozenset(available_timezones())
 
 
-def parse_start(text: str, zone: ZoneInfo) -> datetime:
-    """An ISO 8601 date and time; without an offset it is in `zone`, and of two such times the earlier.
+def parse_instant(text: str) -> datetime:
+    """An ISO 8601 date and time; a space before the offset is read as "+". Raises ValueError."""
+    return datetime.fromisoformat(SPACE_FOR_PLUS.sub("+", text) if "T" in text or text.count(" ") > 1 else text)
 
-    A space before the offset is read as "+". Raises ValueError.
-    """
-    start = datetime.fromisoformat(SPACE_FOR_PLUS.sub("+", text) if "T" in text or text.count(" ") > 1 else text)
-    start = start if start.tzinfo else start.replace(tzinfo=zone)
-    try:
-        return start.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError(text) from error
+
+def in_utc(instant: datetime, zone: ZoneInfo) -> datetime:
+    """The same in UTC; one without an offset is in `zone`, and of two such times the earlier. Raises OverflowError."""
+    return (instant if instant.tzinfo else instant.replace(tzinfo=zone)).astimezone(UTC)

@@ -7,14 +7,14 @@ from uuid import UUID
 from campaigns.exceptions import NotFound, VersionMismatch
 from campaigns.models import Campaign, CampaignStep
 
-# The entity tags, without quotes, of which the current one must be one; None asks for nothing.
+# Accepted entity tags, without quotes; None means no condition.
 IfMatch = tuple[str, ...] | None
 
 
 def match_version(etag: str, if_match: IfMatch) -> None:
     """Raises VersionMismatch. Only under the campaign's lock does the answer stay true."""
     if if_match is not None and etag not in if_match:
-        raise VersionMismatch(f'"{etag}"')
+        raise VersionMismatch(etag)
 
 
 def list_etag(versions: Iterable[tuple[UUID, int]]) -> str:

@@ -1,8 +1,7 @@
 """The campaigns API. Its views declare and delegate: sequence, resequence, lifecycle and timeline do the work."""
 
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any, ClassVar
-from zoneinfo import ZoneInfo
 
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
@@ -11,14 +10,18 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
+from rest_framework.serializers import Serializer
 
-from campaigns import lifecycle, resequence, sequence, timeline
-from campaigns.history import HistoryEntry
-from campaigns.models import Campaign, CampaignStep
-from campaigns.resequence import DesiredStep
+from campaigns import lifecycle, timeline
+from campaigns.http.base import BaseCampaignViewSet
+from campaigns.http.refusals import step_ids_at
+from campaigns.many_steps import DesiredStep, add_steps, reorder_steps, replace_steps
+from campaigns.models import Campaign, CampaignStep, HistoryEntry
+from campaigns.openapi.operations import OPERATIONS, PATH_PARAMETERS
+from campaigns.readiness import check_readiness
 from campaigns.rules import StepFields
-from campaigns.schema import ON_CONFLICT, OPERATIONS, PATH_PARAMETERS
 from campaigns.serializers import (
+    AddStepQuerySerializer,
     CampaignChangesSerializer,
     CampaignFilterSerializer,
     CampaignSerializer,
@@ -28,17 +31,19 @@ from campaigns.serializers import (
     ReadinessSerializer,
     SequenceSerializer,
     StepListSerializer,
+    TimelineQuerySerializer,
     TimelineSerializer,
 )
+from campaigns.statuses import Status
+from campaigns.steps import add_step, change_step, remove_step
 from campaigns.versions import step_list_etag
-from campaigns.viewsets import CampaignsViewSet, step_ids_at
 from messaging_project.api.errors import validation_error
 from messaging_project.api.etags import with_etag
 from messaging_project.api.idempotency import idempotent
 from messaging_project.api.openapi import DeclaredSchema
 
 
-def filtered(campaigns: QuerySet[Campaign], chosen: dict[str, Any]) -> QuerySet[Campaign]:
+def filtered(campaigns: QuerySet[Campaign], chosen: Mapping[str, Any]) -> QuerySet[Campaign]:
     """The campaigns that all of the query's parameters choose."""
     lookups = {
         "status": "status",
@@ -54,25 +59,7 @@ def filtered(campaigns: QuerySet[Campaign], chosen: dict[str, Any]) -> QuerySet[
     return campaigns
 
 
-def timeline_query(request: Request) -> tuple[ZoneInfo, datetime]:
-    """The zone and the start that the query names; UTC and now without. Raises a 400 that names every fault."""
-    faults = []
-    zone, start = ZoneInfo("UTC"), timezone.now()
-    try:
-        zone = timeline.zone_named(request.query_params.get("tz", "UTC"))
-    except ValueError:
-        faults.append(("tz", "invalid", "Must be an IANA time zone, such as Europe/Berlin."))
-    try:
-        if "start" in request.query_params:
-            start = timeline.parse_start(request.query_params["start"], zone)
-    except ValueError:
-        faults.append(("start", "invalid", "Must be an ISO 8601 date and time, such as 2026-12-01T09:00:00+01:00."))
-    if faults:
-        raise validation_error(*faults)
-    return zone, start
-
-
-class CampaignViewSet(CampaignsViewSet):
+class CampaignViewSet(BaseCampaignViewSet):
     """Campaigns, and their steps as a nested collection."""
 
     schema = DeclaredSchema(OPERATIONS, PATH_PARAMETERS)
@@ -98,12 +85,16 @@ class CampaignViewSet(CampaignsViewSet):
         "history": "listHistory",
     }
     batch_actions = frozenset({"create", "bulk", "replace_steps", "order"})
+    query_serializers: ClassVar[dict[str, type[Serializer[Any]]]] = {
+        "list": CampaignFilterSerializer,
+        "steps": AddStepQuerySerializer,
+        "timeline": TimelineQuerySerializer,
+    }
 
     def list(self, request: Request) -> Response:
-        serializer = CampaignFilterSerializer(data=request.query_params.dict())
-        serializer.is_valid(raise_exception=True)
-        self.ordering = "-id" if serializer.validated_data["order"] == "newest" else "id"
-        campaigns = filtered(Campaign.objects.with_totals(), serializer.validated_data)
+        chosen = self.query()
+        self.ordering = "-id" if chosen["order"] == "newest" else "id"
+        campaigns = filtered(Campaign.objects.with_totals(), chosen)
         return self.paged(campaigns, CampaignSerializer)
 
     @idempotent
@@ -135,9 +126,9 @@ class CampaignViewSet(CampaignsViewSet):
     @action(detail=True, methods=["post"], serializer_class=CampaignStepSerializer, ordering="position")
     @idempotent
     def steps(self, request: Request, id: str) -> Response:
-        fields = StepFields(**self.checked_body(on_conflict=ON_CONFLICT))
-        shift = request.query_params.get("on_conflict") == "shift"
-        step = sequence.add_step(self.campaign_id, fields, actor=self.actor, shift=shift)
+        fields = StepFields(**self.checked_body())
+        shift = self.query()["on_conflict"] == "shift"
+        step = add_step(self.campaign_id, fields, actor=self.actor, shift=shift)
         return self.step_response(step, status.HTTP_201_CREATED)
 
     @steps.mapping.get
@@ -152,7 +143,7 @@ class CampaignViewSet(CampaignsViewSet):
         body = self.checked_body(SequenceSerializer)
         desired = [DesiredStep(step.pop("id"), StepFields(**step)) for step in body["steps"]]
         with step_ids_at("steps[{}].id"):
-            steps = resequence.replace_steps(self.campaign_id, desired, actor=self.actor, if_match=self.if_match)
+            steps = replace_steps(self.campaign_id, desired, actor=self.actor, if_match=self.if_match)
         return self.steps_response(steps)
 
     @action(detail=True, methods=["post"], url_path="steps/bulk")
@@ -160,7 +151,7 @@ class CampaignViewSet(CampaignsViewSet):
     def bulk(self, request: Request, id: str) -> Response:
         body = self.checked_body(StepListSerializer)
         many = [StepFields(**step) for step in body["steps"]]
-        steps = resequence.add_steps(self.campaign_id, many, actor=self.actor)
+        steps = add_steps(self.campaign_id, many, actor=self.actor)
         location = reverse("campaign-steps", args=[self.campaign_id], request=request)
         results = CampaignStepSerializer(steps, many=True).data
         return Response({"results": results}, status=status.HTTP_201_CREATED, headers={"Location": location})
@@ -169,9 +160,7 @@ class CampaignViewSet(CampaignsViewSet):
     def order(self, request: Request, id: str) -> Response:
         body = self.checked_body(OrderSerializer)
         with step_ids_at("step_ids[{}]"):
-            steps = resequence.reorder_steps(
-                self.campaign_id, body["step_ids"], actor=self.actor, if_match=self.if_match
-            )
+            steps = reorder_steps(self.campaign_id, body["step_ids"], actor=self.actor, if_match=self.if_match)
         return self.steps_response(steps)
 
     # --- Life --------------------------------------------------------------------------------------------------------
@@ -179,31 +168,32 @@ class CampaignViewSet(CampaignsViewSet):
     @action(detail=True, methods=["post"])
     @idempotent
     def activate(self, request: Request, id: str) -> Response:
-        return self.change_status(Campaign.Status.ACTIVE)
+        return self.change_status(Status.ACTIVE)
 
     @action(detail=True, methods=["post"])
     @idempotent
     def pause(self, request: Request, id: str) -> Response:
-        return self.change_status(Campaign.Status.PAUSED)
+        return self.change_status(Status.PAUSED)
 
     @action(detail=True, methods=["post"])
     @idempotent
     def complete(self, request: Request, id: str) -> Response:
-        return self.change_status(Campaign.Status.COMPLETED)
+        return self.change_status(Status.COMPLETED)
 
     @action(detail=True, methods=["post"])
     @idempotent
     def archive(self, request: Request, id: str) -> Response:
-        return self.change_status(Campaign.Status.ARCHIVED)
+        return self.change_status(Status.ARCHIVED)
 
     @action(detail=True, methods=["get"])
     def readiness(self, request: Request, id: str) -> Response:
-        return Response(ReadinessSerializer(lifecycle.check_readiness(self.get_campaign().id)).data)
+        return Response(ReadinessSerializer(check_readiness(self.get_campaign().id)).data)
 
     @action(detail=True, methods=["get"])
     def timeline(self, request: Request, id: str) -> Response:
         campaign_id = self.get_campaign().id
-        zone, start = timeline_query(request)
+        chosen = self.query()
+        zone, start = chosen["tz"], chosen.get("start") or timezone.now()
         steps = CampaignStep.objects.filter(campaign_id=campaign_id).order_by("position")
         try:
             results = timeline.plan(steps, start, zone)
@@ -226,7 +216,7 @@ class CampaignViewSet(CampaignsViewSet):
         return self.campaign_response(campaign)
 
 
-class StepViewSet(CampaignsViewSet):
+class StepViewSet(BaseCampaignViewSet):
     """One step of a campaign."""
 
     schema = DeclaredSchema(OPERATIONS, PATH_PARAMETERS)
@@ -243,9 +233,9 @@ class StepViewSet(CampaignsViewSet):
 
     def partial_update(self, request: Request, id: str, step_id: str) -> Response:
         changes = self.checked_body(partial=True)
-        step = sequence.change_step(self.campaign_id, self.step_id, changes, actor=self.actor, if_match=self.if_match)
+        step = change_step(self.campaign_id, self.step_id, changes, actor=self.actor, if_match=self.if_match)
         return self.step_response(step)
 
     def destroy(self, request: Request, id: str, step_id: str) -> Response:
-        sequence.remove_step(self.campaign_id, self.step_id, actor=self.actor, if_match=self.if_match)
+        remove_step(self.campaign_id, self.step_id, actor=self.actor, if_match=self.if_match)
         return Response(status=status.HTTP_204_NO_CONTENT)

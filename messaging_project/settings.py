@@ -194,8 +194,8 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,  # answers always have every key, requests needn't
     "ENUM_NAME_OVERRIDES": {
         "CampaignStatus": "campaigns.models.Campaign.Status",
-        "HistoryAction": "campaigns.history.Action",
-        "ActorType": "campaigns.history.ActorType",
+        "HistoryAction": "campaigns.models.Action",
+        "ActorType": "campaigns.models.ActorType",
     },
     "PREPROCESSING_HOOKS": ["messaging_project.api.openapi.without_trailing_slash"],
     "POSTPROCESSING_HOOKS": [

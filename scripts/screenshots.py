@@ -74,7 +74,8 @@ def load() -> dict[str, str]:
     from django.core.management import call_command
 
     from campaigns import lifecycle
-    from campaigns.history import Actor, ActorType
+    from campaigns.history import Actor
+    from campaigns.models import ActorType
     from campaigns.rules import StepFields
 
     call_command("migrate", verbosity=0)

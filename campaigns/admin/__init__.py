@@ -1,4 +1,4 @@
-"""Staff pages. They change campaigns through `sequence`, `resequence` and `lifecycle` only, as the API does."""
+"""Staff pages. They change campaigns through `steps`, `many_steps` and `lifecycle` only, as the API does."""
 
 from campaigns.admin import campaign_page, history_page, step_page
 

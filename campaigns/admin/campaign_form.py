@@ -9,14 +9,15 @@ from django import forms
 from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
 from django.forms.formsets import BaseFormSet, formset_factory
 
-from campaigns import lifecycle, resequence, rules, sequence
+from campaigns import lifecycle, rules
 from campaigns.admin.fields import DelayField, OpaqueIdField, PositionField, VariablesField
 from campaigns.admin.refusals import staff_message
 from campaigns.exceptions import CampaignsError, ExternalIdTaken, VersionMismatch
-from campaigns.history import Actor, HistoryEntry
-from campaigns.models import Campaign, CampaignStep, validate_description, validate_name
-from campaigns.resequence import DesiredStep
+from campaigns.history import Actor
+from campaigns.many_steps import DesiredStep, replace_steps
+from campaigns.models import Campaign, CampaignStep, FieldValidator, HistoryEntry
 from campaigns.rules import StepFields
+from campaigns.steps import locked
 from campaigns.versions import step_list_etag
 
 MAX_EDITABLE_STEPS = 300
@@ -125,7 +126,10 @@ class CampaignForm(forms.ModelForm):
     refusal: CampaignsError | None = None
 
     name = forms.CharField(
-        strip=False, validators=[validate_name], widget=AdminTextInputWidget, help_text="What colleagues know it by."
+        strip=False,
+        validators=[FieldValidator("campaign", "name")],
+        widget=AdminTextInputWidget,
+        help_text="What colleagues know it by.",
     )
     external_id = OpaqueIdField(
         required=False,
@@ -136,7 +140,7 @@ class CampaignForm(forms.ModelForm):
     description = forms.CharField(
         strip=False,
         required=False,
-        validators=[validate_description],
+        validators=[FieldValidator("campaign", "description")],
         widget=AdminTextareaWidget(attrs={"rows": 3}),
         help_text="What it is for, for your colleagues.",
     )
@@ -174,7 +178,7 @@ class CampaignForm(forms.ModelForm):
             case None:
                 pass
             case ExternalIdTaken():
-                self.add_error("external_id", self.refusal.message)
+                self.add_error("external_id", staff_message(self.refusal))
             case _:
                 self.add_error(None, staff_message(self.refusal))
         return self.cleaned_data
@@ -195,17 +199,17 @@ class CampaignForm(forms.ModelForm):
         Raises VersionMismatch where another is stored, and whatever change_campaign() and replace_steps() raise.
         """
         campaign_id = self.instance.pk
-        with sequence.locked(campaign_id) as campaign:
+        with locked(campaign_id) as campaign:
             PageVersion.parse(overwrite or self.cleaned_data["page_version"]).match(campaign_id, campaign.version)
             lifecycle.change_campaign(campaign_id, self._campaign_fields(), actor=actor)
             if self.steps is not None:
                 desired = self.steps.desired()
                 if overwrite:
                     desired = without_vanished_ids(campaign_id, desired)
-                resequence.replace_steps(campaign_id, desired, actor=actor)
+                replace_steps(campaign_id, desired, actor=actor)
 
     def _campaign_fields(self) -> dict[str, Any]:
-        return {name: self.cleaned_data[name] for name in lifecycle.CAMPAIGN_FIELDS}
+        return {name: self.cleaned_data[name] for name in rules.CAMPAIGN_FIELDS}
 
 
 def without_vanished_ids(campaign_id: UUID, desired: list[DesiredStep]) -> list[DesiredStep]:

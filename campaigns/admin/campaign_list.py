@@ -11,8 +11,7 @@ from django.utils.safestring import SafeString
 from campaigns.admin.paging import LargeTableAdmin
 from campaigns.admin.timeline_svg import duration
 from campaigns.admin.transitions import change_statuses, may_activate
-from campaigns.history import HistoryEntry
-from campaigns.models import Campaign, CampaignStep
+from campaigns.models import Campaign, CampaignStep, HistoryEntry
 
 
 class HasStepsFilter(admin.SimpleListFilter):

@@ -13,7 +13,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.http import content_disposition_header
 from django.utils.safestring import SafeString
 
-from campaigns import lifecycle, sequence
+from campaigns import lifecycle
 from campaigns.admin.campaign_form import (
     MAX_EDITABLE_STEPS,
     BaseStepFormSet,
@@ -30,9 +30,11 @@ from campaigns.admin.refusals import RefusalsOnThePage, not_editable
 from campaigns.admin.timeline_svg import DrawnStep, draw
 from campaigns.admin.transitions import allowed_transitions, duplicate_view, may_activate, status_view, step_places
 from campaigns.exceptions import VersionMismatch
-from campaigns.history import HistoryEntry, actor_of
-from campaigns.models import Campaign
+from campaigns.history import actor_of
+from campaigns.models import Campaign, HistoryEntry
+from campaigns.readiness import Readiness, check_readiness
 from campaigns.seeding.exporting import export
+from campaigns.steps import locked
 
 STEP_PERMISSIONS = ("campaigns.add_campaignstep", "campaigns.change_campaignstep", "campaigns.delete_campaignstep")
 STEPS_PER_PAGE = 100
@@ -143,7 +145,7 @@ class CampaignAdmin(RefusalsOnThePage, CampaignList):
         return ""
 
     def _shown_state(self, request: HttpRequest, obj: Campaign) -> dict[str, Any]:
-        readiness = lifecycle.check_readiness(obj.pk) if obj.is_editable else lifecycle.Readiness()
+        readiness = check_readiness(obj.pk) if obj.is_editable else Readiness()
         may_pause = may_activate(request) and Campaign.Status.PAUSED in obj.allowed_targets
         return {
             "badge": status_badge(obj.status),
@@ -229,7 +231,7 @@ class CampaignAdmin(RefusalsOnThePage, CampaignList):
 
     def delete_model(self, request: HttpRequest, obj: Campaign) -> None:
         """Delete what the page showed whose link led here: the address has its version."""
-        with sequence.locked(obj.pk) as campaign:
+        with locked(obj.pk) as campaign:
             if version := request.GET.get("page_version"):
                 PageVersion.parse(version).match(campaign.pk, campaign.version)
             lifecycle.delete_campaign(obj.pk, actor=actor_of(request.user))

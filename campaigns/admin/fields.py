@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from campaigns.models import validate_integer, validate_opaque_id, validate_variables
+from campaigns.models import FieldValidator
 from messaging_project.strict_json import JSONError, loads
 
 MINUTES_PER_DAY = 24 * 60
@@ -15,14 +15,14 @@ MINUTES_PER_DAY = 24 * 60
 class OpaqueIdField(forms.CharField):
     """An id that another system gave, exactly as it is typed: white space is part of it."""
 
-    default_validators = [validate_opaque_id]  # noqa: RUF012 - as Django declares it
+    default_validators = [FieldValidator("step", "template_id")]  # noqa: RUF012 - as Django declares it
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(strip=False, **kwargs)
 
 
 class PositionField(forms.IntegerField):
-    default_validators = [validate_integer]  # noqa: RUF012
+    default_validators = [FieldValidator("step", "position")]  # noqa: RUF012
 
     def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
         return {"min": 0, "inputmode": "numeric"}
@@ -49,7 +49,7 @@ class VariablesField(forms.CharField):
             variables: dict[str, Any] = loads(text, subject="This")
         except JSONError as error:
             raise ValidationError(str(error), code="invalid_json") from None
-        validate_variables(variables)
+        FieldValidator("step", "variables")(variables)
         return variables
 
 
@@ -82,5 +82,5 @@ class DelayField(forms.MultiValueField):
     def compress(self, data_list: list[int | None]) -> int:
         days, hours, minutes = (part or 0 for part in data_list or (0, 0, 0))
         total = days * MINUTES_PER_DAY + hours * 60 + minutes
-        validate_integer(total)
+        FieldValidator("step", "delay_minutes")(total)
         return total

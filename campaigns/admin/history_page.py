@@ -10,9 +10,8 @@ from django.db.models import Model
 from django.http import HttpRequest
 
 from campaigns.admin.paging import LargeTableAdmin
-from campaigns.history import Action, ActorType, HistoryEntry
-from campaigns.lifecycle import CAMPAIGN_FIELDS
-from campaigns.rules import STEP_FIELDS
+from campaigns.models import Action, ActorType, HistoryEntry
+from campaigns.rules import CAMPAIGN_FIELDS, STEP_FIELDS
 
 VERBS: dict[str, str] = {
     Action.CAMPAIGN_CREATED: "created the campaign",

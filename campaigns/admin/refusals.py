@@ -11,26 +11,40 @@ from django.shortcuts import redirect
 
 from campaigns import exceptions
 from campaigns.models import Campaign
+from campaigns.statuses import STATUSES
 from messaging_project.api.errors import is_unavailable
 
 
-def staff_message(error: exceptions.CampaignsError) -> str:
+def staff_message(error: exceptions.CampaignsError) -> str:  # noqa: C901 - one case for each refusal
     """The refusal in a sentence or two that say the remedy."""
     match error:
         case exceptions.CampaignNotEditable():
-            return not_editable(str(error.details["status"]))
-        case exceptions.PositionTaken(details={"position": position, "next_position": free}):
+            return not_editable(error.status)
+        case exceptions.PositionTaken(position=position, next_position=free):
             remedy = f"The next free position is {free}." if free is not None else "No higher position is free."
             return f"Position {position} holds another step. {remedy}"
         case exceptions.NotDeletable():
-            status = error.details["status"]
-            return f"Only a draft can be deleted; this campaign is {status}. A campaign that has run can be archived."
+            return (
+                f"Only a draft can be deleted; this campaign is {error.status}. "
+                "A campaign that has run can be archived."
+            )
         case exceptions.VersionMismatch():
             return "It was changed while you had it open. Nothing of yours has been saved yet."
         case exceptions.StepSetMismatch():
             return "The steps on this page are not those of the campaign any more. Nothing has been saved yet."
-        case _:
-            return error.message
+        case exceptions.InvalidTransition(status=status, target=target):
+            allowed = STATUSES[status].targets
+            remedy = f"From here it can become {' or '.join(allowed)}." if allowed else "This status is final."
+            return f"A campaign that is {status} can't become {target}. {remedy}"
+        case exceptions.NotReady(errors=errors):
+            return "The campaign isn't ready to be activated: " + " ".join(error["message"] for error in errors)
+        case exceptions.ExternalIdTaken():
+            return "Another campaign has this external id."
+        case exceptions.NotFound(resource=resource):
+            return f"This {resource} has been deleted meanwhile."
+        case exceptions.Contention():
+            return "Other changes to the same campaign kept getting in the way: try again."
+    raise AssertionError(error)
 
 
 def not_editable(status: str) -> str:

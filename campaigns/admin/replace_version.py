@@ -12,12 +12,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from campaigns import sequence
 from campaigns.admin.fields import OpaqueIdField
 from campaigns.admin.refusals import busy_as_refusal, not_editable, staff_message
 from campaigns.exceptions import CampaignsError
 from campaigns.history import actor_of
 from campaigns.models import CampaignStep
+from campaigns.steps import change_step
 
 MAX_AT_ONCE = 200
 
@@ -81,7 +81,7 @@ def _replace(request: HttpRequest, steps: list[CampaignStep], new: str) -> None:
         try:
             with busy_as_refusal():
                 shown = (request.POST.get(f"page_version_{step.pk}", ""),)
-                sequence.change_step(step.campaign_id, step.pk, changes, actor=actor_of(request.user), if_match=shown)
+                change_step(step.campaign_id, step.pk, changes, actor=actor_of(request.user), if_match=shown)
             done += 1
         except CampaignsError as error:
             place = f"Position {step.position} of “{step.campaign}” was left as it is."

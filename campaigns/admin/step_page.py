@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from campaigns import rules, sequence
+from campaigns import rules
 from campaigns.admin.campaign_list import status_badge
 from campaigns.admin.fields import DelayField, OpaqueIdField, PositionField, VariablesField
 from campaigns.admin.paging import LargeTableAdmin
@@ -25,6 +25,7 @@ from campaigns.exceptions import CampaignsError, PositionTaken
 from campaigns.history import Actor, actor_of
 from campaigns.models import Campaign, CampaignStep
 from campaigns.rules import StepFields
+from campaigns.steps import add_step, change_step, remove_step
 
 
 class StepPageForm(forms.ModelForm):
@@ -60,13 +61,13 @@ class StepPageForm(forms.ModelForm):
         """Leave the instance alone: the fields judge themselves, and the functions that save judge the rest."""
 
     def save_step(self, actor: Actor, *, change: bool) -> CampaignStep:
-        """Raises what sequence.change_step() or add_step() raises."""
+        """Raises what change_step() or add_step() raises."""
         fields = StepFields(*(self.cleaned_data[name] for name in rules.STEP_FIELDS))
         if not change:
-            return sequence.add_step(self.cleaned_data["campaign"].pk, fields, actor=actor)
+            return add_step(self.cleaned_data["campaign"].pk, fields, actor=actor)
         step = self.instance
         held = (self.cleaned_data["page_version"],)
-        return sequence.change_step(step.campaign_id, step.pk, fields._asdict(), actor=actor, if_match=held)
+        return change_step(step.campaign_id, step.pk, fields._asdict(), actor=actor, if_match=held)
 
 
 @admin.register(CampaignStep)
@@ -153,7 +154,7 @@ class CampaignStepAdmin(RefusalsOnThePage, LargeTableAdmin):
         obj.__dict__.update(form.save_step(actor_of(request.user), change=change).__dict__)
 
     def delete_model(self, request: HttpRequest, obj: CampaignStep) -> None:
-        sequence.remove_step(obj.campaign_id, obj.pk, actor=actor_of(request.user))
+        remove_step(obj.campaign_id, obj.pk, actor=actor_of(request.user))
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:
         """A step's history is its campaign's."""

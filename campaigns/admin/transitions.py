@@ -19,8 +19,9 @@ from campaigns.admin.campaign_form import PageVersion
 from campaigns.admin.refusals import busy_as_refusal, staff_message
 from campaigns.exceptions import CampaignsError, InvalidTransition
 from campaigns.history import actor_of
-from campaigns.lifecycle import Readiness, check_readiness
 from campaigns.models import Campaign
+from campaigns.readiness import Readiness, check_readiness
+from campaigns.statuses import STATUSES, Status
 from campaigns.versions import current_campaign
 
 ACTIVE, PAUSED, COMPLETED, ARCHIVED = (
@@ -44,38 +45,9 @@ class Transition:
 
 
 TRANSITIONS = {
-    each.target: each
-    for each in (
-        Transition(
-            ACTIVE,
-            "Activate",
-            "activated",
-            ("Its steps are sent from now on.", "Its steps can't be changed unless it is paused first."),
-        ),
-        Transition(
-            PAUSED,
-            "Pause",
-            "paused",
-            ("No step is sent until it is resumed.", "Its steps can be changed while it is paused."),
-        ),
-        Transition(
-            COMPLETED,
-            "Complete",
-            "completed",
-            ("No further step is sent.", "It can't be resumed; it can be archived or duplicated."),
-            is_final=True,
-        ),
-        Transition(
-            ARCHIVED,
-            "Archive",
-            "archived",
-            (
-                "It is put away for good: nothing of it is sent, and its status can't change again.",
-                "It stays readable, and can be duplicated.",
-            ),
-            is_final=True,
-        ),
-    )
+    status: Transition(status, row.verb, row.done, row.consequences, row.is_final)
+    for status, row in STATUSES.items()
+    if row.verb
 }
 RESUME = Transition(ACTIVE, "Resume", "resumed", TRANSITIONS[ACTIVE].consequences)
 
@@ -123,7 +95,7 @@ def status_view(model_admin: admin.ModelAdmin, request: HttpRequest, campaign_id
             messages.success(request, f"“{changed}” was {transition.done}.")
             return redirect("admin:campaigns_campaign_change", campaign_id)
     elif target not in campaign.allowed_targets:
-        refusal = InvalidTransition(campaign.status, target, campaign.allowed_targets)
+        refusal = InvalidTransition(campaign.status, target)
     context = {
         "title": f"{transition.verb} campaign",
         "transition": transition,
@@ -159,7 +131,7 @@ def duplicate_view(model_admin: admin.ModelAdmin, request: HttpRequest, campaign
     consequences = ("A new draft is made with the same description and steps.", "This campaign stays as it is.")
     context = {
         "title": "Duplicate campaign",
-        "transition": Transition("draft", "Duplicate", "duplicated", consequences),
+        "transition": Transition(Status.DRAFT, "Duplicate", "duplicated", consequences),
         "readiness": Readiness(),
         "can_confirm": True,
     }
@@ -170,7 +142,7 @@ def _campaign(campaign_id: UUID) -> Campaign:
     try:
         return current_campaign(campaign_id)
     except CampaignsError as error:
-        raise Http404(error.message) from error
+        raise Http404 from error
 
 
 def _confirmation(
@@ -242,7 +214,7 @@ def _row(campaign: Campaign, target: str) -> dict[str, Any]:
     readiness = check_readiness(campaign.pk) if target == ACTIVE else Readiness()
     refusal = " ".join(error["message"] for error in readiness.errors)
     if target not in campaign.allowed_targets:
-        refusal = InvalidTransition(campaign.status, target, campaign.allowed_targets).message
+        refusal = staff_message(InvalidTransition(campaign.status, target))
     return {
         "campaign": campaign,
         "page_version": page_version(campaign),

@@ -33,14 +33,20 @@ class Migration(migrations.Migration):
                         max_length=255,
                         null=True,
                         unique=True,
-                        validators=[campaigns.models.validate_opaque_id],
                     ),
                 ),
-                ("name", models.CharField(max_length=200, validators=[campaigns.models.validate_name])),
+                (
+                    "name",
+                    models.CharField(
+                        max_length=200,
+                    ),
+                ),
                 (
                     "description",
                     models.TextField(
-                        blank=True, default="", max_length=10000, validators=[campaigns.models.validate_description]
+                        blank=True,
+                        default="",
+                        max_length=10000,
                     ),
                 ),
                 (
@@ -183,20 +189,25 @@ class Migration(migrations.Migration):
                     "position",
                     models.BigIntegerField(
                         help_text="Steps run in ascending position, from 0; gaps are allowed.",
-                        validators=[campaigns.models.validate_integer],
                     ),
                 ),
-                ("template_id", models.CharField(max_length=255, validators=[campaigns.models.validate_opaque_id])),
+                (
+                    "template_id",
+                    models.CharField(
+                        max_length=255,
+                    ),
+                ),
                 (
                     "template_version_id",
-                    models.CharField(max_length=255, validators=[campaigns.models.validate_opaque_id]),
+                    models.CharField(
+                        max_length=255,
+                    ),
                 ),
                 (
                     "delay_minutes",
                     models.IntegerField(
                         default=0,
                         help_text="Minutes after the previous step was sent; for the first step, after the recipient entered.",
-                        validators=[campaigns.models.validate_integer],
                     ),
                 ),
                 (
@@ -205,7 +216,6 @@ class Migration(migrations.Migration):
                         blank=True,
                         default=dict,
                         help_text="What the template is filled with.",
-                        validators=[campaigns.models.validate_variables],
                     ),
                 ),
                 ("version", models.PositiveBigIntegerField(default=1, editable=False)),

@@ -15,6 +15,7 @@ MAX_PLAIN_LENGTH = 16 * 1024
 ESCAPED = re.compile(r"\\u00(?:00|3[aA])")  # U+0000 and the colon
 ESCAPED_BYTES = re.compile(rb"\\u00(?:00|3[aA])")
 
+MAX_DEPTH = 20
 Integer = Annotated[int, msgspec.Meta(ge=0, le=rules.MAX_INTEGER)]
 
 
@@ -75,7 +76,7 @@ def are_plain(texts: list[str]) -> bool:
 
 def _are_canonical(lines: str, texts: list[str]) -> bool:
     """Whether decoding and encoding changes nothing but spaces: no name is repeated, and floats are in short."""
-    if max(text.count("{") + text.count("[") for text in texts) > rules.MAX_VARIABLES_DEPTH:
+    if max(text.count("{") + text.count("[") for text in texts) > MAX_DEPTH:
         return False
     try:
         values = OBJECTS.decode_lines(lines)
@@ -93,7 +94,7 @@ def plain_records(texts: list[bytes]) -> list[PlainRecord] | None:
         return None
     if lines[:1] != b"{" or lines.count(b"\n{") != ends or lines.count(b"}\n") != ends or lines[-1:] != b"}":
         return None
-    if max(text.count(b"{") + text.count(b"[") for text in texts) > rules.MAX_VARIABLES_DEPTH:
+    if max(text.count(b"{") + text.count(b"[") for text in texts) > MAX_DEPTH:
         return None
     try:
         records = RECORDS.decode_lines(lines)

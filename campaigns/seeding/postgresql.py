@@ -2,7 +2,7 @@
 
 The steps of a campaign that nobody knows yet are not staged, but written ahead, where they will stay: into the table
 of steps, under a campaign with a fresh id and no external id. No other transaction can see these rows, wait for them or
-have a row in their way. Only settling.py gives such a campaign its external id, or takes the steps back where it
+have a row in their way. Only merging.py gives such a campaign its external id, or takes the steps back where it
 turns out that they don't belong to a new campaign.
 """
 

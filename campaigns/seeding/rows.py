@@ -7,14 +7,14 @@ from uuid import UUID
 
 from campaigns import rules
 from campaigns.models import Campaign
-from campaigns.rules import Fault, Rule, RuleViolation
+from campaigns.rules import Fault, RuleViolation
 from campaigns.seeding import plain_json
 from messaging_project.strict_json import JSONError, loads
 
 CAMPAIGN_COLUMNS = ("campaign_id", "external_id", "campaign_name", "campaign_description", "campaign_status")
-STEP_COLUMNS = rules.STEP_FIELDS
+STEP_COLUMNS = tuple(rules.STEP_FIELDS)
 COLUMNS = (*CAMPAIGN_COLUMNS, *STEP_COLUMNS)
-REQUIRED_STEP_COLUMNS = ("position", "template_id", "template_version_id")
+REQUIRED_STEP_COLUMNS = tuple(name for name, field in rules.STEP_FIELDS.items() if field.is_required)
 # Variables of 64 KiB stay below this, however they are spelled. It bounds the memory that one row can take.
 MAX_CELL_LENGTH = 1024 * 1024
 MAX_LINE_LENGTH = 2 * MAX_CELL_LENGTH
@@ -47,6 +47,7 @@ class RowRefused(ValueError):
         self.faults = [RowFault(line, _path(field, fault.path), fault.code, fault.message) for field, fault in faults]
 
 
+Check = Callable[[Any], Any]  # the value, or RuleViolation
 Refuse = Callable[[RowRefused], None]
 
 
@@ -100,17 +101,17 @@ def _status(value: object) -> str:
     return value
 
 
-JSON_RULES: dict[str, Rule] = {
+JSON_RULES: dict[str, Check] = {
     "campaign_id": _campaign_id,
-    "external_id": rules.opaque_id,
-    "campaign_name": rules.name,
-    "campaign_description": rules.description,
+    "external_id": rules.CAMPAIGN_FIELDS["external_id"].rule,
+    "campaign_name": rules.CAMPAIGN_FIELDS["name"].rule,
+    "campaign_description": rules.CAMPAIGN_FIELDS["description"].rule,
     "campaign_status": _status,
-    **rules.STEP_RULES,
+    **{name: field.rule for name, field in rules.STEP_FIELDS.items()},
 }
 
 
-def check_head(line: int, values: Mapping[str, object], column_rules: Mapping[str, Rule]) -> Head:
+def check_head(line: int, values: Mapping[str, object], column_rules: Mapping[str, Check]) -> Head:
     """The campaign part of a row; `values` has the columns that are there. Raises RowRefused with every fault."""
     checked, faults = _apply(values, CAMPAIGN_COLUMNS, column_rules)
     if "campaign_id" not in values and "external_id" not in values:
@@ -120,7 +121,7 @@ def check_head(line: int, values: Mapping[str, object], column_rules: Mapping[st
     return Head(*(checked.get(column) for column in CAMPAIGN_COLUMNS))
 
 
-def check_step(line: int, head: Head, values: Mapping[str, object], column_rules: Mapping[str, Rule]) -> Row:
+def check_step(line: int, head: Head, values: Mapping[str, object], column_rules: Mapping[str, Check]) -> Row:
     """A whole row; one without any step column only names its campaign. Raises RowRefused with every fault."""
     if not any(column in values for column in STEP_COLUMNS):
         return campaign_row(line, head)
@@ -142,7 +143,7 @@ def check_step(line: int, head: Head, values: Mapping[str, object], column_rules
 def _apply(
     values: Mapping[str, object],
     columns: tuple[str, ...],
-    column_rules: Mapping[str, Rule],
+    column_rules: Mapping[str, Check],
     required: tuple[str, ...] = (),
 ) -> tuple[dict[str, Any], list[tuple[str, Fault]]]:
     checked: dict[str, Any] = {}
@@ -186,14 +187,14 @@ def _json(cell: str) -> object:
         raise RuleViolation(Fault((), "parse_error", str(error))) from error
 
 
-def _cell_rule(read: Callable[[str], object], rule: Rule) -> Rule:
-    return lambda cell: rule(read(cell))  # type: ignore[arg-type] # a Rule's argument is anything; here it is a cell
+def _cell_rule(read: Callable[[str], object], rule: Check) -> Check:
+    return lambda cell: rule(read(cell))
 
 
-CSV_RULES: dict[str, Rule] = {column: _cell_rule(_decoded, rule) for column, rule in JSON_RULES.items()} | {
-    "position": _cell_rule(_number, rules.integer),
-    "delay_minutes": _cell_rule(_number, rules.integer),
-    "variables": _cell_rule(_json, rules.variables),
+CSV_RULES: dict[str, Check] = {column: _cell_rule(_decoded, rule) for column, rule in JSON_RULES.items()} | {
+    "position": _cell_rule(_number, JSON_RULES["position"]),
+    "delay_minutes": _cell_rule(_number, JSON_RULES["position"]),
+    "variables": _cell_rule(_json, JSON_RULES["variables"]),
 }
 
 
@@ -202,7 +203,7 @@ class Remembered(dict[str, Any]):
 
     LIMIT = 20_000
 
-    def __init__(self, rule: Rule, known: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, rule: Check, known: Mapping[str, Any] | None = None) -> None:
         super().__init__(known or {})
         self._rule = rule
 

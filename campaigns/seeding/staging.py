@@ -26,7 +26,7 @@ TABLES = (
 )
 ROW_COLUMNS = "line, grp, id, position, delay_minutes, template_id, template_version_id, variables"
 RUN_COLUMNS = "grp, line, given_id, external_id, name, description, status, new_id, entry_id, steps, minutes, ahead"
-# What settling.py makes of them.
+# What merging.py makes of them.
 JUDGEMENTS = ("seed_group", "seed_campaign", "seed_hit", "seed_fault", "seed_run_fault", "seed_change")
 
 BATCH_ROWS = 10_000

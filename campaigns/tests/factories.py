@@ -4,8 +4,8 @@ from typing import Any
 
 from django.db.models import Model
 
-from campaigns.history import Actor, ActorType, HistoryEntry
-from campaigns.models import Campaign, CampaignStep
+from campaigns.history import Actor
+from campaigns.models import ActorType, Campaign, CampaignStep, HistoryEntry
 from campaigns.rules import StepFields
 
 ACTOR = Actor(ActorType.COMMAND, "tests", "tests")
@@ -35,7 +35,7 @@ def step_body(position: float = 0, **fields: Any) -> dict[str, Any]:
 
 
 def step_fields(position: int = 0, **fields: Any) -> StepFields:
-    """The same as the functions of `sequence` take it."""
+    """The same as the functions of `steps` take it."""
     return StepFields(**{"delay_minutes": 0, "variables": {}, **step_body(position, **fields)})
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from campaigns import lifecycle, sequence
+from campaigns import lifecycle
 from campaigns.exceptions import CampaignNotEditable
 from campaigns.models import Campaign, CampaignStep
+from campaigns.steps import add_step, remove_step
 from campaigns.tests.factories import ACTOR, history_of, make_campaign, make_step, positions, step_body, step_fields
 from campaigns.tests.races import at_once, other_connection, post, threads, wait_until_blocked
 
@@ -52,7 +53,7 @@ def test_adders_that_shift_at_one_position_all_succeed() -> None:
 def test_adders_to_different_positions_do_not_wait_for_each_other() -> None:
     campaign = make_campaign()
     with transaction.atomic():
-        sequence.add_step(campaign.id, step_fields(0), actor=ACTOR)
+        add_step(campaign.id, step_fields(0), actor=ACTOR)
         with threads() as start:
             status, _ = start(add(campaign, 1)).result()  # would not return if it waited
     assert (status, positions(campaign)) == (201, [0, 1])
@@ -81,7 +82,7 @@ def test_an_activation_waits_for_a_step_that_is_being_added_and_counts_it(query:
     campaign = make_campaign()
     with threads() as start:
         with transaction.atomic():
-            sequence.add_step(campaign.id, step_fields(), actor=ACTOR, shift=bool(query))
+            add_step(campaign.id, step_fields(), actor=ACTOR, shift=bool(query))
             activation = start(transition(campaign, "activate"))
             wait_until_blocked()
         status, body = activation.result()
@@ -92,7 +93,7 @@ def test_a_campaign_whose_last_step_is_being_deleted_is_not_activated() -> None:
     campaign = make_campaign(steps=1)
     with threads() as start:
         with transaction.atomic():
-            sequence.remove_step(campaign.id, campaign.steps.get().id, actor=ACTOR)
+            remove_step(campaign.id, campaign.steps.get().id, actor=ACTOR)
             activation = start(transition(campaign, "activate"))
             wait_until_blocked()
         status, body = activation.result()
@@ -106,7 +107,7 @@ def test_the_last_step_of_a_campaign_that_is_being_activated_is_not_deleted() ->
     with threads() as start:
         with transaction.atomic():
             lifecycle.change_status(campaign.id, "active", actor=ACTOR)
-            removal = start(lambda: sequence.remove_step(campaign.id, step.id, actor=ACTOR))
+            removal = start(lambda: remove_step(campaign.id, step.id, actor=ACTOR))
             wait_until_blocked()
         with pytest.raises(CampaignNotEditable):
             removal.result()
@@ -160,7 +161,7 @@ def test_who_waits_for_a_position_gets_it_when_its_holder_rolls_back(query: str)
     campaign = make_campaign()
     with threads() as start:
         with transaction.atomic():
-            sequence.add_step(campaign.id, step_fields(0, template_id="gone"), actor=ACTOR)
+            add_step(campaign.id, step_fields(0, template_id="gone"), actor=ACTOR)
             adder = start(add(campaign, 0, query))
             wait_until_blocked()
             transaction.set_rollback(True)
@@ -172,7 +173,7 @@ def test_who_waits_for_a_position_is_told_its_holder_when_that_commits() -> None
     campaign = make_campaign()
     with threads() as start:
         with transaction.atomic():
-            holder = sequence.add_step(campaign.id, step_fields(0), actor=ACTOR)
+            holder = add_step(campaign.id, step_fields(0), actor=ACTOR)
             adder = start(add(campaign, 0))
             wait_until_blocked()
         status, body = adder.result()
@@ -249,7 +250,7 @@ def test_a_deletion_takes_a_step_with_it_that_is_being_added() -> None:
     campaign = make_campaign()
     with threads() as start:
         with transaction.atomic():
-            sequence.add_step(campaign.id, step_fields(), actor=ACTOR)
+            add_step(campaign.id, step_fields(), actor=ACTOR)
             deletion = start(lambda: lifecycle.delete_campaign(campaign.id, actor=ACTOR))
             wait_until_blocked()
         deletion.result()

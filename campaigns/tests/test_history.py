@@ -6,9 +6,9 @@ import pytest
 from django.contrib.auth import get_user_model
 from rest_framework.test import APIClient
 
-from campaigns import lifecycle, sequence
-from campaigns.history import HistoryEntry
-from campaigns.models import Campaign
+from campaigns import lifecycle
+from campaigns.models import Campaign, HistoryEntry
+from campaigns.steps import add_step
 from campaigns.tests.api import NO_ID, ROOT, campaign_url, faults, not_found
 from campaigns.tests.factories import ACTOR, make_campaign, make_step, step_body, step_fields
 
@@ -77,7 +77,7 @@ def test_it_tells_who_it_was(client: APIClient) -> None:
     user = get_user_model().objects.create_user("ada")
     client.force_authenticate(user)
     client.post(campaign_url(campaign, "/steps"), step_body(1))
-    sequence.add_step(campaign.id, step_fields(2), actor=ACTOR)
+    add_step(campaign.id, step_fields(2), actor=ACTOR)
     assert [entry["actor"] for entry in reversed(history(client, campaign))] == [
         WRITER,
         {"type": "user", "issuer": "", "id": str(user.pk), "name": "ada"},
@@ -102,15 +102,15 @@ def test_a_refusal_is_no_change(client: APIClient) -> None:
 def test_it_comes_in_pages_that_neither_skip_nor_repeat(client: APIClient) -> None:
     campaign, other = make_campaign(), make_campaign()
     for position in range(5):
-        sequence.add_step(campaign.id, step_fields(position), actor=ACTOR)
-        sequence.add_step(other.id, step_fields(position), actor=ACTOR)
+        add_step(campaign.id, step_fields(position), actor=ACTOR)
+        add_step(other.id, step_fields(position), actor=ACTOR)
     seen: list[int] = []
     address = campaign_url(campaign, "/history?limit=2")
     while address:
         page = client.get(address).json()
         seen += [entry["after"]["position"] for entry in page["results"]]
         address = page["next"]
-        sequence.add_step(campaign.id, step_fields(10 + len(seen)), actor=ACTOR)
+        add_step(campaign.id, step_fields(10 + len(seen)), actor=ACTOR)
     assert seen == [4, 3, 2, 1, 0]
 
 

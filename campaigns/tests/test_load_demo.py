@@ -17,10 +17,9 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 from rest_framework.test import APIClient
 
-from campaigns.history import Action, ActorType, HistoryEntry
 from campaigns.lifecycle import change_status
 from campaigns.management.commands.load_demo import LOADER
-from campaigns.models import Campaign, CampaignStep
+from campaigns.models import Action, ActorType, Campaign, CampaignStep, HistoryEntry
 from campaigns.tests.factories import stored
 
 pytestmark = pytest.mark.django_db

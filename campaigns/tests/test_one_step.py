@@ -7,7 +7,7 @@ from django.db import connection
 from rest_framework.test import APIClient
 
 from campaigns.models import CampaignStep
-from campaigns.sequence import first_free_position
+from campaigns.steps import first_free_position
 from campaigns.tests.api import NO_ID, campaign_url, faults, not_found, step_url
 from campaigns.tests.factories import history_of, make_campaign, make_step, positions, step_body, stored
 

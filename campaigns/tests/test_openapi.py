@@ -15,7 +15,8 @@ from openapi_spec_validator import validate
 from rest_framework.test import APIClient
 
 from campaigns import history
-from campaigns.schema import OPERATIONS, PATH_PARAMETERS
+from campaigns.models import Action
+from campaigns.openapi.operations import OPERATIONS, PATH_PARAMETERS
 from campaigns.tests.contract import resolve
 from campaigns.tests.factories import ACTOR, make_campaign, step_body
 from campaigns.views import CampaignViewSet, StepViewSet
@@ -356,7 +357,7 @@ CASES = [
 def test_a_call(case: Case, client: APIClient) -> None:
     documented = DOCUMENTED[case.id]
     campaign = make_campaign(status=case.status, steps=case.steps, external_id="crm-1")
-    history.record(ACTOR, history.Action.CAMPAIGN_CREATED, campaign.id, after={"name": "Welcome"})
+    history.record(ACTOR, Action.CAMPAIGN_CREATED, campaign.id, after={"name": "Welcome"})
     operation = documented._replace(path=documented.path + case.query)
     first = campaign.steps.order_by("position").first()
     response = operation.call(client, campaign.id, first and first.id, case.body, headers=case.headers)

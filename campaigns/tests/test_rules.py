@@ -15,6 +15,12 @@ from messaging_project.api.errors import place
 from messaging_project.api.json import render
 from messaging_project.strict_json import JSONError, loads
 
+INTEGER = rules.STEP_FIELDS["delay_minutes"].rule
+OPAQUE_ID = rules.STEP_FIELDS["template_id"].rule
+NAME = rules.CAMPAIGN_FIELDS["name"].rule
+DESCRIPTION = rules.CAMPAIGN_FIELDS["description"].rule
+VARIABLES = rules.STEP_FIELDS["variables"].rule
+
 
 def faults(rule: rules.Rule, value: object) -> list[tuple[rules.Path, str]]:
     """Where and how `value` breaks the rule."""
@@ -36,7 +42,7 @@ def nested(levels: int, innermost: Any = None) -> Any:
 
 @pytest.mark.parametrize(("given", "taken"), [(0, 0), (3.0, 3), (-0.0, 0), (2**31 - 1, 2**31 - 1), (Decimal(7), 7)])
 def test_integers_are_taken_as_integers(given: Any, taken: int) -> None:
-    found = rules.integer(given)
+    found = INTEGER(given)
     assert (found, type(found)) == (taken, int)
 
 
@@ -58,21 +64,21 @@ def test_integers_are_taken_as_integers(given: Any, taken: int) -> None:
     ],
 )
 def test_what_is_no_integer_in_range_is_refused(value: Any, code: str) -> None:
-    assert faults(rules.integer, value) == [((), code)]
+    assert faults(INTEGER, value) == [((), code)]
 
 
 @pytest.mark.parametrize(
     ("rule", "value"),
     [
-        (rules.opaque_id, "é" * 255),
-        (rules.opaque_id, " a "),
-        (rules.opaque_id, "\u200b"),
-        (rules.name, "é" * 200),
-        (rules.name, "👩‍👩‍👧"),
-        (rules.description, ""),
-        (rules.description, " "),
-        (rules.description, "a\tb\r\nc"),
-        (rules.description, "é" * 10_000),
+        (OPAQUE_ID, "é" * 255),
+        (OPAQUE_ID, " a "),
+        (OPAQUE_ID, "\u200b"),
+        (NAME, "é" * 200),
+        (NAME, "👩‍👩‍👧"),
+        (DESCRIPTION, ""),
+        (DESCRIPTION, " "),
+        (DESCRIPTION, "a\tb\r\nc"),
+        (DESCRIPTION, "é" * 10_000),
     ],
 )
 def test_strings_are_taken_unchanged(rule: rules.Rule, value: str) -> None:
@@ -82,23 +88,23 @@ def test_strings_are_taken_unchanged(rule: rules.Rule, value: str) -> None:
 @pytest.mark.parametrize(
     ("rule", "value", "code"),
     [
-        (rules.opaque_id, 5, "invalid_type"),
-        (rules.opaque_id, None, "invalid_type"),
-        (rules.opaque_id, "", "blank"),
-        (rules.opaque_id, "\u3000 ", "blank"),
-        (rules.opaque_id, "a" * 256, "max_length"),
-        (rules.opaque_id, "a\tb", "control_character"),
-        (rules.opaque_id, "a\x7f", "control_character"),
-        (rules.opaque_id, "a\x9f", "control_character"),
-        (rules.opaque_id, "\udc00", "surrogate"),
-        (rules.name, "a" * 201, "max_length"),
-        (rules.name, "a\nb", "control_character"),
-        (rules.name, "\n", "control_character"),
-        (rules.description, "a" * 10_001, "max_length"),
-        (rules.description, "a\x00", "control_character"),
-        (rules.description, "a\x0b", "control_character"),
-        (rules.description, "\ud83d", "surrogate"),
-        (rules.description, None, "invalid_type"),
+        (OPAQUE_ID, 5, "invalid_type"),
+        (OPAQUE_ID, None, "invalid_type"),
+        (OPAQUE_ID, "", "blank"),
+        (OPAQUE_ID, "\u3000 ", "blank"),
+        (OPAQUE_ID, "a" * 256, "max_length"),
+        (OPAQUE_ID, "a\tb", "control_character"),
+        (OPAQUE_ID, "a\x7f", "control_character"),
+        (OPAQUE_ID, "a\x9f", "control_character"),
+        (OPAQUE_ID, "\udc00", "surrogate"),
+        (NAME, "a" * 201, "max_length"),
+        (NAME, "a\nb", "control_character"),
+        (NAME, "\n", "control_character"),
+        (DESCRIPTION, "a" * 10_001, "max_length"),
+        (DESCRIPTION, "a\x00", "control_character"),
+        (DESCRIPTION, "a\x0b", "control_character"),
+        (DESCRIPTION, "\ud83d", "surrogate"),
+        (DESCRIPTION, None, "invalid_type"),
     ],
 )
 def test_strings_that_break_a_rule_are_refused(rule: rules.Rule, value: Any, code: str) -> None:
@@ -117,7 +123,7 @@ def test_strings_that_break_a_rule_are_refused(rule: rules.Rule, value: Any, cod
     ids=["empty", "20 levels", "every kind", "64 KiB", "64 KiB in other scripts"],
 )
 def test_variables_are_taken_unchanged(value: dict[str, Any]) -> None:
-    assert rules.variables(value) is value
+    assert VARIABLES(value) is value
 
 
 @pytest.mark.parametrize(
@@ -147,7 +153,7 @@ def test_variables_are_taken_unchanged(value: dict[str, Any]) -> None:
     ],
 )
 def test_every_fault_in_variables_is_found_where_it_is(value: Any, found: list[tuple[rules.Path, str]]) -> None:
-    assert faults(rules.variables, value) == found
+    assert faults(VARIABLES, value) == found
 
 
 @pytest.mark.parametrize(

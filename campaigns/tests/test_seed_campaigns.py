@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from campaigns.history import HistoryEntry
 from campaigns.management import progress
-from campaigns.models import Campaign, CampaignStep, new_id
+from campaigns.models import Campaign, CampaignStep, HistoryEntry, new_id
 from campaigns.tests.factories import history_of, make_campaign, make_step, stored
 from campaigns.tests.seed_files import (
     campaigns,

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from campaigns.history import HistoryEntry
-from campaigns.models import Campaign
+from campaigns.models import Campaign, HistoryEntry
 from campaigns.tests.factories import make_campaign, stored
 from campaigns.tests.seed_files import (
     HEADER,

@@ -15,8 +15,8 @@ import pytest
 from django.db import connection, connections, transaction
 
 from campaigns.models import Campaign, CampaignStep
-from campaigns.seeding.settling import Settlement
-from campaigns.sequence import add_step
+from campaigns.seeding.merging import Merge
+from campaigns.steps import add_step
 from campaigns.tests.factories import ACTOR, make_campaign, make_step, step_body, step_fields, stored
 from campaigns.tests.seed_files import HEADER, Said, campaigns, csv_file, row, seed, steps_of
 from campaigns.tests.server import running_server, url_of_test_database
@@ -171,14 +171,14 @@ def test_two_loads_of_the_same_new_campaigns_do_not_double_them(
 def test_a_campaign_that_appears_while_rows_are_judged_is_extended(
     table: str, elsewhere: Callable[..., Future[Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    make = Settlement._make
+    make = Merge._make
 
-    def and_meanwhile(self: Settlement, made: str, select: str) -> None:
+    def and_meanwhile(self: Merge, made: str, select: str) -> None:
         make(self, made, select)
         if made == table and not Campaign.objects.filter(external_id="c").exists():
             elsewhere(make_campaign, external_id="c").result()
 
-    monkeypatch.setattr(Settlement, "_make", and_meanwhile)
+    monkeypatch.setattr(Merge, "_make", and_meanwhile)
     said = seed(csv_file(tmp_path / "steps.csv", row(0)))
     assert (said.code, said.faults) == (0, [])
     assert campaigns() == [("c", "Welcome", "draft", 1)]

@@ -12,8 +12,7 @@ from django.db import connection, transaction
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from campaigns.history import HistoryEntry
-from campaigns.models import Campaign, CampaignStep
+from campaigns.models import Campaign, CampaignStep, HistoryEntry
 from campaigns.seeding import csv_lines, postgresql, staging
 from campaigns.tests.factories import make_campaign, make_step
 from campaigns.tests.seed_files import csv_file, row, seed

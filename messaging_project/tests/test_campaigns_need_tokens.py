@@ -6,8 +6,7 @@ import pytest
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from campaigns.history import HistoryEntry
-from campaigns.models import Campaign, CampaignStep
+from campaigns.models import Campaign, CampaignStep, HistoryEntry
 from messaging_project.tests import identity_provider as idp
 from messaging_project.tests.identity_provider import IdentityProvider, claims, es256
 

@@ -40,7 +40,7 @@ class Command(BaseCommand):
         try:
             campaigns = None if options["campaign"] is None else find_campaigns(_several(options["campaign"]))
         except NotFound as error:
-            raise CommandError(f"{error.message} {error.details['id']!r}", returncode=UNUSABLE) from error
+            raise CommandError(f"There is no campaign with this id. {error.id!r}", returncode=UNUSABLE) from error
         statuses = _several(options["status"])
         try:
             if path:

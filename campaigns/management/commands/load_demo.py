@@ -16,10 +16,11 @@ from django.core.management import CommandError, call_command
 from django.core.management.base import BaseCommand
 from django.db import transaction
 
-from campaigns import lifecycle, sequence
-from campaigns.history import Actor, ActorType
-from campaigns.models import Campaign
+from campaigns import lifecycle
+from campaigns.history import Actor
+from campaigns.models import ActorType, Campaign
 from campaigns.rules import StepFields
+from campaigns.steps import first_free_position
 
 USERNAME = "demo"
 TOKEN_SECONDS = 30 * 24 * 3_600
@@ -158,7 +159,7 @@ def request_lines(url: str) -> list[str]:
 
 
 def curl(url: str, campaign: Campaign) -> list[str]:
-    body = {"position": sequence.first_free_position(campaign.id, 0), **NEW_STEP}
+    body = {"position": first_free_position(campaign.id, 0), **NEW_STEP}
     return [
         f"curl -i -X POST {url}/v1/messaging/campaigns/{campaign.id}/steps \\",
         '  -H "Authorization: Bearer $ACCESS_TOKEN" \\',

@@ -12,8 +12,8 @@ from django.db import Error as DatabaseError
 
 from campaigns.exceptions import Contention
 from campaigns.management.progress import Display
+from campaigns.seeding.loading import Busy, CheckpointMoved, Load, Options, Outcome, Refused
 from campaigns.seeding.rows import UnusableInput
-from campaigns.seeding.run import Busy, Load, MarkMoved, Options, Outcome, Refused
 from campaigns.seeding.sources import FORMATS, STDIN, FileSource, Source, format_of
 from campaigns.seeding.synthetic import SyntheticSource
 from campaigns.seeding.writers import write_rows
@@ -151,7 +151,7 @@ def _explained(load: Load) -> Iterator[None]:
     except Refused as error:
         refused = _count(load.outcome.refused, "row was", "rows were")
         raise CommandError(f"{refused} refused. {_written(load)}", returncode=REFUSED) from error
-    except MarkMoved as error:
+    except CheckpointMoved as error:
         raise CommandError(
             f"Another process is loading the same input. {_written(load)}", returncode=UNUSABLE
         ) from error

@@ -4,9 +4,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from campaigns import lifecycle, sequence
-from campaigns.history import Action, Actor, ActorType, HistoryEntry
-from campaigns.models import Campaign
+from campaigns import lifecycle
+from campaigns.history import Actor
+from campaigns.models import Action, ActorType, Campaign, HistoryEntry
+from campaigns.steps import add_step
 from campaigns.tests.admin.pages import campaign_url, opened, row, save
 from campaigns.tests.factories import make_campaign, step_fields, stored
 
@@ -18,7 +19,7 @@ COMMAND = Actor(ActorType.COMMAND, "seed_campaigns", "seed_campaigns")
 def campaign(editor: Client) -> Campaign:
     """A campaign that was made by a command, given a step over the API, and changed in the admin."""
     campaign = lifecycle.create_campaign(name="Welcome", actor=COMMAND)
-    sequence.add_step(campaign.id, step_fields(0), actor=TOKEN)
+    add_step(campaign.id, step_fields(0), actor=TOKEN)
     save(editor, campaign, opened(editor, campaign) | {"name": "Renamed"} | row(0, template_id="new"))
     return campaign
 

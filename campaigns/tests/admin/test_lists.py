@@ -9,8 +9,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from campaigns import lifecycle
-from campaigns.history import Actor, ActorType
-from campaigns.models import Campaign
+from campaigns.history import Actor
+from campaigns.models import ActorType, Campaign
 from campaigns.tests.admin.pages import campaign_url, opened, row, save, status_url
 from campaigns.tests.factories import make_campaign, make_step
 

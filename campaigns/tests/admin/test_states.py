@@ -5,6 +5,7 @@ from django.test import Client
 from django.urls import reverse
 
 from campaigns.models import Campaign
+from campaigns.statuses import STATUSES
 from campaigns.tests.admin.pages import FormReader, campaign_url, messages_of, status_url
 from campaigns.tests.factories import history_of, make_campaign, make_step, stored
 
@@ -36,7 +37,7 @@ def test_a_status_changes_where_it_may_and_nowhere_else(publisher: Client, statu
     assert stored() == before
     answer = publisher.post(url, FormReader.of(page).data)
     campaign.refresh_from_db()
-    if target in Campaign.TRANSITIONS[status]:
+    if target in STATUSES[status].targets:
         assert campaign.status == target
         assert [entry["actor_name"] for entry in history_of(campaign)] == ["paula"]
     elif target == "draft":

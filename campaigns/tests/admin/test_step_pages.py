@@ -4,9 +4,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from campaigns import lifecycle, sequence
-from campaigns.history import Actor, ActorType
-from campaigns.models import Campaign, CampaignStep
+from campaigns import lifecycle
+from campaigns.history import Actor
+from campaigns.models import ActorType, Campaign, CampaignStep
+from campaigns.steps import change_step
 from campaigns.tests.admin.pages import FormReader, messages_of
 from campaigns.tests.factories import history_of, make_campaign, make_step, stored
 
@@ -84,7 +85,7 @@ def test_a_step_is_changed_and_stays_in_its_campaign(editor: Client) -> None:
 def test_a_step_that_someone_changed_meanwhile_is_not_overwritten(editor: Client) -> None:
     step = make_step(make_campaign())
     form = FormReader.of(editor.get(step_url(step))).data | {"template_id": "mine"}
-    sequence.change_step(step.campaign_id, step.pk, {"delay_minutes": 5}, actor=ADA)
+    change_step(step.campaign_id, step.pk, {"delay_minutes": 5}, actor=ADA)
     before = stored()
     answer = editor.post(step_url(step), form)
     assert answer.context["adminform"].form.non_field_errors() == [
@@ -175,7 +176,7 @@ def test_the_version_is_replaced_where_it_can_be(editor: Client, steps: list[Cam
 
 def test_a_step_that_was_changed_after_the_preview_is_left_as_it_is(editor: Client, steps: list[CampaignStep]) -> None:
     preview = FormReader.of(editor.post(reverse(LIST), chosen(steps[:1], template_version_id="v2"))).data
-    sequence.change_step(steps[0].campaign_id, steps[0].pk, {"template_version_id": "v9"}, actor=ADA)
+    change_step(steps[0].campaign_id, steps[0].pk, {"template_version_id": "v9"}, actor=ADA)
     editor.post(reverse(LIST), preview)
     steps[0].refresh_from_db()
     assert steps[0].template_version_id == "v9"

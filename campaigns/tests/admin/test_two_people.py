@@ -8,9 +8,10 @@ from uuid import UUID
 import pytest
 from django.test import Client
 
-from campaigns import lifecycle, sequence
-from campaigns.history import Actor, ActorType
-from campaigns.models import Campaign, CampaignStep
+from campaigns import lifecycle
+from campaigns.history import Actor
+from campaigns.models import ActorType, Campaign, CampaignStep
+from campaigns.steps import add_step, change_step, remove_step
 from campaigns.tests.admin.conftest import EDIT, PUBLISH, Login
 from campaigns.tests.admin.pages import FormReader, campaign_url, errors_of, opened, row, save, status_url
 from campaigns.tests.factories import make_campaign, step_fields, stored
@@ -30,13 +31,13 @@ MEANWHILE: dict[str, tuple[Change, str]] = {
         lambda campaign: lifecycle.change_campaign(campaign.pk, {"name": "Hers"}, actor=ADA),
         "changed the campaign",
     ),
-    "added a step": (lambda campaign: sequence.add_step(campaign.pk, step_fields(9), actor=ADA), "added a step"),
+    "added a step": (lambda campaign: add_step(campaign.pk, step_fields(9), actor=ADA), "added a step"),
     "changed a step": (
-        lambda campaign: sequence.change_step(campaign.pk, first_step(campaign).pk, {"variables": {"a": 1}}, actor=ADA),
+        lambda campaign: change_step(campaign.pk, first_step(campaign).pk, {"variables": {"a": 1}}, actor=ADA),
         "changed a step",
     ),
     "deleted a step": (
-        lambda campaign: sequence.remove_step(campaign.pk, first_step(campaign).pk, actor=ADA),
+        lambda campaign: remove_step(campaign.pk, first_step(campaign).pk, actor=ADA),
         "deleted a step",
     ),
     "activated it": (lambda campaign: lifecycle.change_status(campaign.pk, "active", actor=ADA), "activated it"),
@@ -65,7 +66,7 @@ def test_a_save_over_someone_elses_change_is_refused_and_says_who_and_what(
 def test_the_same_page_is_refused_until_it_is_saved_over_on_purpose(editor: Client) -> None:
     campaign = make_campaign(steps=2)
     form = opened(editor, campaign) | {"name": "Mine"} | row(0, template_id="mine")
-    sequence.remove_step(campaign.pk, first_step(campaign).pk, actor=ADA)
+    remove_step(campaign.pk, first_step(campaign).pk, actor=ADA)
     refused = save(editor, campaign, form)
     assert errors_of(save(editor, campaign, FormReader.of(refused).data)) == REFUSED
 

@@ -5,14 +5,13 @@ To add an operation, name it in its viewset's `operation_ids` and declare it her
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
-from campaigns import exceptions, field_schemas  # noqa: F401 - being imported registers the fields' schemas
-from campaigns import schema_examples as examples
-from campaigns.models import Campaign
-from campaigns.schema_examples import CHANGED_MEANWHILE, NO_CAMPAIGN, NO_STEP, NOT_EDITABLE, POSITION_TAKEN
+from campaigns import exceptions
+from campaigns.openapi import examples, fields  # noqa: F401 - being imported registers the fields' schemas
+from campaigns.openapi.examples import CHANGED_MEANWHILE, NO_CAMPAIGN, NO_STEP, NOT_EDITABLE, POSITION_TAKEN
 from campaigns.serializers import (
+    AddStepQuerySerializer,
     CampaignChangesSerializer,
     CampaignFilterSerializer,
     CampaignSerializer,
@@ -22,21 +21,13 @@ from campaigns.serializers import (
     ReadinessSerializer,
     SequenceSerializer,
     StepListSerializer,
+    TimelineQuerySerializer,
     TimelineSerializer,
 )
+from campaigns.statuses import Status
 from messaging_project.api.errors import validation_error
 from messaging_project.api.openapi import Operation, faults_of
 
-ON_CONFLICT = ("reject", "shift")
-ON_CONFLICT_PARAMETER = OpenApiParameter(
-    "on_conflict",
-    enum=ON_CONFLICT,
-    default="reject",
-    description=(
-        "What happens where the position holds another step: `reject` answers 412; `shift` makes room, moving the "
-        "unbroken run of steps from that position on up by one."
-    ),
-)
 PATH_PARAMETERS = {"id": "The campaign's id.", "step_id": "The step's id."}
 EDITABLE = "Possible while the campaign is a draft or paused."
 
@@ -49,7 +40,7 @@ class StepsSerializer(serializers.Serializer[Any]):
 
 def transition(target: str, summary: str, description: str, *refusals: Exception, refused_from: str) -> Operation:
     """A change of status: answers with the campaign, and refuses to leave `refused_from`."""
-    refusal = exceptions.InvalidTransition(refused_from, target, Campaign.TRANSITIONS[refused_from])
+    refusal = exceptions.InvalidTransition(refused_from, target)
     return Operation(
         tag="Campaigns",
         summary=summary,
@@ -131,23 +122,26 @@ CAMPAIGNS = {
         refusals=[NO_CAMPAIGN],
     ),
     "activateCampaign": transition(
-        "active",
+        Status.ACTIVE,
         "Activate a campaign",
         "From draft or paused. The campaign must be ready: it has steps, and lasts at most ten years.",
         examples.NOT_READY,
-        refused_from="completed",
+        refused_from=Status.COMPLETED,
     ),
     "pauseCampaign": transition(
-        "paused",
+        Status.PAUSED,
         "Pause a campaign",
         "From active. The steps of a paused campaign can be changed.",
-        refused_from="draft",
+        refused_from=Status.DRAFT,
     ),
     "completeCampaign": transition(
-        "completed", "Complete a campaign", "From active or paused. It can't run again.", refused_from="draft"
+        Status.COMPLETED, "Complete a campaign", "From active or paused. It can't run again.", refused_from=Status.DRAFT
     ),
     "archiveCampaign": transition(
-        "archived", "Archive a campaign", "From draft, paused or completed. This is final.", refused_from="active"
+        Status.ARCHIVED,
+        "Archive a campaign",
+        "From draft, paused or completed. This is final.",
+        refused_from=Status.ACTIVE,
     ),
 }
 
@@ -168,7 +162,7 @@ STEPS = {
             f"{EDITABLE} Positions are unique within a campaign, and gaps are allowed. A position that holds another "
             "step is refused, so repeating the call never makes a second step."
         ),
-        parameters=[ON_CONFLICT_PARAMETER],
+        parameters=[AddStepQuerySerializer],
         body=CampaignStepSerializer,
         body_example=examples.STEP_BODY,
         status=201,
@@ -179,7 +173,7 @@ STEPS = {
             faults_of(CampaignStepSerializer, {"position": "1", "template_id": "", "variables": {"name": "\0"}}),
             NO_CAMPAIGN,
             NOT_EDITABLE,
-            examples.POSITION_TAKEN_OR_SHIFT,
+            POSITION_TAKEN,
             examples.NO_ROOM,
         ],
     ),
@@ -276,16 +270,7 @@ INSIGHT = {
         tag="Insight",
         summary="See when a campaign's steps would be sent",
         description="Delays are elapsed minutes, also across a change to or from daylight-saving time.",
-        parameters=[
-            OpenApiParameter(
-                "start",
-                description=(
-                    "When the recipient enters, in ISO 8601 (`2026-12-01T09:00:00+01:00`); without an offset it is in "
-                    "`tz`. Now without it."
-                ),
-            ),
-            OpenApiParameter("tz", default="UTC", description="The IANA time zone of the local times."),
-        ],
+        parameters=[TimelineQuerySerializer],
         answer=TimelineSerializer,
         example=examples.TIMELINE,
         refusals=[

@@ -1,23 +1,23 @@
 """Loading a source: exactly, or not at all."""
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models.functions import Now
 
 from campaigns.exceptions import Contention
-from campaigns.history import Actor, ActorType
-from campaigns.models import new_id
-from campaigns.seeding import marks, postgresql, sqlite
-from campaigns.seeding.marks import SeedMark
+from campaigns.history import Actor
+from campaigns.models import ActorType, SeedCheckpoint, new_id
+from campaigns.seeding import postgresql, sqlite
+from campaigns.seeding.merging import Counts, Merge
 from campaigns.seeding.rows import Head, Row, RowFault, RowRefused
-from campaigns.seeding.settling import Counts, Settlement
 from campaigns.seeding.sources import Source
 from campaigns.seeding.staging import Stage
 
@@ -47,7 +47,7 @@ class Busy(Exception):
     """Another transaction holds what this load must change."""
 
 
-class MarkMoved(Exception):
+class CheckpointMoved(Exception):
     """Another process is running the same load."""
 
 
@@ -98,7 +98,7 @@ class Load:
         self._operator = operator
         self._actor = Actor(ActorType.COMMAND, "seed_campaigns", operator)
         self._digest = ""
-        self._mark: SeedMark | None = None
+        self._mark: SeedCheckpoint | None = None
         self._locked_at: float | None = None
 
     def run(self) -> Outcome:
@@ -114,7 +114,7 @@ class Load:
         """Load whole campaigns in transactions of about `commit_every` rows; after a stop, go on behind the last one.
 
         The input is read twice: no row is written before all of them have been checked by the rules.
-        Raises what run() raises, and MarkMoved.
+        Raises what run() raises, and CheckpointMoved.
         """
         with self._timed():
             self._check_all_rows()
@@ -155,10 +155,10 @@ class Load:
         if self.outcome.refused:
             raise Refused
 
-    def _find_mark(self, digest: str) -> SeedMark:
+    def _find_mark(self, digest: str) -> SeedCheckpoint:
         options = self._options
-        key = marks.key(digest, options.on_conflict, options.skip_invalid, options.restore_status)
-        return SeedMark.objects.get_or_create(key=key, defaults={"run_id": self.outcome.run_id})[0]
+        key = _checkpoint_key(digest, options.on_conflict, options.skip_invalid, options.restore_status)
+        return SeedCheckpoint.objects.get_or_create(key=key, defaults={"run_id": self.outcome.run_id})[0]
 
     # --- Loading -----------------------------------------------------------------------------------------------------
 
@@ -200,13 +200,13 @@ class Load:
 
     def _finish(self, stage: Stage) -> None:
         if stage.rows:
-            self._settle(stage)
+            self._merge(stage)
         elif self.outcome.refused and self._all_or_nothing:
             raise Refused
         if self._mark:
-            mark = SeedMark.objects.filter(pk=self._mark.pk, line=self._mark.line)
+            mark = SeedCheckpoint.objects.filter(pk=self._mark.pk, line=self._mark.line)
             if not mark.update(line=stage.last_line, updated_at=Now()):
-                raise MarkMoved
+                raise CheckpointMoved
             self._mark.line = stage.last_line
 
     def _may_write_ahead(self) -> bool:
@@ -217,13 +217,13 @@ class Load:
     def _all_or_nothing(self) -> bool:
         return not (self._options.skip_invalid or self._options.dry_run)
 
-    def _settle(self, stage: Stage) -> None:
+    def _merge(self, stage: Stage) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
         lost = 0
         while True:
             try:
                 with transaction.atomic():
-                    return self._settle_once(stage)
+                    return self._merge_once(stage)
             except (IntegrityError, OperationalError) as error:
                 sqlstate = getattr(error.__cause__, "sqlstate", None)
                 lost += sqlstate in LOST_RACE
@@ -235,33 +235,31 @@ class Load:
                 if lost >= ATTEMPTS:
                     raise Contention from error
 
-    def _settle_once(self, stage: Stage) -> None:
-        settlement = Settlement(
-            stage, on_conflict=self._options.on_conflict, restore_status=self._options.restore_status
-        )
-        counts = self._judge(settlement)
+    def _merge_once(self, stage: Stage) -> None:
+        merge = Merge(stage, on_conflict=self._options.on_conflict, restore_status=self._options.restore_status)
+        counts = self._judge(merge)
         if counts.writes and not self._options.dry_run:
             locking_at = time.monotonic()
-            if settlement.lock():
+            if merge.lock():
                 self._locked_at = locking_at
-                counts = self._judge(settlement)
-                if not settlement.locked_enough():  # what was equal isn't any more
-                    return self._settle_once(stage)
-            settlement.write(self._actor, self._told_in_history(), self._progress.writing)
-        self._report(settlement)
+                counts = self._judge(merge)
+                if not merge.locked_enough():  # what was equal isn't any more
+                    return self._merge_once(stage)
+            merge.write(self._actor, self._told_in_history(), self._progress.writing)
+        self._report(merge)
         self.outcome.counts += counts
         return None
 
-    def _judge(self, settlement: Settlement) -> Counts:
-        counts = settlement.judge()
-        if self._all_or_nothing and (self.outcome.refused or settlement.has_faults):
-            self._report(settlement)
+    def _judge(self, merge: Merge) -> Counts:
+        counts = merge.judge()
+        if self._all_or_nothing and (self.outcome.refused or merge.has_faults):
+            self._report(merge)
             raise Refused
         return counts
 
-    def _report(self, settlement: Settlement) -> None:
+    def _report(self, merge: Merge) -> None:
         last_line = None
-        for fault in settlement.faults():
+        for fault in merge.faults():
             self.outcome.refused += fault.line != last_line
             last_line = fault.line
             self._progress.fault(fault)
@@ -308,3 +306,8 @@ def _same_campaign(one: Head, other: Head) -> bool:
         or (one.campaign_id is not None and one.campaign_id == other.campaign_id)
         or (one.external_id is not None and one.external_id == other.external_id)
     )
+
+
+def _checkpoint_key(digest: str, *options: Any) -> str:
+    """What must be the same for a command to go on where another stopped."""
+    return hashlib.sha256(repr((digest, *options)).encode()).hexdigest()

@@ -6,10 +6,9 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from campaigns import exceptions, timeline
-from campaigns.history import Action, ActorType, HistoryEntry
-from campaigns.lifecycle import Readiness
-from campaigns.models import Campaign, CampaignStep
-from campaigns.viewsets import step_ids_at
+from campaigns.http.refusals import step_set_mismatch
+from campaigns.models import Action, ActorType, Campaign, CampaignStep, HistoryEntry
+from campaigns.readiness import Readiness
 from messaging_project.api.errors import APIError
 
 CAMPAIGN_ID = UUID("0199b3a0-5f0e-7a31-8c64-1d2f7b9e4a10")
@@ -87,21 +86,16 @@ HISTORY_ENTRY = HistoryEntry(
 
 NO_CAMPAIGN = exceptions.NotFound("campaign", CAMPAIGN_ID)
 NO_STEP = exceptions.NotFound("step", STEP_ID)
-NOT_EDITABLE = exceptions.CampaignNotEditable(CAMPAIGN_ID, Campaign.Status.ACTIVE, Campaign.EDITABLE)
-POSITION_TAKEN = exceptions.PositionTaken(STEP.position, STEP_ID, STEP.position + 1, can_shift=False)
-POSITION_TAKEN_OR_SHIFT = exceptions.PositionTaken(STEP.position, STEP_ID, STEP.position + 1, can_shift=True)
+NOT_EDITABLE = exceptions.CampaignNotEditable(CAMPAIGN_ID, Campaign.Status.ACTIVE)
+POSITION_TAKEN = exceptions.PositionTaken(STEP.position, STEP_ID, STEP.position + 1)
 NO_ROOM = exceptions.NoRoom(STEP.position)
 NOT_READY = exceptions.NotReady([NO_STEPS])
 NOT_DELETABLE = exceptions.NotDeletable(CAMPAIGN_ID, Campaign.Status.ACTIVE)
 EXTERNAL_ID_TAKEN = exceptions.ExternalIdTaken("crm-4711")
-CHANGED_MEANWHILE = exceptions.VersionMismatch('"4"')
+CHANGED_MEANWHILE = exceptions.VersionMismatch("4")
 
 
 def not_the_steps(place: str) -> APIError:
     """The refusal of step ids that aren't the campaign's, where a body has them at `place`."""
-    try:
-        with step_ids_at(place):
-            raise exceptions.StepSetMismatch(missing=[], unknown={0: str(COPY_ID)}, repeated={2: str(STEP_ID)})
-    except APIError as refusal:
-        return refusal
-    raise AssertionError(place)
+    mismatch = exceptions.StepSetMismatch(missing=[], unknown={0: str(COPY_ID)}, repeated={2: str(STEP_ID)})
+    return step_set_mismatch(mismatch, place)

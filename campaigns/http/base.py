@@ -1,7 +1,8 @@
-"""What the viewsets of the campaigns API share: the path's ids, checked bodies, preconditions, and refusals as HTTP."""
+"""What the viewsets of the campaigns API share: the path's ids, checked bodies and queries, preconditions, answers."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from functools import cache
+from types import MappingProxyType
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -13,51 +14,27 @@ from rest_framework.viewsets import GenericViewSet
 
 from campaigns import exceptions
 from campaigns.history import Actor, actor_of
+from campaigns.http.refusals import as_http
 from campaigns.models import Campaign, CampaignStep
-from campaigns.sequence import find_step
-from campaigns.serializers import CampaignSerializer, CampaignStepSerializer
+from campaigns.serializers import CampaignSerializer, CampaignStepSerializer, NoQuerySerializer
+from campaigns.steps import find_step
 from campaigns.versions import IfMatch, current_campaign, list_etag
 from messaging_project.api import etags
-from messaging_project.api.errors import MAX_ECHOED, RETRY_AFTER_SECONDS, APIError, validation_error
 from messaging_project.api.json import MAX_BATCH_BYTES, MAX_BODY_BYTES, json_body
 from messaging_project.api.paging import KeysetPagination
 from messaging_project.api.preferences import APPLIED, wants_strict
 from messaging_project.ids import parse_uuid
 
 
-def as_http(exc: Exception) -> Exception:
-    """A refusal of the domain as the error answer that the API gives for it; anything else unchanged."""
-    match exc:
-        case exceptions.NotFound():
-            return APIError(404, "not_found", exc.message, exc.details)
-        case exceptions.BadState():
-            return APIError(412, "bad_state", exc.message, exc.details)
-        case exceptions.VersionMismatch():
-            return APIError(412, "precondition_failed", exc.message, exc.details)
-        case exceptions.ExternalIdTaken():
-            return validation_error(("external_id", "unique", exc.message))
-        case exceptions.Contention():
-            return APIError(503, "unavailable", exc.message, headers={"Retry-After": RETRY_AFTER_SECONDS})
-        case _:
-            return exc
+@cache
+def empty_query(serializer_class: type[serializers.Serializer[Any]]) -> Mapping[str, Any]:
+    """What an empty query string means."""
+    serializer = serializer_class(data={})
+    serializer.is_valid(raise_exception=True)
+    return MappingProxyType(serializer.validated_data)
 
 
-@contextmanager
-def step_ids_at(place: str) -> Iterator[None]:
-    """Tell of step ids that don't fit the campaign as faults of the body, at `place` with the index filled in."""
-    try:
-        yield
-    except exceptions.StepSetMismatch as mismatch:
-        faults = []
-        for code, problem in (("unknown", "is no step of this campaign"), ("repeated", "is there twice")):
-            found = mismatch.details[code].items()
-            faults += [(place.format(index), code, f"{step_id[:MAX_ECHOED]} {problem}.") for index, step_id in found]
-        whole = place.partition("[")[0]
-        faults += [(whole, "missing", f"{step_id} must be there too.") for step_id in mismatch.details["missing"]]
-        raise validation_error(*faults) from mismatch
-
-
-class CampaignsViewSet(GenericViewSet[Campaign]):
+class BaseCampaignViewSet(GenericViewSet[Campaign]):
     """A viewset below /campaigns."""
 
     queryset = Campaign.objects.all()
@@ -68,6 +45,8 @@ class CampaignsViewSet(GenericViewSet[Campaign]):
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]  # noqa: RUF012 - an instance variable in DRF
     operation_ids: ClassVar[dict[str, str]]
     batch_actions: ClassVar[frozenset[str]] = frozenset()
+    # The serializer of the query string, for each action that reads one; paging reads its own two parameters.
+    query_serializers: ClassVar[dict[str, type[serializers.Serializer[Any]]]] = {}
 
     @property
     def operation_id(self) -> str | None:
@@ -79,7 +58,7 @@ class CampaignsViewSet(GenericViewSet[Campaign]):
         return MAX_BATCH_BYTES if self.action in self.batch_actions else MAX_BODY_BYTES
 
     def handle_exception(self, exc: Exception) -> Response:
-        return super().handle_exception(as_http(exc))
+        return super().handle_exception(as_http(exc, offers_shift=self.operation_id == "addStep"))
 
     # --- The request -------------------------------------------------------------------------------------------------
 
@@ -122,30 +101,36 @@ class CampaignsViewSet(GenericViewSet[Campaign]):
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "strict": wants_strict(self.request)}
 
-    def checked_body(
-        self,
-        serializer_class: type[serializers.Serializer[Any]] | None = None,
-        *,
-        partial: bool = False,
-        **choices: tuple[str, ...],
-    ) -> dict[str, Any]:
-        """The body's fields, after every fault of body and query has been looked for.
+    def query(self) -> Mapping[str, Any]:
+        """What the query string says, after every fault of it has been looked for."""
+        return self._checked()
 
-        `choices` gives the values that a query parameter may have, the default first. Only a fault costs a look-up:
-        a campaign or step that doesn't exist is a 404 before its body is a 400.
-        """
+    def checked_body(
+        self, serializer_class: type[serializers.Serializer[Any]] | None = None, *, partial: bool = False
+    ) -> dict[str, Any]:
+        """The body's fields, after every fault of body and query has been looked for."""
         body = json_body(self.request)
         context = self.get_serializer_context()
         serializer = (serializer_class or self.get_serializer_class())(data=body, partial=partial, context=context)
-        faults: dict[str, Any] = {} if serializer.is_valid() else dict(serializer.errors)
-        for name, allowed in choices.items():
-            if self.request.query_params.get(name, allowed[0]) not in allowed:
-                faults[name] = [f"Must be one of: {', '.join(allowed)}."]
+        self._checked(serializer)
+        validated: dict[str, Any] = serializer.validated_data
+        return validated
+
+    def _checked(self, *others: serializers.BaseSerializer[Any]) -> Mapping[str, Any]:
+        """What the query string says, if neither it nor one of the `others` is faulty.
+
+        Only a fault costs a look-up: a campaign or step that doesn't exist is a 404 before its body is a 400.
+        """
+        query_class = self.query_serializers.get(self.action or "", NoQuerySerializer)
+        query = query_class(data=self.request.query_params.dict()) if self.request.query_params else None
+        faults: dict[str, Any] = {}
+        for serializer in (*others, *([query] if query else [])):
+            if not serializer.is_valid():
+                faults |= serializer.errors
         if faults:
             self.require_existence()
             raise serializers.ValidationError(faults)
-        validated: dict[str, Any] = serializer.validated_data
-        return validated
+        return query.validated_data if query else empty_query(query_class)
 
     def require_existence(self) -> None:
         """Raises NotFound for a path that leads to nothing."""

@@ -1,4 +1,4 @@
-"""The SQL of settling.py. {words} differ between the databases, and are filled in from DIALECTS."""
+"""The SQL of merging.py. {words} differ between the databases, and are filled in from DIALECTS."""
 
 DIALECTS = {
     "postgresql": {

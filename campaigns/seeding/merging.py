@@ -16,10 +16,10 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
-from campaigns.history import Action, Actor
-from campaigns.lifecycle import MAX_TOTAL_MINUTES
-from campaigns.models import Campaign
-from campaigns.seeding import postgresql, statements
+from campaigns.history import Actor
+from campaigns.models import Action, Campaign
+from campaigns.readiness import MAX_TOTAL_MINUTES
+from campaigns.seeding import merge_sql, postgresql
 from campaigns.seeding.rows import RowFault
 from campaigns.seeding.staging import JUDGEMENTS, Stage
 
@@ -48,7 +48,7 @@ class Counts:
         return bool(self.campaigns_created or self.steps_added or self.steps_updated)
 
 
-class Settlement:
+class Merge:
     """One staged batch against what is stored."""
 
     def __init__(self, stage: Stage, *, on_conflict: str, restore_status: bool) -> None:
@@ -57,8 +57,8 @@ class Settlement:
         self._restore_status = restore_status
         self._hits = self._faults = self._stored = 0
         self._words = {
-            **statements.DIALECTS[connection.vendor],
-            "changed": statements.CHANGED,
+            **merge_sql.DIALECTS[connection.vendor],
+            "changed": merge_sql.CHANGED,
             "editable": ", ".join(f"'{status}'" for status in Campaign.EDITABLE),
         }
         # The statements have no booleans of their own: SQLite knows none.
@@ -70,20 +70,20 @@ class Settlement:
         for table in JUDGEMENTS:
             self._execute(f"DROP TABLE IF EXISTS {table}")
         self._refresh_statistics(postgresql.CAMPAIGN_KEYS)
-        self._make("seed_group", statements.GROUPS)
+        self._make("seed_group", merge_sql.GROUPS)
         if self._stage.has_ahead:
-            self._take_back(statements.MISPLACED)
-        self._make("seed_campaign", statements.CAMPAIGNS)
+            self._take_back(merge_sql.MISPLACED)
+        self._make("seed_campaign", merge_sql.CAMPAIGNS)
         self._stored = self._count("seed_campaign WHERE stored")
         if self._stored:
             self._refresh_statistics(postgresql.STEP_KEYS)
-        self._make("seed_hit", statements.HITS if self._stored else statements.NO_HITS)
+        self._make("seed_hit", merge_sql.HITS if self._stored else merge_sql.NO_HITS)
         self._hits = self._count("seed_hit")
-        self._execute(statements.FAULTS)
-        self._execute(statements.RUN_FAULTS)
+        self._execute(merge_sql.FAULTS)
+        self._execute(merge_sql.RUN_FAULTS)
         self._find_faults()
         self._find_changes()
-        if self._restore_status and self._execute(statements.UNREADY, {"limit": MAX_TOTAL_MINUTES}):
+        if self._restore_status and self._execute(merge_sql.UNREADY, {"limit": MAX_TOTAL_MINUTES}):
             self._run_faults_to_rows()
             self._find_changes()
         return self._totals()
@@ -96,30 +96,30 @@ class Settlement:
     def _take_back(self, mark: str) -> None:
         if self._execute(mark):
             self._refresh_statistics(postgresql.STEP_KEYS)
-            for statement in statements.TAKE_BACK:
+            for statement in merge_sql.TAKE_BACK:
                 self._execute(statement)
 
     def _find_changes(self) -> None:
         exceptions = self._faults or self._hits
-        self._make("seed_change", statements.CHANGES if exceptions else statements.CHANGES_WITHOUT_EXCEPTION)
+        self._make("seed_change", merge_sql.CHANGES if exceptions else merge_sql.CHANGES_WITHOUT_EXCEPTION)
 
     def _find_faults(self) -> None:
-        for statement in statements.FAULTS_OF_RUNS:
+        for statement in merge_sql.FAULTS_OF_RUNS:
             self._execute(statement, self._flags)
         self._run_faults_to_rows()
         if not self._stage.ascending or self._stage.runs > self._count("seed_campaign"):
-            self._execute(statements.REPEATED_POSITIONS)
+            self._execute(merge_sql.REPEATED_POSITIONS)
         if self._on_conflict == "error" and self._hits:
-            self._execute(statements.TAKEN_POSITIONS)
+            self._execute(merge_sql.TAKEN_POSITIONS)
         if self._stored:
-            self._execute(statements.NOT_EDITABLE, self._flags)
+            self._execute(merge_sql.NOT_EDITABLE, self._flags)
         self._faults = self._count("seed_fault")
 
     def _run_faults_to_rows(self) -> None:
         if self._count("seed_run_fault"):
             if self._stage.has_ahead:
-                self._take_back(statements.FAULTY)
-            self._execute(statements.RUN_FAULTS_TO_ROWS)
+                self._take_back(merge_sql.FAULTY)
+            self._execute(merge_sql.RUN_FAULTS_TO_ROWS)
             self._execute("DELETE FROM seed_run_fault")
             self._faults = self._count("seed_fault")
 
@@ -135,7 +135,7 @@ class Settlement:
         return bool(self._faults)
 
     def _totals(self) -> Counts:
-        row = self._row(statements.TOTALS, self._flags)
+        row = self._row(merge_sql.TOTALS, self._flags)
         created, extended, added, differing, unchanged = (int(value or 0) for value in row)
         updated, skipped = (differing, 0) if self._on_conflict == "update" else (0, differing)
         return Counts(created, extended, added, updated, unchanged, skipped)
@@ -147,23 +147,23 @@ class Settlement:
         if not self._stored or connection.vendor != "postgresql":
             return 0
         self._execute("DROP TABLE IF EXISTS seed_locked")
-        return self._execute(statements.LOCK, self._flags)
+        return self._execute(merge_sql.LOCK, self._flags)
 
     def locked_enough(self) -> bool:
         """Whether each campaign that changes, judged anew, is among the locked ones."""
-        return not self._number(statements.UNLOCKED, self._flags)
+        return not self._number(merge_sql.UNLOCKED, self._flags)
 
     def write(self, actor: Actor, run: dict[str, str], tick: Callable[[int, int], None]) -> None:
         now = connection.ops.adapt_datetimefield_value(timezone.now())
-        self._execute(statements.ADD_CAMPAIGNS.replace("{ahead}", "NOT IN"), self._flags)
+        self._execute(merge_sql.ADD_CAMPAIGNS.replace("{ahead}", "NOT IN"), self._flags)
         if self._stage.has_ahead:
-            self._execute(statements.ADD_CAMPAIGNS.replace("{ahead}", "IN") + statements.COMPLETED, self._flags)
+            self._execute(merge_sql.ADD_CAMPAIGNS.replace("{ahead}", "IN") + merge_sql.COMPLETED, self._flags)
         self._refresh_statistics(postgresql.CAMPAIGN_KEYS)
         self._add_steps(tick)
         if self._on_conflict == "update" and self._hits:
-            self._execute(statements.UPDATE_STEPS, {"now": now})
+            self._execute(merge_sql.UPDATE_STEPS, {"now": now})
         self._execute(
-            statements.ADD_HISTORY,
+            merge_sql.ADD_HISTORY,
             {
                 "actor_type": actor.type.value,
                 "actor_id": actor.id,
@@ -177,16 +177,16 @@ class Settlement:
     def _add_steps(self, tick: Callable[[int, int], None]) -> None:
         where = ""
         if self._faults:
-            where += statements.WITHOUT_FAULTS
+            where += merge_sql.WITHOUT_FAULTS
         if self._hits:
-            where += statements.WITHOUT_HITS
+            where += merge_sql.WITHOUT_HITS
         first, last, total = self._row("SELECT MIN(line), MAX(line), COUNT(*) FROM seed_row")
         if not total:
             return
         size = max(MIN_SLICE, (last - first) // SLICES + 1)
         written = 0
         for start in range(first, last + 1, size):
-            written += self._execute(statements.ADD_STEPS + where, {"start": start, "end": start + size})
+            written += self._execute(merge_sql.ADD_STEPS + where, {"start": start, "end": start + size})
             tick(written, total)
 
     # --- SQL ---------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 Locks: adding a step holds the campaign row FOR SHARE, so that adders don't wait for each other but a change of status
 does; everything else that writes steps holds it FOR NO KEY UPDATE. A database without row locks (SQLite) runs each
-transaction alone. Writes of many steps at once are in `resequence`.
+transaction alone. Writes of many steps at once are in `many_steps`.
 """
 
 from collections.abc import Iterator
@@ -18,11 +18,13 @@ from psycopg.types.json import Jsonb
 
 from campaigns import history
 from campaigns.exceptions import CampaignNotEditable, Contention, NoRoom, NotFound, PositionTaken
-from campaigns.history import Action, Actor, difference
-from campaigns.models import Campaign, CampaignStep, new_id
-from campaigns.rules import MAX_INTEGER, StepFields
+from campaigns.history import Actor, difference
+from campaigns.models import Action, Campaign, CampaignStep, new_id
+from campaigns.rules import StepFields
 from campaigns.versions import IfMatch, match_version
 from messaging_project.transactions import ATTEMPTS, retried
+
+MAX_POSITION = CampaignStep.PARKING - 1
 
 
 @contextmanager
@@ -38,7 +40,7 @@ def locked(campaign_id: UUID) -> Iterator[Campaign]:
 def require_editable(campaign: Campaign) -> None:
     """Raises CampaignNotEditable."""
     if not campaign.is_editable:
-        raise CampaignNotEditable(campaign.id, campaign.status, Campaign.EDITABLE)
+        raise CampaignNotEditable(campaign.id, campaign.status)
 
 
 @retried
@@ -57,7 +59,7 @@ def add_step(campaign_id: UUID, fields: StepFields, *, actor: Actor, shift: bool
         require_editable(campaign)
         if shift:
             _make_room(campaign_id, step.position, actor)
-        elif taken := position_taken(campaign_id, step.position, can_shift=True):
+        elif taken := position_taken(campaign_id, step.position):
             raise taken
         step.save(force_insert=True)
         history.record(actor, Action.STEP_ADDED, campaign_id, step_id=step.id, after=fields._asdict())
@@ -96,10 +98,10 @@ def _add_in_one_statement(step: CampaignStep, actor: Actor) -> None:
             raise NotFound("campaign", step.campaign_id)
         status, added_id = row
         if status not in Campaign.EDITABLE:
-            raise CampaignNotEditable(step.campaign_id, status, Campaign.EDITABLE)
+            raise CampaignNotEditable(step.campaign_id, status)
         if added_id is not None:
             return
-        if taken := position_taken(step.campaign_id, step.position, can_shift=True):
+        if taken := position_taken(step.campaign_id, step.position):
             raise taken
         # The holder has gone since: it was deleted or moved, or its transaction rolled back.
     raise Contention
@@ -174,21 +176,18 @@ def find_step(campaign_id: UUID, step_id: UUID) -> CampaignStep:
 # --- Positions -------------------------------------------------------------------------------------------------------
 
 
-def position_taken(campaign_id: UUID, position: int, *, can_shift: bool = False) -> PositionTaken | None:
-    """The refusal that names the step at `position`, or None where the position is free.
-
-    `can_shift` says that the same call could make room.
-    """
+def position_taken(campaign_id: UUID, position: int) -> PositionTaken | None:
+    """The refusal that names the step at `position`, or None where the position is free."""
     steps = CampaignStep.objects.filter(campaign_id=campaign_id, position=position)
     holder_id = steps.values_list("id", flat=True).first()
     if holder_id is None:
         return None
     free = first_free_position(campaign_id, position)
-    return PositionTaken(position, holder_id, free if free <= MAX_INTEGER else None, can_shift=can_shift)
+    return PositionTaken(position, holder_id, free if free <= MAX_POSITION else None)
 
 
 def first_free_position(campaign_id: UUID, position: int) -> int:
-    """The smallest free position from `position` on; MAX_INTEGER + 1 where there is none."""
+    """The smallest free position from `position` on; MAX_POSITION + 1 where there is none."""
     steps = CampaignStep.objects.filter(campaign_id=campaign_id)
     if not steps.filter(position=position).exists():
         return position
@@ -202,7 +201,7 @@ def _make_room(campaign_id: UUID, position: int, actor: Actor) -> None:
     free = first_free_position(campaign_id, position)
     if free == position:
         return
-    if free > MAX_INTEGER:
+    if free > MAX_POSITION:
         raise NoRoom(position)
     run = CampaignStep.objects.filter(campaign_id=campaign_id, position__range=(position, free - 1))
     parked = CampaignStep.objects.filter(campaign_id=campaign_id, position__gte=CampaignStep.PARKING)

@@ -15,10 +15,10 @@ from django.utils import timezone
 
 from campaigns import history
 from campaigns.exceptions import PositionTaken, StepSetMismatch
-from campaigns.history import Action, Actor
-from campaigns.models import CampaignStep, new_id
+from campaigns.history import Actor
+from campaigns.models import Action, CampaignStep, new_id
 from campaigns.rules import StepFields
-from campaigns.sequence import locked, position_taken, require_editable
+from campaigns.steps import locked, position_taken, require_editable
 from campaigns.versions import IfMatch, match_version, step_list_etag
 from messaging_project.transactions import retried
 

@@ -1,0 +1,126 @@
+"""The domain's refusals as the API's error answers, with the remedy in the API's words."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+from campaigns import exceptions
+from campaigns.statuses import EDITABLE, STATUSES, Status
+from messaging_project.api import errors
+from messaging_project.api.errors import MAX_ECHOED, RETRY_AFTER_SECONDS, APIError, validation_error
+
+
+def as_http(exc: Exception, *, offers_shift: bool = False) -> Exception:
+    """A refusal of the domain as the error answer that the API gives for it; anything else unchanged.
+
+    `offers_shift`: the operation takes `?on_conflict=shift`, which is then the remedy for a position that is taken.
+    """
+    match exc:
+        case exceptions.NotFound():
+            return errors.not_found(exc.resource, str(exc.id))
+        case exceptions.VersionMismatch():
+            message = "It was changed since you read it: get it again and repeat the change on what you find."
+            return APIError(412, "precondition_failed", message, {"etag": f'"{exc.etag}"'})
+        case exceptions.ExternalIdTaken():
+            return validation_error(("external_id", "unique", "Another campaign has this external id."))
+        case exceptions.Contention():
+            message = "Other changes to the same campaign kept getting in the way: try again."
+            return APIError(503, "unavailable", message, headers={"Retry-After": RETRY_AFTER_SECONDS})
+        case exceptions.PositionTaken():
+            return _position_taken(exc, offers_shift=offers_shift)
+        case exceptions.BadState():
+            return BAD_STATES[type(exc)](exc)
+    return exc
+
+
+def _bad_state(reason: str, message: str, **details: Any) -> APIError:
+    return APIError(412, "bad_state", message, {"reason": reason, **details})
+
+
+def _not_editable(exc: exceptions.CampaignNotEditable) -> APIError:
+    if Status.PAUSED in STATUSES[exc.status].targets:
+        remedy = f"Pause the campaign first: {_post(exc.campaign_id, 'pause')}"
+    else:
+        remedy = f"Duplicate the campaign to go on from it: {_post(exc.campaign_id, 'duplicate')}"
+    message = f"The steps of a campaign that is {exc.status} can't be changed. {remedy}"
+    return _bad_state("campaign_not_editable", message, status=exc.status, editable_statuses=list(EDITABLE))
+
+
+def _position_taken(exc: exceptions.PositionTaken, *, offers_shift: bool) -> APIError:
+    free = exc.next_position
+    higher = "No higher position is free" if free is None else f"The next free position is {free}"
+    remedy = "; ?on_conflict=shift makes room instead." if offers_shift else "."
+    message = f"Position {exc.position} holds another step. {higher}{remedy}"
+    details = {"position": exc.position, "step_id": str(exc.step_id), "next_position": free}
+    return _bad_state("position_taken", message, **details)
+
+
+def _no_room(exc: exceptions.NoRoom) -> APIError:
+    message = (
+        f"There is no room at position {exc.position}: the steps from there on reach the highest position. "
+        "Choose a lower position, or reorder the steps first."
+    )
+    return _bad_state("no_room", message, position=exc.position)
+
+
+def _invalid_transition(exc: exceptions.InvalidTransition) -> APIError:
+    allowed = list(STATUSES[exc.status].targets)
+    remedy = f"From here it can become {' or '.join(allowed)}." if allowed else "This status is final."
+    message = f"A campaign that is {exc.status} can't become {exc.target}. {remedy}"
+    details = {"status": exc.status, "target": exc.target, "allowed_targets": allowed}
+    return _bad_state("invalid_transition", message, **details)
+
+
+def _not_ready(exc: exceptions.NotReady) -> APIError:
+    reasons = " ".join(error["message"] for error in exc.errors)
+    return _bad_state("not_ready", f"The campaign isn't ready to be activated: {reasons}", errors=exc.errors)
+
+
+def _not_deletable(exc: exceptions.NotDeletable) -> APIError:
+    targets = STATUSES[exc.status].targets
+    if Status.ARCHIVED in targets:
+        remedy = f"Archive it instead: {_post(exc.campaign_id, 'archive')}"
+    elif Status.PAUSED in targets:
+        remedy = f"Pause and archive it instead: {_post(exc.campaign_id, 'pause')}"
+    else:
+        remedy = f"A campaign that is {exc.status} stays."
+    return _bad_state(
+        "not_deletable", f"Only a draft can be deleted; this campaign is {exc.status}. {remedy}", status=exc.status
+    )
+
+
+BAD_STATES: dict[type[exceptions.BadState], Callable[[Any], APIError]] = {
+    exceptions.CampaignNotEditable: _not_editable,
+    exceptions.NoRoom: _no_room,
+    exceptions.InvalidTransition: _invalid_transition,
+    exceptions.NotReady: _not_ready,
+    exceptions.NotDeletable: _not_deletable,
+}
+
+
+def _post(campaign_id: UUID, action: str) -> str:
+    return f"POST /v1/messaging/campaigns/{campaign_id}/{action}"
+
+
+@contextmanager
+def step_ids_at(place: str) -> Iterator[None]:
+    """Report step ids that don't fit the campaign as faults of the body, at `place` with the index filled in."""
+    try:
+        yield
+    except exceptions.StepSetMismatch as mismatch:
+        raise step_set_mismatch(mismatch, place) from mismatch
+
+
+def step_set_mismatch(mismatch: exceptions.StepSetMismatch, place: str) -> APIError:
+    faults = []
+    for code, problem, found in (
+        ("unknown", "is no step of this campaign", mismatch.unknown),
+        ("repeated", "is there twice", mismatch.repeated),
+    ):
+        faults += [
+            (place.format(index), code, f"{step_id[:MAX_ECHOED]} {problem}.") for index, step_id in found.items()
+        ]
+    whole = place.partition("[")[0]
+    faults += [(whole, "missing", f"{step_id} must be there too.") for step_id in mismatch.missing]
+    return validation_error(*faults)

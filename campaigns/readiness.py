@@ -1,0 +1,45 @@
+"""What an activation asks of a campaign's steps."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from campaigns.models import CampaignStep
+
+MINUTES_PER_DAY = 24 * 60
+MAX_TOTAL_MINUTES = 10 * 365 * MINUTES_PER_DAY
+LONG_DELAY_MINUTES = 365 * MINUTES_PER_DAY
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """What stands in an activation's way (`errors`), and what is only unusual (`warnings`)."""
+
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def ready(self) -> bool:
+        return not self.errors
+
+
+def check_readiness(campaign_id: UUID) -> Readiness:
+    """Judge a campaign's steps. Locks nothing: who needs the answer to stay true holds the campaign's row."""
+    steps = CampaignStep.objects.filter(campaign_id=campaign_id).order_by("position")
+    readiness = Readiness()
+    total, previous_version = 0, None
+    for step_id, version_id, delay in steps.values_list("id", "template_version_id", "delay_minutes"):
+        total += delay
+        if delay > LONG_DELAY_MINUTES:
+            message = f"The step waits {delay // MINUTES_PER_DAY} days, longer than a year."
+            readiness.warnings.append({"code": "long_delay", "message": message, "step_id": str(step_id)})
+        if version_id == previous_version:
+            message = "The step sends the same template version as the step before it."
+            readiness.warnings.append({"code": "repeated_version", "message": message, "step_id": str(step_id)})
+        previous_version = version_id
+    if previous_version is None:
+        readiness.errors.append({"code": "no_steps", "message": "The campaign has no steps: add at least one."})
+    if total > MAX_TOTAL_MINUTES:
+        message = f"The campaign lasts {total // MINUTES_PER_DAY} days, longer than ten years: shorten its delays."
+        readiness.errors.append({"code": "too_long", "message": message})
+    return readiness

@@ -1,0 +1,86 @@
+"""The statuses of a campaign: one row for each says where it leads, what it allows, and what people are told of it."""
+
+from dataclasses import dataclass
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db.models import TextChoices
+
+
+class Status(TextChoices):
+    """Where a campaign stands in its life; STATUSES has the arrows.
+
+    draft ──> active <──> paused ──┐
+      │         └─> completed <────┤
+      │                 │          │
+      └────────> archived <────────┘
+    """
+
+    DRAFT = "draft"
+    ACTIVE = "active"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    ARCHIVED = "archived"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusRow:
+    """All that depends on one status.
+
+    `targets`: the statuses that may follow. `is_editable`: whether steps may be changed. `is_deletable`: whether the
+    campaign may be deleted. The rest tells of the change that leads to it, and is empty where none does: `verb` and
+    `done` are what a button and a message call it, `consequences` what a person reads before confirming it,
+    `is_final` whether there is no way back, `action` its name in the history (a value of models.Action).
+    """
+
+    targets: tuple[Status, ...]
+    is_editable: bool = False
+    is_deletable: bool = False
+    verb: str = ""
+    done: str = ""
+    consequences: tuple[str, ...] = ()
+    is_final: bool = False
+    action: str = ""
+
+
+STATUSES: dict[str, StatusRow] = {
+    Status.DRAFT: StatusRow(targets=(Status.ACTIVE, Status.ARCHIVED), is_editable=True, is_deletable=True),
+    Status.ACTIVE: StatusRow(
+        targets=(Status.PAUSED, Status.COMPLETED),
+        verb="Activate",
+        done="activated",
+        consequences=("Its steps are sent from now on.", "Its steps can't be changed unless it is paused first."),
+        action="campaign.activated",
+    ),
+    Status.PAUSED: StatusRow(
+        targets=(Status.ACTIVE, Status.COMPLETED, Status.ARCHIVED),
+        is_editable=True,
+        verb="Pause",
+        done="paused",
+        consequences=("No step is sent until it is resumed.", "Its steps can be changed while it is paused."),
+        action="campaign.paused",
+    ),
+    Status.COMPLETED: StatusRow(
+        targets=(Status.ARCHIVED,),
+        verb="Complete",
+        done="completed",
+        consequences=("No further step is sent.", "It can't be resumed; it can be archived or duplicated."),
+        is_final=True,
+        action="campaign.completed",
+    ),
+    Status.ARCHIVED: StatusRow(
+        targets=(),
+        verb="Archive",
+        done="archived",
+        consequences=(
+            "It is put away for good: nothing of it is sent, and its status can't change again.",
+            "It stays readable, and can be duplicated.",
+        ),
+        is_final=True,
+        action="campaign.archived",
+    ),
+}
+if missing := [status.name for status in Status if status not in STATUSES]:
+    raise ImproperlyConfigured(f"campaigns.statuses.STATUSES has no row for {', '.join(missing)}.")
+
+EDITABLE = tuple(status for status, row in STATUSES.items() if row.is_editable)
+DELETABLE = tuple(status for status, row in STATUSES.items() if row.is_deletable)
