@@ -7,8 +7,7 @@ import pytest
 from django.db import OperationalError, connection
 from rest_framework.test import APIClient
 
-from campaigns.history import HistoryEntry
-from campaigns.models import Campaign
+from campaigns.models import Campaign, HistoryEntry
 from campaigns.tests.api import ROOT, campaign_url
 from campaigns.tests.factories import make_campaign, stored
 from campaigns.tests.test_operations_by_status import OPERATIONS
