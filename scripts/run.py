@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 
-# As README.md's production section has it. More threads than four only wait for Python's lock.
+# As docs/production.md has it. More threads than four only wait for Python's lock.
 SERVER = "granian --interface wsgi --blocking-threads 4 --no-ws --access-log --respawn-failed-workers"
 
 

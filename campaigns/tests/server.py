@@ -21,8 +21,8 @@ from django.db import connection
 
 START_SECONDS = 60
 ANSWER_SECONDS = 60
-README = Path(settings.BASE_DIR) / "README.md"
-(PRODUCTION,) = [line.split() for line in README.read_text().splitlines() if line.startswith("granian ")]
+DOCUMENTED = Path(settings.BASE_DIR) / "docs" / "production.md"
+(PRODUCTION,) = [line.split() for line in DOCUMENTED.read_text().splitlines() if line.startswith("granian ")]
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Server:
 
 @contextmanager
 def running_server(log: Path, database_url: str, *, workers: int = 1, **environment: str) -> Iterator[Server]:
-    """README.md's server of production, with the tests' own access token key and the variables of `environment`."""
+    """docs/production.md's server, with the tests' own access token key and the variables of `environment`."""
     variables = {"DATABASE_URL": database_url, **access_token_variables()}
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

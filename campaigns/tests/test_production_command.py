@@ -1,4 +1,4 @@
-"""The command with which README.md serves in production: a worker that is killed doesn't end the service."""
+"""The command with which docs/production.md serves: a worker that is killed doesn't end the service."""
 
 import os
 import re
