@@ -140,7 +140,7 @@ def read_settings(variables: dict[str, str], *names: str) -> subprocess.Complete
 @pytest.mark.parametrize(
     ("variables", "remedy"),
     [
-        ({"DJANGO_SECRET_KEY": "short"}, "set it to a random string of at least 50 characters"),
+        ({"DJANGO_SECRET_KEY": SECRET[:49]}, "set it to a random string of at least 50 characters"),
         ({"DJANGO_ALLOWED_HOSTS": "messaging.example.com"}, "set DJANGO_SECRET_KEY too"),
         ({"DJANGO_DEBUG": "maybe"}, "DJANGO_DEBUG is 'maybe': set it to 1 or 0"),
         ({"DJANGO_HTTPS": "tls"}, "DJANGO_HTTPS is 'tls': set it to 1 or 0"),

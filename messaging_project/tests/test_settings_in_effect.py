@@ -1,6 +1,9 @@
 """Settings that show in answers only."""
 
 import pytest
+from django.contrib.auth.models import User
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
 from django.test import Client
 from pytest_django import Settings
 
@@ -50,3 +53,19 @@ def test_forms_may_have_eight_mebibytes(size: int, status: int) -> None:
     response = Client().post("/admin/login/", {"username": "x" * size, "password": "x"})
 
     assert response.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("password", "code"),
+    [
+        ("margarethe-1", "password_too_similar"),
+        ("x7Kq-2f", "password_too_short"),
+        ("sunshine1", "password_too_common"),
+        ("8301947562", "password_entirely_numeric"),
+    ],
+)
+def test_a_password_that_is_easily_guessed_is_refused(password: str, code: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        validate_password(password, User(username="margarethe"))
+
+    assert [error.code for error in refusal.value.error_list] == [code]
