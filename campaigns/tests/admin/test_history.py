@@ -7,7 +7,7 @@ from django.urls import reverse
 from campaigns import lifecycle, sequence
 from campaigns.history import Action, Actor, ActorType, HistoryEntry
 from campaigns.models import Campaign
-from campaigns.tests.admin.pages import campaign_url, opened, row, save
+from campaigns.tests.admin.pages import campaign_url, delete, opened, row, save
 from campaigns.tests.factories import make_campaign, step_fields, stored
 
 TOKEN = Actor(ActorType.TOKEN, "crm", "crm", "https://issuer.example/")
@@ -59,7 +59,7 @@ def test_the_campaign_page_shows_the_last_changes(viewer: Client, campaign: Camp
 
 
 def test_the_history_of_a_deleted_campaign_can_still_be_found(editor: Client, campaign: Campaign) -> None:
-    editor.post(campaign_url(campaign.pk, "delete"), {"post": "yes"})
+    delete(editor, campaign_url(campaign.pk, "delete"))
     answer = editor.get(reverse("admin:campaigns_historyentry_changelist"), {"q": str(campaign.pk)})
     assert [entry.action for entry in answer.context["cl"].result_list] == [
         Action.CAMPAIGN_DELETED,
