@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.contrib.admin.widgets import AdminTextInputWidget
 from django.db.models import Model, Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
@@ -164,5 +164,5 @@ class CampaignStepAdmin(RefusalsOnThePage, DomainDeletion, LargeTableAdmin):
         step = self.get_object(request, object_id)
         campaign_id: UUID | None = getattr(step, "campaign_id", None)
         if campaign_id is None:
-            return redirect("admin:campaigns_campaignstep_changelist")
+            raise Http404
         return redirect("admin:campaigns_campaign_history", campaign_id)
