@@ -44,7 +44,7 @@ class CampaignList(LargeTableAdmin):
     search_help_text = "Part of a name or external id, or a whole template or template version id"
     sortable_by = ("named", "badge")
     ordering = ("-id",)
-    actions = ("activate", "pause", "complete", "archive")
+    actions = ("activate", "pause", "complete", "archive", "delete_selected")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Campaign]:
         last = HistoryEntry.objects.filter(campaign_id=OuterRef("pk")).order_by("-id")
@@ -55,6 +55,8 @@ class CampaignList(LargeTableAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Campaign], search_term: str
     ) -> tuple[QuerySet[Campaign], bool]:
+        if request.resolver_match and request.resolver_match.url_name == "autocomplete":  # to add a step to one
+            queryset = queryset.filter(status__in=Campaign.EDITABLE)
         if not (term := search_term.strip().replace("\x00", "")):
             return queryset, False
         using = CampaignStep.objects.filter(Q(template_id=term) | Q(template_version_id=term)).values("campaign_id")

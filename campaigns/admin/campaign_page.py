@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, Sum
+from django.db.models import Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -24,16 +24,18 @@ from campaigns.admin.campaign_form import (
     too_large_to_edit,
 )
 from campaigns.admin.campaign_list import CampaignList, status_badge
+from campaigns.admin.deletion import DomainDeletion
 from campaigns.admin.history_page import changes, changes_since, last_changes
 from campaigns.admin.paging import BoundedPaginator, page_number
-from campaigns.admin.refusals import RefusalsOnThePage, not_editable
+from campaigns.admin.refusals import RefusalsOnThePage, not_editable, staff_message
 from campaigns.admin.timeline_svg import DrawnStep, draw
 from campaigns.admin.transitions import allowed_transitions, duplicate_view, may_activate, status_view, step_places
-from campaigns.exceptions import VersionMismatch
-from campaigns.history import actor_of
+from campaigns.exceptions import NotDeletable, VersionMismatch
+from campaigns.history import Actor, actor_of
 from campaigns.models import Campaign, HistoryEntry
 from campaigns.readiness import Readiness, check_readiness
 from campaigns.seeding.exporting import export
+from campaigns.statuses import DELETABLE
 from campaigns.steps import locked
 
 STEP_PERMISSIONS = ("campaigns.add_campaignstep", "campaigns.change_campaignstep", "campaigns.delete_campaignstep")
@@ -46,7 +48,7 @@ def may_edit_steps(request: HttpRequest) -> bool:
 
 
 @admin.register(Campaign)
-class CampaignAdmin(RefusalsOnThePage, CampaignList):
+class CampaignAdmin(RefusalsOnThePage, DomainDeletion, CampaignList):
     form = CampaignForm
     fields = ("name", "external_id", "description")
     change_form_template = "admin/campaigns/campaign/change_form.html"
@@ -66,11 +68,6 @@ class CampaignAdmin(RefusalsOnThePage, CampaignList):
             view("timeline", "timeline/", self.timeline_view),
             *super().get_urls(),
         ]
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Only a draft can be deleted."""
-        is_draft = not isinstance(obj, Campaign) or obj.status == Campaign.Status.DRAFT
-        return is_draft and super().has_delete_permission(request, obj)
 
     # --- Showing -----------------------------------------------------------------------------------------------------
 
@@ -229,12 +226,19 @@ class CampaignAdmin(RefusalsOnThePage, CampaignList):
 
     # --- Deleting ----------------------------------------------------------------------------------------------------
 
-    def delete_model(self, request: HttpRequest, obj: Campaign) -> None:
-        """Delete what the page showed whose link led here: the address has its version."""
+    def shown_version(self, obj: Campaign) -> str:
+        return str(PageVersion.current(obj.pk, obj.version))
+
+    def name_of(self, obj: Campaign) -> str:
+        return f"“{obj}”"
+
+    def why_not_deletable(self, obj: Campaign) -> str:
+        return "" if obj.status in DELETABLE else staff_message(NotDeletable(obj.pk, obj.status))
+
+    def delete_shown(self, obj: Campaign, shown: str, actor: Actor) -> None:
         with locked(obj.pk) as campaign:
-            if version := request.GET.get("page_version"):
-                PageVersion.parse(version).match(campaign.pk, campaign.version)
-            lifecycle.delete_campaign(obj.pk, actor=actor_of(request.user))
+            PageVersion.parse(shown).match(campaign.pk, campaign.version)
+            lifecycle.delete_campaign(campaign.pk, actor=actor)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """What the page that asks first lists: the campaign, and how many steps go with it."""

@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db import OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.shortcuts import redirect
 
 from campaigns import exceptions
@@ -66,7 +67,7 @@ def busy_as_refusal() -> Iterator[None]:
 
 
 class RefusalsOnThePage(admin.ModelAdmin):
-    """An admin whose saving and deleting the domain may refuse; its form finds the refusal at `request.refusal`."""
+    """An admin whose saving the domain may refuse; its form finds the refusal at `request.refusal`."""
 
     def changeform_view(
         self,
@@ -83,17 +84,14 @@ class RefusalsOnThePage(admin.ModelAdmin):
             request.refusal = refusal  # type: ignore[attr-defined]
             return super().changeform_view(request, object_id, form_url, extra_context)
 
-    def delete_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """What is refused is said on the list, or on the page itself where that has to be looked at again."""
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """What is refused to an action that doesn't say so itself is said on the list."""
         try:
-            with busy_as_refusal():
-                response: HttpResponse = super().delete_view(request, object_id, extra_context)
-                return response
-        except exceptions.VersionMismatch:
-            messages.error(request, "It was changed while you had it open, and is not deleted. Look at it again first.")
-            return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", object_id)
+            return super().changelist_view(request, extra_context)
         except exceptions.CampaignsError as refusal:
             messages.error(request, staff_message(refusal))
-            return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+            return redirect(request.get_full_path())
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """Inline rows would be saved past the domain."""
+        raise PermissionDenied

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.contrib.admin.widgets import AdminTextInputWidget
 from django.db.models import Model, Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
@@ -16,9 +16,10 @@ from django.utils.safestring import SafeString
 
 from campaigns import rules
 from campaigns.admin.campaign_list import status_badge
+from campaigns.admin.deletion import DomainDeletion
 from campaigns.admin.fields import DelayField, OpaqueIdField, PositionField, VariablesField
 from campaigns.admin.paging import LargeTableAdmin
-from campaigns.admin.refusals import RefusalsOnThePage, staff_message
+from campaigns.admin.refusals import RefusalsOnThePage, not_editable, staff_message
 from campaigns.admin.replace_version import replace_version
 from campaigns.admin.timeline_svg import duration
 from campaigns.exceptions import CampaignsError, PositionTaken
@@ -71,7 +72,7 @@ class StepPageForm(forms.ModelForm):
 
 
 @admin.register(CampaignStep)
-class CampaignStepAdmin(RefusalsOnThePage, LargeTableAdmin):
+class CampaignStepAdmin(RefusalsOnThePage, DomainDeletion, LargeTableAdmin):
     form = StepPageForm
     fields = ("campaign", *rules.STEP_FIELDS)
     autocomplete_fields = ("campaign",)
@@ -83,7 +84,7 @@ class CampaignStepAdmin(RefusalsOnThePage, LargeTableAdmin):
     sortable_by = ()
     # The unique index backwards: newest campaigns first, and only each one's own steps are sorted.
     ordering = ("-campaign_id", "position")
-    actions = ("replace_template_version",)
+    actions = ("replace_template_version", "delete_selected")
     change_form_template = "admin/campaigns/campaignstep/change_form.html"
 
     class Media:
@@ -118,15 +119,9 @@ class CampaignStepAdmin(RefusalsOnThePage, LargeTableAdmin):
     # --- One step ----------------------------------------------------------------------------------------------------
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return self._may_edit(request, obj) and super().has_change_permission(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return self._may_edit(request, obj) and super().has_delete_permission(request, obj)
-
-    @staticmethod
-    def _may_edit(request: HttpRequest, obj: Model | None) -> bool:
         # A page that was opened before the campaign was activated may still be sent: its answer keeps what was typed.
-        return request.method == "POST" or not isinstance(obj, CampaignStep) or obj.campaign.is_editable
+        can_be = request.method == "POST" or not isinstance(obj, CampaignStep) or obj.campaign.is_editable
+        return can_be and super().has_change_permission(request, obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CampaignStep]:
         return CampaignStep.objects.select_related("campaign")
@@ -153,13 +148,22 @@ class CampaignStepAdmin(RefusalsOnThePage, LargeTableAdmin):
     def save_model(self, request: HttpRequest, obj: CampaignStep, form: StepPageForm, change: bool) -> None:
         obj.__dict__.update(form.save_step(actor_of(request.user), change=change).__dict__)
 
-    def delete_model(self, request: HttpRequest, obj: CampaignStep) -> None:
-        remove_step(obj.campaign_id, obj.pk, actor=actor_of(request.user))
+    def shown_version(self, obj: CampaignStep) -> str:
+        return obj.etag
+
+    def name_of(self, obj: CampaignStep) -> str:
+        return f"Position {obj.position} of “{obj.campaign}”"
+
+    def why_not_deletable(self, obj: CampaignStep) -> str:
+        return "" if obj.campaign.is_editable else not_editable(obj.campaign.status)
+
+    def delete_shown(self, obj: CampaignStep, shown: str, actor: Actor) -> None:
+        remove_step(obj.campaign_id, obj.pk, actor=actor, if_match=(shown,))
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:
         """A step's history is its campaign's."""
         step = self.get_object(request, object_id)
         campaign_id: UUID | None = getattr(step, "campaign_id", None)
         if campaign_id is None:
-            return redirect("admin:campaigns_campaignstep_changelist")
+            raise Http404
         return redirect("admin:campaigns_campaign_history", campaign_id)
