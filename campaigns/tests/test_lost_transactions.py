@@ -4,12 +4,13 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 from rest_framework.test import APIClient
 
+from campaigns import lifecycle
 from campaigns.models import Campaign, HistoryEntry
 from campaigns.tests.api import ROOT, campaign_url
-from campaigns.tests.factories import make_campaign, stored
+from campaigns.tests.factories import ACTOR, make_campaign, stored
 from campaigns.tests.test_operations_by_status import OPERATIONS
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -86,4 +87,16 @@ def test_a_write_that_is_lost_again_and_again_is_given_up(client: APIClient, nam
         answer = call(client, name, campaign)
 
     assert (answer.status_code, answer.json()["error"], answer["Retry-After"]) == (503, "unavailable", "5")
+    assert stored() == before
+
+
+def test_inside_a_callers_transaction_only_the_caller_can_begin_again() -> None:
+    campaign = make_campaign()
+    before = stored()
+    losing = Losing(LOST[0], times=2)
+
+    with pytest.raises(OperationalError), connection.execute_wrapper(losing), transaction.atomic():
+        lifecycle.change_status(campaign.id, "archived", actor=ACTOR)
+
+    assert losing.left == 1
     assert stored() == before
