@@ -167,7 +167,8 @@ def test_another_apps_action_deletes_by_the_domain(editor: Client, foreign_actio
 
 
 def test_another_apps_action_deletes_all_or_nothing(editor: Client, foreign_action: str) -> None:
-    draft, live = make_campaign(name="Draft", steps=1), make_campaign(name="Live", status="active", steps=1)
+    live, draft = make_campaign(name="Live", status="active", steps=1), make_campaign(name="Draft", steps=1)
+    assert list(Campaign.objects.all()) == [draft, live]  # so that the one which is refused comes last
     before = stored()
     (said,) = send_action(editor, LIST, foreign_action, live, draft)
     assert said == "Only a draft can be deleted; this campaign is active. A campaign that has run can be archived."
@@ -223,6 +224,14 @@ def root(db: None) -> Client:
     client = Client()
     client.force_login(User.objects.create_superuser("root"))
     return client
+
+
+def test_the_history_takes_no_action_of_another_app(root: Client, foreign_action: str) -> None:
+    campaign = make_campaign()
+    root.post(campaign_url(campaign.pk), {**opened(root, campaign), "name": "Changed"})
+    before = stored()
+    send_action(root, "admin:campaigns_historyentry_changelist", foreign_action, HistoryEntry.objects.get())
+    assert stored() == before
 
 
 @pytest.mark.parametrize("page", ["add", "change", "delete"])
