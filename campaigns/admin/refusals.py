@@ -1,14 +1,10 @@
 """What the domain refuses, as staff are told it: the API's remedies name URLs, a page's name its buttons."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db import OperationalError
-from django.http import HttpRequest
-from django.shortcuts import redirect
 
 from campaigns import exceptions
 from campaigns.models import Campaign
@@ -16,36 +12,10 @@ from campaigns.statuses import STATUSES
 from messaging_project.api.errors import is_unavailable
 
 
-def staff_message(error: exceptions.CampaignsError) -> str:  # noqa: C901 - one case for each refusal
+def staff_message(error: exceptions.CampaignsError) -> str:
     """The refusal in a sentence or two that say the remedy."""
-    match error:
-        case exceptions.CampaignNotEditable():
-            return not_editable(error.status)
-        case exceptions.PositionTaken(position=position, next_position=free):
-            remedy = f"The next free position is {free}." if free is not None else "No higher position is free."
-            return f"Position {position} holds another step. {remedy}"
-        case exceptions.NotDeletable():
-            return (
-                f"Only a draft can be deleted; this campaign is {error.status}. "
-                "A campaign that has run can be archived."
-            )
-        case exceptions.VersionMismatch():
-            return "It was changed while you had it open. Nothing of yours has been saved yet."
-        case exceptions.StepSetMismatch():
-            return "The steps on this page are not those of the campaign any more. Nothing has been saved yet."
-        case exceptions.InvalidTransition(status=status, target=target):
-            allowed = STATUSES[status].targets
-            remedy = f"From here it can become {' or '.join(allowed)}." if allowed else "This status is final."
-            return f"A campaign that is {status} can't become {target}. {remedy}"
-        case exceptions.NotReady(errors=errors):
-            return "The campaign isn't ready to be activated: " + " ".join(error["message"] for error in errors)
-        case exceptions.ExternalIdTaken():
-            return "Another campaign has this external id."
-        case exceptions.NotFound(resource=resource):
-            return f"This {resource} has been deleted meanwhile."
-        case exceptions.Contention():
-            return "Other changes to the same campaign kept getting in the way: try again."
-    raise AssertionError(error)
+    words = WORDS[type(error)]
+    return words if isinstance(words, str) else words(error)
 
 
 def not_editable(status: str) -> str:
@@ -53,6 +23,43 @@ def not_editable(status: str) -> str:
     if status == Campaign.Status.ACTIVE:
         return "The campaign is active: its steps can't be changed until it is paused."
     return f"The campaign is {status}: its steps can't be changed any more. Duplicate it to go on from it."
+
+
+def _position_taken(error: exceptions.PositionTaken) -> str:
+    free = error.next_position
+    remedy = f"The next free position is {free}." if free is not None else "No higher position is free."
+    return f"Position {error.position} holds another step. {remedy}"
+
+
+def _invalid_transition(error: exceptions.InvalidTransition) -> str:
+    allowed = STATUSES[error.status].targets
+    remedy = f"From here it can become {' or '.join(allowed)}." if allowed else "This status is final."
+    return f"A campaign that is {error.status} can't become {error.target}. {remedy}"
+
+
+def _not_deletable(error: exceptions.NotDeletable) -> str:
+    return f"Only a draft can be deleted; this campaign is {error.status}. A campaign that has run can be archived."
+
+
+def _not_ready(error: exceptions.NotReady) -> str:
+    return "The campaign isn't ready to be activated: " + " ".join(found["message"] for found in error.errors)
+
+
+WORDS: dict[type[exceptions.CampaignsError], str | Callable[[Any], str]] = {
+    exceptions.CampaignNotEditable: lambda error: not_editable(error.status),
+    exceptions.Contention: "Other changes to the same campaign kept getting in the way: try again.",
+    exceptions.ExternalIdTaken: "Another campaign has this external id.",
+    exceptions.InvalidTransition: _invalid_transition,
+    exceptions.NoRoom: "There is no room: the steps from there on reach the highest position. Choose a lower one.",
+    exceptions.NotDeletable: _not_deletable,
+    exceptions.NotFound: lambda error: f"This {error.resource} has been deleted meanwhile.",
+    exceptions.NotReady: _not_ready,
+    exceptions.PositionTaken: _position_taken,
+    exceptions.StepSetMismatch: (
+        "The steps on this page are not those of the campaign any more. Nothing has been saved yet."
+    ),
+    exceptions.VersionMismatch: "It was changed while you had it open. Nothing of yours has been saved yet.",
+}
 
 
 @contextmanager
@@ -64,34 +71,3 @@ def busy_as_refusal() -> Iterator[None]:
         if not is_unavailable(error):
             raise
         raise exceptions.Contention from error
-
-
-class RefusalsOnThePage(admin.ModelAdmin):
-    """An admin whose saving the domain may refuse; its form finds the refusal at `request.refusal`."""
-
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:
-        """Save in one transaction; what is refused while it is written is rolled back and shown on the same page."""
-        try:
-            with busy_as_refusal():
-                return super().changeform_view(request, object_id, form_url, extra_context)
-        except exceptions.CampaignsError as refusal:
-            request.refusal = refusal  # type: ignore[attr-defined]
-            return super().changeform_view(request, object_id, form_url, extra_context)
-
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """What is refused to an action that doesn't say so itself is said on the list."""
-        try:
-            return super().changelist_view(request, extra_context)
-        except exceptions.CampaignsError as refusal:
-            messages.error(request, staff_message(refusal))
-            return redirect(request.get_full_path())
-
-    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        """Inline rows would be saved past the domain."""
-        raise PermissionDenied

@@ -17,30 +17,22 @@ from django.utils.safestring import SafeString
 from campaigns import rules
 from campaigns.admin.campaign_list import status_badge
 from campaigns.admin.deletion import DomainDeletion
-from campaigns.admin.fields import DelayField, OpaqueIdField, PositionField, VariablesField
+from campaigns.admin.fields import step_fields
 from campaigns.admin.paging import LargeTableAdmin
-from campaigns.admin.refusals import RefusalsOnThePage, not_editable, staff_message
+from campaigns.admin.refusals import not_editable
 from campaigns.admin.replace_version import replace_version
+from campaigns.admin.saving import DomainForm, DomainSaving
 from campaigns.admin.timeline_svg import duration
 from campaigns.exceptions import CampaignsError, PositionTaken
-from campaigns.history import Actor, actor_of
+from campaigns.history import Actor
 from campaigns.models import Campaign, CampaignStep
 from campaigns.rules import StepFields
 from campaigns.steps import add_step, change_step, remove_step
 
 
-class StepPageForm(forms.ModelForm):
-    """One step, judged by the field rules; what only the database can judge comes back as the `refusal`."""
+class StepPageForm(DomainForm):
+    """One step."""
 
-    refusal: CampaignsError | None = None
-
-    position = PositionField(help_text="Steps run in ascending position, from 0; gaps are fine.")
-    delay_minutes = DelayField(
-        label="Delay", help_text="After the step before it was sent; for the first, after the recipient entered."
-    )
-    template_id = OpaqueIdField(label="Template", widget=AdminTextInputWidget)
-    template_version_id = OpaqueIdField(label="Template version", widget=AdminTextInputWidget)
-    variables = VariablesField(help_text="What the template is filled with: a JSON object.")
     page_version = forms.CharField(required=False, widget=forms.HiddenInput)
 
     class Meta:
@@ -49,17 +41,12 @@ class StepPageForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields |= {name: field for name, field in step_fields(AdminTextInputWidget).items() if name in self.fields}
         if not self.instance._state.adding:
             self.initial["page_version"] = self.instance.etag
 
-    def clean(self) -> dict[str, Any]:
-        if self.refusal is not None:
-            field = "position" if isinstance(self.refusal, PositionTaken) else None
-            self.add_error(field, staff_message(self.refusal))
-        return self.cleaned_data
-
-    def _post_clean(self) -> None:
-        """Leave the instance alone: the fields judge themselves, and the functions that save judge the rest."""
+    def field_of(self, refusal: CampaignsError) -> str | None:
+        return "position" if isinstance(refusal, PositionTaken) else None
 
     def save_step(self, actor: Actor, *, change: bool) -> CampaignStep:
         """Raises what change_step() or add_step() raises."""
@@ -72,7 +59,7 @@ class StepPageForm(forms.ModelForm):
 
 
 @admin.register(CampaignStep)
-class CampaignStepAdmin(RefusalsOnThePage, DomainDeletion, LargeTableAdmin):
+class CampaignStepAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
     form = StepPageForm
     fields = ("campaign", *rules.STEP_FIELDS)
     autocomplete_fields = ("campaign",)
@@ -140,13 +127,8 @@ class CampaignStepAdmin(RefusalsOnThePage, DomainDeletion, LargeTableAdmin):
                 setattr(field.widget, link, False)
         return field
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        form: Any = super().get_form(request, obj, change, **kwargs)
-        form.refusal = getattr(request, "refusal", None)
-        return form
-
-    def save_model(self, request: HttpRequest, obj: CampaignStep, form: StepPageForm, change: bool) -> None:
-        obj.__dict__.update(form.save_step(actor_of(request.user), change=change).__dict__)
+    def save_by_domain(self, request: HttpRequest, form: StepPageForm, actor: Actor, change: bool) -> CampaignStep:
+        return form.save_step(actor, change=change)
 
     def shown_version(self, obj: CampaignStep) -> str:
         return obj.etag
