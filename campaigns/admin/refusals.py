@@ -25,7 +25,8 @@ def staff_message(error: exceptions.CampaignsError) -> str:
             return f"Position {position} holds another step. {remedy}"
         case exceptions.NotDeletable():
             status = error.details["status"]
-            return f"Only a draft can be deleted; this campaign is {status}. A campaign that has run can be archived."
+            remedy = "" if status == Campaign.Status.ARCHIVED else " A campaign that has run can be archived."
+            return f"Only a draft can be deleted; this campaign is {status}.{remedy}"
         case exceptions.VersionMismatch():
             return "It was changed while you had it open. Nothing of yours has been saved yet."
         case exceptions.StepSetMismatch():
