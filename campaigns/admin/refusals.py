@@ -38,7 +38,8 @@ def _invalid_transition(error: exceptions.InvalidTransition) -> str:
 
 
 def _not_deletable(error: exceptions.NotDeletable) -> str:
-    return f"Only a draft can be deleted; this campaign is {error.status}. A campaign that has run can be archived."
+    remedy = " A campaign that has run can be archived." if STATUSES[error.status].targets else ""
+    return f"Only a draft can be deleted; this campaign is {error.status}.{remedy}"
 
 
 def _not_ready(error: exceptions.NotReady) -> str:
