@@ -65,7 +65,9 @@ def export(
     if connection.vendor == "postgresql":
         columns, copy_statement = COPY[format]
         statement = copy_statement.format(SELECT.format(columns=columns, condition=condition))
-        with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(statement, parameters) as copy:
+        # Composed first: with DEBUG on, copy() takes a statement and nothing else.
+        statement = connection.ops.compose_sql(statement, parameters)
+        with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(statement) as copy:
             for data in copy:
                 write(data)
         return
