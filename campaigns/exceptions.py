@@ -129,3 +129,10 @@ class Contention(CampaignsError):
 
     def __init__(self) -> None:
         super().__init__("Other changes to the same campaign kept getting in the way: try again.")
+
+
+class ReadOnly(CampaignsError):
+    """The database takes no writes at the moment; nothing was written."""
+
+    def __init__(self) -> None:
+        super().__init__("The database takes no changes right now, and nothing was saved: try again later.")

@@ -5,13 +5,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db import OperationalError
+from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from campaigns import exceptions
 from campaigns.models import Campaign
-from messaging_project.api.errors import is_unavailable
+from messaging_project.api.errors import discard_connections, is_read_only, is_unavailable
 
 
 def staff_message(error: exceptions.CampaignsError) -> str:
@@ -42,13 +42,15 @@ def not_editable(status: str) -> str:
 
 @contextmanager
 def busy_as_refusal() -> Iterator[None]:
-    """A lock that others held for too long, or a lost deadlock, is a refusal that can be tried again, and no crash."""
+    """A database that can't do it now is a refusal that can be tried again, and no crash: it takes no writes, or others
+    held a lock for too long or won a deadlock."""
     try:
         yield
-    except OperationalError as error:
+    except DatabaseError as error:
         if not is_unavailable(error):
             raise
-        raise exceptions.Contention from error
+        discard_connections(error)
+        raise (exceptions.ReadOnly if is_read_only(error) else exceptions.Contention) from error
 
 
 class RefusalsOnThePage(admin.ModelAdmin):

@@ -6,7 +6,8 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import Error as DatabaseError  # of which Django's own DatabaseError is only a part
+from django.db import InterfaceError, OperationalError, connection
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
@@ -22,13 +23,23 @@ API_PREFIX = "/v1/"
 MAX_LISTED_FAULTS = 100
 MAX_ECHOED = 64
 RETRY_AFTER_SECONDS = "5"
-# SQLSTATE classes and codes that say "not now" instead of "not so": connection exceptions, insufficient resources,
-# operator intervention (shutdown, statement_timeout), lock_timeout, serialization failure, deadlock.
-# PostgreSQL's manual, appendix A.
-UNAVAILABLE_CLASSES = ("08", "53", "57")
-UNAVAILABLE_CODES = ("55P03", "40001", "40P01")
+# SQLSTATEs that say "not now" instead of "not so" (PostgreSQL's manual, appendix A). Classes: connection exception,
+# insufficient resources, operator intervention (shutdown, statement_timeout), system error (of the disk).
+UNAVAILABLE_CLASSES = ("08", "53", "57", "58")
+READ_ONLY = "25006"  # read_only_sql_transaction: the server became a copy of another one, or its quota is used up
+UNAVAILABLE_CODES = (
+    READ_ONLY,
+    "25P03",  # idle_in_transaction_session_timeout
+    "25P04",  # transaction_timeout
+    "40001",  # serialization_failure
+    "40003",  # statement_completion_unknown
+    "40P01",  # deadlock_detected
+    "55P03",  # lock_not_available: lock_timeout
+    "72000",  # snapshot_too_old
+)
 # SQLite's primary result codes BUSY, LOCKED, READONLY, IOERR, FULL and CANTOPEN (sqlite.org/rescode.html).
-UNAVAILABLE_SQLITE_CODES = (5, 6, 8, 10, 13, 14)
+READ_ONLY_SQLITE = 8
+UNAVAILABLE_SQLITE_CODES = (5, 6, READ_ONLY_SQLITE, 10, 13, 14)
 
 
 class APIError(exceptions.APIException):
@@ -109,7 +120,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
         cause = None if error.status_code == status.HTTP_503_SERVICE_UNAVAILABLE else exc
         logger.error("%s %s: %s: %s", request.method, request.path, error.error, exc, exc_info=cause)
         if is_unavailable(exc):
-            discard_broken_connections()
+            discard_connections(exc)
     headers = {**_framework_headers(exc), **error.headers}
     response = Response(envelope(error.error, error.message, error.details), status=error.status_code, headers=headers)
     # django.request would log a 5xx a second time, without its cause.
@@ -145,7 +156,7 @@ def as_api_error(exc: Exception) -> APIError:
             return APIError(405, "method_not_allowed", f"{exc.detail} The Allow header names the methods that are.")
         case exceptions.APIException():
             return _of_framework(exc)
-        case DatabaseError() | InterfaceError() if is_unavailable(exc):
+        case DatabaseError() if is_unavailable(exc):
             return unavailable()
         case _:
             return server_error()
@@ -210,22 +221,43 @@ def place(path: str, keys: tuple[str | int, ...]) -> str:
 
 
 def is_unavailable(exc: Exception) -> bool:
-    """Whether the database failed to answer, or to give a lock in time, as opposed to refusing a faulty statement."""
-    if not isinstance(exc, OperationalError | InterfaceError):
+    """Whether the database can't do it now, as opposed to refusing a faulty statement."""
+    if not isinstance(exc, DatabaseError):
         return False
+    match _code(exc):
+        case str(sqlstate):
+            return sqlstate[:2] in UNAVAILABLE_CLASSES or sqlstate in UNAVAILABLE_CODES
+        case int(sqlite_code):
+            return sqlite_code in UNAVAILABLE_SQLITE_CODES
+        case _:  # the connection's fault
+            return isinstance(exc, OperationalError | InterfaceError)
+
+
+def is_read_only(exc: Exception) -> bool:
+    """Whether the database refused a write because it takes none now."""
+    return _code(exc) in (READ_ONLY, READ_ONLY_SQLITE)
+
+
+def _code(exc: Exception) -> str | int | None:
+    """PostgreSQL's SQLSTATE, or SQLite's primary result code; None where the database itself said nothing."""
     cause = exc.__cause__
     sqlite_code = getattr(cause, "sqlite_errorcode", None)
-    if sqlite_code is not None:
-        return sqlite_code & 0xFF in UNAVAILABLE_SQLITE_CODES
-    sqlstate = getattr(cause, "sqlstate", None)
-    return sqlstate is None or sqlstate[:2] in UNAVAILABLE_CLASSES or sqlstate in UNAVAILABLE_CODES
+    return getattr(cause, "sqlstate", None) if sqlite_code is None else sqlite_code & 0xFF
 
 
-def discard_broken_connections() -> None:
-    """Empty the pool of connections that a restart of the database broke, so that only the first request notices."""
+def discard_connections(exc: Exception) -> None:
+    """Keep no connection that an outage may have made useless, so that only the first request notices.
+
+    Those that a restart broke are found by a check. One to a read-only server works, but may lead to the one that was
+    the primary before a fail-over: all are closed, and the next ones find out anew.
+    """
     connection.close_if_unusable_or_obsolete()
     pool = getattr(connection, "pool", None)
-    if pool is not None and not pool.closed:
+    if pool is None or pool.closed:
+        return
+    if is_read_only(exc):
+        pool.drain()
+    else:
         pool.check()
 
 
