@@ -112,7 +112,7 @@ def read_only() -> Iterator[None]:
     finally:
         connection.close()
         if connection.vendor == "postgresql":
-            connection.close_pool()  # the session may be in it
+            connection.close_pool()  # type: ignore[attr-defined]  # the session may be in it
 
 
 @pytest.mark.django_db(transaction=True)
