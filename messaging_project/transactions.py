@@ -2,12 +2,16 @@
 
 from collections.abc import Callable
 from functools import wraps
+from random import uniform
+from time import sleep
 from typing import ParamSpec, TypeVar
 
 from django.db import IntegrityError, OperationalError, connection
 
 ATTEMPTS = 3
 RETRIED_SQLSTATES = ("40001", "40P01")  # serialization_failure, deadlock_detected
+PAUSE_SECONDS = 0.05
+LONGEST_PAUSE_SECONDS = 0.5
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -16,7 +20,8 @@ R = TypeVar("R")
 def retried(function: Callable[P, R]) -> Callable[P, R]:
     """Run a function that makes one transaction again, up to ATTEMPTS times, after SQLSTATE 40001 or 40P01.
 
-    Inside a caller's transaction the error passes at once: only who began it can begin again.
+    It pauses before each retry. Inside a caller's transaction the error passes at once: only who began it can begin
+    again.
     """
 
     @wraps(function)
@@ -28,9 +33,19 @@ def retried(function: Callable[P, R]) -> Callable[P, R]:
                 lost = getattr(error.__cause__, "sqlstate", None) in RETRIED_SQLSTATES
                 if connection.in_atomic_block or not lost or attempt == ATTEMPTS:
                     raise
+                pause(attempt)
         raise AssertionError
 
     return run
+
+
+def pause(lost: int) -> None:
+    """Wait after a transaction was lost for the `lost`th time, so that the winner can end and the others spread out.
+
+    The time is random, between nothing and PAUSE_SECONDS, twice as much after each further loss, up to
+    LONGEST_PAUSE_SECONDS.
+    """
+    sleep(uniform(0, min(PAUSE_SECONDS * 2 ** (lost - 1), LONGEST_PAUSE_SECONDS)))  # noqa: S311 - not a secret
 
 
 def is_unique_violation(error: IntegrityError) -> bool:

@@ -20,6 +20,7 @@ from campaigns.seeding.rows import Head, Row, RowFault, RowRefused
 from campaigns.seeding.settling import Counts, Settlement
 from campaigns.seeding.sources import Source
 from campaigns.seeding.staging import Stage
+from messaging_project.transactions import RETRIED_SQLSTATES, pause
 
 # A load waits this long for a lock and then lets go of those it has, so that nobody waits longer for it in vain;
 # it tries again until its patience ends.
@@ -28,8 +29,8 @@ PATIENCE_SECONDS = 300
 ATTEMPTS = 10
 BLOCK_ROWS = 500
 LOCK_NOT_AVAILABLE = "55P03"
-# Another transaction won: serialization_failure, deadlock_detected, unique_violation (it made the same campaign).
-LOST_RACE = ("40001", "40P01", "23505")
+# Another transaction won; with a unique_violation, by making the same campaign.
+LOST_RACE = (*RETRIED_SQLSTATES, "23505")
 
 
 # work_mem: sorts and joins of some hundred thousand rows stay in memory.
@@ -226,14 +227,16 @@ class Load:
                     return self._settle_once(stage)
             except (IntegrityError, OperationalError) as error:
                 sqlstate = getattr(error.__cause__, "sqlstate", None)
-                lost += sqlstate in LOST_RACE
                 if sqlstate == LOCK_NOT_AVAILABLE:
                     if time.monotonic() > deadline:
                         raise Busy from error
-                elif sqlstate not in LOST_RACE:
+                    continue
+                if sqlstate not in LOST_RACE:
                     raise
-                if lost >= ATTEMPTS:
+                lost += 1
+                if lost == ATTEMPTS:
                     raise Contention from error
+                pause(lost)
 
     def _settle_once(self, stage: Stage) -> None:
         settlement = Settlement(
