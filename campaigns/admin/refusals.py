@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import OperationalError
+from django.db import Error as DatabaseError
 
 from campaigns import exceptions
 from campaigns.models import Campaign
 from campaigns.statuses import STATUSES
-from messaging_project.api.errors import is_unavailable
+from messaging_project.database_errors import discard_connections, is_read_only, is_unavailable
 
 
 def staff_message(error: exceptions.CampaignsError) -> str:
@@ -56,6 +56,7 @@ WORDS: dict[type[exceptions.CampaignsError], str | Callable[[Any], str]] = {
     exceptions.NotFound: lambda error: f"This {error.resource} has been deleted meanwhile.",
     exceptions.NotReady: _not_ready,
     exceptions.PositionTaken: _position_taken,
+    exceptions.ReadOnly: "The database takes no changes right now, and nothing was saved: try again later.",
     exceptions.StepSetMismatch: (
         "The steps on this page are not those of the campaign any more. Nothing has been saved yet."
     ),
@@ -65,10 +66,12 @@ WORDS: dict[type[exceptions.CampaignsError], str | Callable[[Any], str]] = {
 
 @contextmanager
 def busy_as_refusal() -> Iterator[None]:
-    """A lock that others held for too long, or a lost deadlock, is a refusal that can be tried again, and no crash."""
+    """A database that can't do it now is a refusal that can be tried again, and no crash: it takes no writes, or others
+    held a lock for too long or won a deadlock."""
     try:
         yield
-    except OperationalError as error:
+    except DatabaseError as error:
         if not is_unavailable(error):
             raise
-        raise exceptions.Contention from error
+        discard_connections(error)
+        raise (exceptions.ReadOnly if is_read_only(error) else exceptions.Contention) from error

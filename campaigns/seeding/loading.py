@@ -20,6 +20,7 @@ from campaigns.seeding.merging import Counts, Merge
 from campaigns.seeding.rows import Head, Row, RowFault, RowRefused
 from campaigns.seeding.sources import Source
 from campaigns.seeding.staging import Stage
+from messaging_project.database_errors import is_lock_timeout, is_lost, is_unique_violation, pause
 
 # A load waits this long for a lock and then lets go of those it has, so that nobody waits longer for it in vain;
 # it tries again until its patience ends.
@@ -27,9 +28,6 @@ LOCK_TIMEOUT_MS = 3_000
 PATIENCE_SECONDS = 300
 ATTEMPTS = 10
 BLOCK_ROWS = 500
-LOCK_NOT_AVAILABLE = "55P03"
-# Another transaction won: serialization_failure, deadlock_detected, unique_violation (it made the same campaign).
-LOST_RACE = ("40001", "40P01", "23505")
 
 
 # work_mem: sorts and joins of some hundred thousand rows stay in memory.
@@ -225,15 +223,16 @@ class Load:
                 with transaction.atomic():
                     return self._merge_once(stage)
             except (IntegrityError, OperationalError) as error:
-                sqlstate = getattr(error.__cause__, "sqlstate", None)
-                lost += sqlstate in LOST_RACE
-                if sqlstate == LOCK_NOT_AVAILABLE:
+                if is_lock_timeout(error):
                     if time.monotonic() > deadline:
                         raise Busy from error
-                elif sqlstate not in LOST_RACE:
+                    continue
+                if not (is_lost(error) or is_unique_violation(error)):  # of the latter, another made the campaign
                     raise
-                if lost >= ATTEMPTS:
+                lost += 1
+                if lost == ATTEMPTS:
                     raise Contention from error
+                pause(lost)
 
     def _merge_once(self, stage: Stage) -> None:
         merge = Merge(stage, on_conflict=self._options.on_conflict, restore_status=self._options.restore_status)
