@@ -1,4 +1,4 @@
-"""Who changed what: one append-only table, written in the same transaction as the change it tells of."""
+"""Who changed what: one append-only table, written in the same transaction as the change."""
 
 import json
 from dataclasses import dataclass

@@ -24,7 +24,7 @@ from messaging_project.database_errors import is_unique_violation, retried
 COPY_SUFFIX = " (copy)"
 COPIED_NAME_LENGTH = NAME.max_length - len(COPY_SUFFIX)
 
-# Each status that a campaign can be brought to has its name in the history; a value that is none stops the start.
+# How the history names each change of status. An unknown name stops the start.
 ACTIONS = {status: Action(row.action) for status, row in STATUSES.items() if row.action}
 
 

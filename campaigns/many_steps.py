@@ -84,7 +84,7 @@ def replace_steps(
     """Make `desired`, whose positions differ from each other, the whole sequence; returns it in order.
 
     Steps with an id are kept and changed, the others added, the absent removed. Raises NotFound, VersionMismatch,
-    StepSetMismatch (an id that is no step of the campaign's, or twice in `desired`) or CampaignNotEditable.
+    StepSetMismatch (an id that isn't a step of the campaign, or comes twice) or CampaignNotEditable.
     """
     with locked(campaign_id) as campaign:
         match_list(campaign_id, if_match)
@@ -155,7 +155,7 @@ def _rearrange(
             counts["changed"] += 1
         steps.append(step)
     rows = CampaignStep.objects.filter(campaign_id=campaign_id)
-    if removed:  # by the ids that stay, of which a body has so many and no more
+    if removed:  # kept ids are bounded by MAX_SEQUENCE
         rows.exclude(pk__in=kept).delete()
     if moved:  # out of each other's way: the unique constraint is checked row by row
         rows.filter(pk__in=moved).update(position=F("position") + CampaignStep.PARKING)

@@ -72,7 +72,7 @@ class ObjectSerializer(serializers.Serializer[Any]):
             else:
                 near = get_close_matches(name, known, n=1)
                 hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}."
-                found[name] = [ErrorDetail(f"Is no known property; {hint}", "unknown")]
+                found[name] = [ErrorDetail(f"Unknown property; {hint}", "unknown")]
         return dict(sorted(found.items()))
 
 
@@ -184,7 +184,7 @@ class CampaignChangesSerializer(CampaignSerializer):
 
 
 class NoQuerySerializer(serializers.Serializer[Any]):
-    """A query string of which nothing is read."""
+    """A query string without parameters of its own."""
 
 
 class InstantField(serializers.DateTimeField):

@@ -115,7 +115,7 @@ def step_ids_at(place: str) -> Iterator[None]:
 def step_set_mismatch(mismatch: exceptions.StepSetMismatch, place: str) -> APIError:
     faults = []
     for code, problem, found in (
-        ("unknown", "is no step of this campaign", mismatch.unknown),
+        ("unknown", "is not a step of this campaign", mismatch.unknown),
         ("repeated", "is there twice", mismatch.repeated),
     ):
         faults += [

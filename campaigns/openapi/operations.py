@@ -261,7 +261,7 @@ INSIGHT = {
     "getReadiness": Operation(
         tag="Insight",
         summary="Check whether a campaign could be activated",
-        description="`errors` stand in the way of an activation; `warnings` are only unusual.",
+        description="`errors` prevent an activation; `warnings` are only unusual.",
         answer=ReadinessSerializer,
         example=examples.READINESS,
         refusals=[NO_CAMPAIGN],

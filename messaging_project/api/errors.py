@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
-from django.db import Error as DatabaseError  # of which Django's own DatabaseError is only a part
+from django.db import Error as DatabaseError  # the base of Django's DatabaseError and InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
@@ -26,7 +26,7 @@ RETRY_AFTER_SECONDS = "5"
 
 
 class APIError(exceptions.APIException):
-    """An error answer, whole: its status, the envelope's members, and headers of its own."""
+    """A whole error answer: status, members of the envelope, headers."""
 
     def __init__(
         self,
@@ -236,7 +236,7 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBa
 
 @csrf_exempt  # else a POST to it would be refused as forged, in HTML
 def unknown_url(request: HttpRequest) -> HttpResponse:
-    """The view of every URL under /v1/ that is none: with DEBUG on, Django would not ask handler404."""
+    """The view of every unknown URL under /v1/: with DEBUG on, Django would not ask handler404."""
     return json_response(not_found("url", request.path))
 
 

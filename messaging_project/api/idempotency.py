@@ -146,6 +146,6 @@ def _digest(*parts: str) -> bytes:
 
 
 def prune(now: Any = None) -> int:
-    """Delete the answers that are no longer given again; returns how many."""
+    """Delete expired answers; returns how many."""
     count, _ = IdempotentAnswer.objects.filter(created_at__lt=(now or timezone.now()) - KEPT_FOR).delete()
     return count

@@ -108,7 +108,7 @@ class Operation:
     `refusals` are exceptions: the document shows what the view answers to each, so its examples can't go stale.
     What every operation can answer (401, 403, 406, 500, 503; 413 and 415 where there is a body) comes by itself.
     `answer` is a serializer, or one with many=True for a page of them; `example` is what it would be given to show.
-    `has_etag` tells of the answer's ETag, `takes_if_match` of the header that a change may come with.
+    `has_etag`: the answer has an ETag. `takes_if_match`: the request may have an If-Match header.
     """
 
     tag: str
