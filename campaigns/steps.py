@@ -20,7 +20,7 @@ from campaigns import history
 from campaigns.exceptions import CampaignNotEditable, Contention, NoRoom, NotFound, PositionTaken
 from campaigns.history import Actor, difference
 from campaigns.models import Action, Campaign, CampaignStep, new_id
-from campaigns.rules import StepFields
+from campaigns.rules import STEP_FIELDS, StepFields
 from campaigns.versions import IfMatch, match_version
 from messaging_project.transactions import ATTEMPTS, retried
 
@@ -67,27 +67,22 @@ def add_step(campaign_id: UUID, fields: StepFields, *, actor: Actor, shift: bool
     return step
 
 
+COLUMNS = ("id", "campaign_id", *STEP_FIELDS, "version")
 # The campaign's row lock comes first and the status is read under it: a status change that commits meanwhile is seen.
-ADD_STEP = """
+# The moment of the history entry is read for a step that is there, and so after the lock was granted.
+ADD_STEP = f"""
 WITH campaign AS (
     SELECT id, status FROM campaigns_campaign WHERE id = %(campaign_id)s FOR SHARE
 ), step AS (
-    INSERT INTO campaigns_campaignstep
-        (id, campaign_id, position, template_id, template_version_id, delay_minutes, variables, version)
-    SELECT %(id)s, campaign.id, %(position)s, %(template_id)s, %(template_version_id)s, %(delay_minutes)s,
-        %(variables)s, 1
-    FROM campaign WHERE campaign.status = ANY(%(editable)s)
+    INSERT INTO campaigns_campaignstep ({", ".join(COLUMNS)})
+    SELECT {", ".join(f"%({name})s" for name in COLUMNS)} FROM campaign WHERE campaign.status = ANY(%(editable)s)
     ON CONFLICT (campaign_id, position) DO NOTHING
-    RETURNING id, campaign_id
-), entry AS (
-    INSERT INTO campaigns_historyentry
-        (id, actor_type, actor_issuer, actor_id, actor_name, action, campaign_id, step_id, after)
-    SELECT %(entry_id)s, %(actor_type)s, %(actor_issuer)s, %(actor_id)s, %(actor_name)s, %(action)s,
-        step.campaign_id, step.id, %(after)s
-    FROM step
-)
+    RETURNING id
+), moment AS MATERIALIZED (
+    SELECT {history.CLOCK} AS at FROM step
+), entry AS ({history.ADD_ENTRY})
 SELECT campaign.status, step.id FROM campaign LEFT JOIN step ON TRUE
-"""
+"""  # noqa: S608 - put together from names that stand in the code
 
 
 def _add_in_one_statement(step: CampaignStep, actor: Actor) -> None:
@@ -110,20 +105,9 @@ def _add_in_one_statement(step: CampaignStep, actor: Actor) -> None:
 
 def _add_step_parameters(step: CampaignStep, actor: Actor) -> dict[str, Any]:
     fields = step.fields._asdict()
-    return {
-        **fields,
-        "variables": Jsonb(step.variables),
-        "id": step.id,
-        "campaign_id": step.campaign_id,
-        "editable": list(Campaign.EDITABLE),
-        "entry_id": new_id(),
-        "actor_type": actor.type,
-        "actor_issuer": actor.issuer,
-        "actor_id": actor.id,
-        "actor_name": actor.name,
-        "action": Action.STEP_ADDED,
-        "after": Jsonb(fields),
-    }
+    entry = history.entry_values(actor, Action.STEP_ADDED, step.campaign_id, step_id=step.id, after=fields)
+    columns = {**fields, "variables": Jsonb(step.variables), "id": step.id, "version": step.version}
+    return {**history.as_parameters(entry), **columns, "editable": list(Campaign.EDITABLE)}
 
 
 @retried
