@@ -7,9 +7,15 @@ when it was accepted, on either database.
 """
 
 import json
-import math
-from decimal import Decimal
+import re
+from collections.abc import Iterator
+from json.encoder import encode_basestring
 from typing import Any
+
+from messaging_project.strict_json import excess, written_out
+
+# In a JSON text that Python made: a number that is written otherwise when it is read back. In a string it may be, too.
+RESPELLED = re.compile(r"[0-9]e[-+]?[0-9]|-0\.0")
 
 
 class CanonicalEncoder(json.JSONEncoder):
@@ -23,31 +29,55 @@ def canonical(value: object) -> str:
     """A JSON value as jsonb prints it. Nested at most a few dozen levels, as the rules allow it."""
     match value:
         case str():
-            return json.dumps(value, ensure_ascii=False)
+            return encode_basestring(value)
         case dict():
             names = sorted(value, key=_name_order)
-            return f"{{{', '.join(f'{canonical(name)}: {canonical(value[name])}' for name in names)}}}"
+            return f"{{{', '.join([f'{encode_basestring(name)}: {canonical(value[name])}' for name in names])}}}"
         case list() | tuple():
             return f"[{', '.join(map(canonical, value))}]"
         case float():
-            return spelled(value)
+            return written_out(value)
         case _:
             return json.dumps(value)
 
 
-def _name_order(name: str) -> tuple[int, bytes]:
-    encoded = name.encode()
+def _name_order(name: object) -> tuple[int, bytes]:
+    if not isinstance(name, str):
+        raise TypeError("names must be strings")
+    encoded = name.encode("utf-8", "surrogatepass")
     return len(encoded), encoded
 
 
-def spelled(number: float) -> str:
-    """A float written out in full: its shortest decimal (`repr`), without an exponent. There is no negative zero."""
-    text = repr(number)
-    if "e" in text:
-        return format(Decimal(text), "f")
-    return "0.0" if text == "-0.0" else text
+def compact(value: object) -> str:
+    """A JSON value without blanks."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def excess(number: float) -> int:
-    """How many more characters a float takes written out in full than with an exponent."""
-    return len(spelled(number)) - len(repr(number)) if math.isfinite(number) else 0
+def as_read(value: Any) -> Any:
+    """A JSON value as it comes back: a float that is written out as an integer is one."""
+    match value:
+        case dict():
+            return {name: as_read(item) for name, item in value.items()}
+        case list() | tuple():
+            return list(map(as_read, value))
+        case float():
+            return json.loads(written_out(value))
+        case _:
+            return value
+
+
+def total_excess(value: object) -> int:
+    """How many more characters a JSON value's numbers take written out in full."""
+    return sum(map(excess, _floats(value)))
+
+
+def _floats(value: object) -> Iterator[float]:
+    match value:
+        case float():
+            yield value
+        case dict():
+            for item in value.values():
+                yield from _floats(item)
+        case list() | tuple():
+            for item in value:
+                yield from _floats(item)

@@ -6,7 +6,6 @@ it or raises RuleViolation with every fault in it. Nothing is coerced, clamped o
 in JSON Schema, as far as JSON Schema can.
 """
 
-import json
 import math
 import re
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
+from campaigns.canonical_json import RESPELLED, as_read, compact, total_excess
 from messaging_project.ids import parse_uuid
 
 MAX_INTEGER = 2_147_483_647
@@ -142,7 +142,8 @@ class Text:
 class JSONObject:
     """A JSON object of at most `max_bytes` as compact UTF-8 JSON, without U+0000 and lone surrogates.
 
-    It is nested at most `max_depth` levels deep; the object itself is level 1.
+    Its numbers count as they are written out in full, since that is how they are stored and read. It is nested at most
+    `max_depth` levels deep; the object itself is level 1.
     """
 
     max_bytes: int
@@ -151,13 +152,15 @@ class JSONObject:
     def __call__(self, value: object, /) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise _violation("invalid_type", f"Must be an object, not {kind(value)}.")
-        faults = list(self._faults_inside(value))
-        if not faults and (size := compact_size(value)) > self.max_bytes:
-            message = f"Must take at most {self.max_bytes:,} bytes as compact JSON; it takes {size:,}."
-            faults = [Fault((), "too_large", message)]
-        if faults:
+        if faults := list(self._faults_inside(value)):
             raise RuleViolation(*faults)
-        return value
+        text = compact(value)
+        is_respelled = RESPELLED.search(text)
+        size = len(text.encode()) + (total_excess(value) if is_respelled else 0)
+        if size > self.max_bytes:
+            message = f"Must take at most {self.max_bytes:,} bytes as compact JSON, numbers written out in full;"
+            raise _violation("too_large", f"{message} it takes {size:,}.")
+        return as_read(value) if is_respelled else value
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -178,11 +181,6 @@ class JSONObject:
                 stack.extend(((*path, key), item, depth + 1) for key, item in reversed(list(items)))
             elif fault := _scalar_fault(value):
                 yield Fault(path, *fault)
-
-
-def compact_size(value: object) -> int:
-    """Bytes of `value` as compact UTF-8 JSON."""
-    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 def _key_faults(path: Path, key: object) -> Iterator[Fault]:

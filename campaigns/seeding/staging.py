@@ -27,7 +27,7 @@ TABLES = (
 ROW_COLUMNS = "line, grp, id, position, delay_minutes, template_id, template_version_id, variables"
 RUN_COLUMNS = "grp, line, given_id, external_id, name, description, status, new_id, entry_id, steps, minutes, ahead"
 # What merging.py makes of them.
-JUDGEMENTS = ("seed_group", "seed_campaign", "seed_hit", "seed_fault", "seed_run_fault", "seed_change")
+JUDGEMENTS = ("seed_group", "seed_campaign", "seed_hit", "seed_fault", "seed_run_fault", "seed_change", "seed_entry")
 
 BATCH_ROWS = 10_000
 BATCH_LENGTH = 2 * 1024 * 1024  # characters of variables; this bounds the memory

@@ -177,8 +177,8 @@ def test_a_campaign_that_appears_while_rows_are_judged_is_extended(
 ) -> None:
     make = Merge._make
 
-    def and_meanwhile(self: Merge, made: str, select: str) -> None:
-        make(self, made, select)
+    def and_meanwhile(self: Merge, made: str, *select: Any) -> None:
+        make(self, made, *select)
         if made == table and not Campaign.objects.filter(external_id="c").exists():
             elsewhere(make_campaign, external_id="c").result()
 
