@@ -1,6 +1,7 @@
 """JSON that means one thing only: the value of a text, or an error."""
 
 import json
+import math
 from decimal import Decimal
 from typing import Any, NoReturn
 
@@ -17,8 +18,17 @@ def loads(text: str, *, subject: str = "It") -> Any:
     Raises JSONError for what isn't JSON (NaN and Infinity included), repeated names, and nesting too deep to parse;
     `subject` begins its message.
     """
+    return _loaded(_DECODER, text, subject)
+
+
+def loads_finite(text: str, *, subject: str = "It") -> Any:
+    """As loads(), but `1e400` is an error, too."""
+    return _loaded(_FINITE_DECODER, text, subject)
+
+
+def _loaded(decoder: json.JSONDecoder, text: str, subject: str) -> Any:
     try:
-        return _decode(text)
+        return _decode(decoder, text)
     except RecursionError:
         raise JSONError(f"{subject} is nested too deeply.") from None
     except json.JSONDecodeError as error:
@@ -31,13 +41,13 @@ class _Ambiguous(Exception):
     """What is wrong, as the rest of a sentence."""
 
 
-def _decode(text: str) -> Any:
+def _decode(decoder: json.JSONDecoder, text: str) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
+        return decoder.decode(text)
     except ValueError as error:
         if not str(error).startswith(INTEGER_LIMIT_HIT):
             raise
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant, parse_int=_long_integer)
+        return _LONG_INTEGER_DECODER.decode(text)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -55,3 +65,18 @@ def _no_constant(name: str) -> NoReturn:
 
 def _long_integer(digits: str) -> int | Decimal:
     return int(digits) if len(digits) <= 4_300 else Decimal(digits)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise _Ambiguous("holds a number that a 64-bit float can't hold.")
+    return number
+
+
+# Made once: json.loads() makes one for each call with hooks, which takes longer than most texts.
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant)
+_FINITE_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_finite)
+_LONG_INTEGER_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_no_constant, parse_int=_long_integer
+)

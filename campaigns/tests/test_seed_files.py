@@ -77,17 +77,31 @@ def test_bytes_that_are_no_utf8_are_a_fault_of_their_cell(csv_path: Path) -> Non
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "the header needs campaign_id or external_id"),
+        (b"", "it holds no rows"),
+        (HEADER.encode(), "it holds no rows"),
+        (HEADER.replace(",", ";").encode(), "Save it as CSV UTF-8 with commas"),
         (b"external_id,colour\n", "unknown columns 'colour'"),
         (b"external_id,position\n", "the header lacks template_id, template_version_id"),
         (b"external_id,external_id\n", "the header names external_id more than once"),
         (b"campaign_name\n", "the header needs campaign_id or external_id"),
         (b'external_id,"x\n', "the header isn't CSV"),
-        (HEADER.encode("utf-16"), "unknown columns"),
+        (HEADER.encode("utf-16"), "it is UTF-16. Save it as CSV UTF-8 with commas"),
         (gzip.compress(f"{HEADER}\n{row(0)}\n".encode())[:-12], "the gzip data is damaged or cut short"),
         (b"\x1f\x8b" + b"x" * 100, "the gzip data is damaged or cut short"),
     ],
-    ids=["empty", "unknown", "lacking", "twice", "no id", "broken", "UTF-16", "truncated gzip", "no gzip"],
+    ids=[
+        "empty",
+        "only a header",
+        "semicolons",
+        "unknown",
+        "lacking",
+        "twice",
+        "no id",
+        "broken",
+        "UTF-16",
+        "truncated gzip",
+        "no gzip",
+    ],
 )
 def test_an_input_that_cannot_be_used_ends_with_2(content: bytes, message: str, csv_path: Path) -> None:
     csv_path.write_bytes(content)

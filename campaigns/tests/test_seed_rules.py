@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from campaigns import rules
-from campaigns.seeding.csv_lines import CsvChecker, read_csv
+from campaigns.seeding.csv_lines import read_csv
 from campaigns.seeding.json_lines import read_json_lines
 from campaigns.seeding.rows import CSV_RULES, JSON_RULES, Head, RowRefused, check_step
 from campaigns.tests.bad_input import CASES, GOOD, STEPS, Case

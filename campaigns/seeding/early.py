@@ -1,0 +1,113 @@
+"""Steps of new campaigns, written while the rest of the file is being read; on PostgreSQL only.
+
+The campaigns of each batch of rows are inserted where nobody has their id or external id. Those are ours until the
+transaction ends, and their steps follow at once. Their rows stay staged like all others, so that merging.py judges
+every row alike; where it finds a campaign of ours to be other than it was written, undo() deletes it, and it is written
+again with those that weren't written early.
+
+Whoever creates a campaign with the same external id waits for us. Two loads could so wait for each other for ever:
+only the holder of the load lock writes early, or writes at all.
+"""
+
+from typing import Any
+
+from django.db import connection
+from psycopg import errors
+
+from campaigns.seeding.merge_sql import filled
+from campaigns.seeding.staging import Section
+
+# It conflicts with itself only: on the table of checkpoints it is in nobody's way.
+LOAD_LOCK = "LOCK TABLE campaigns_seedmark IN SHARE UPDATE EXCLUSIVE MODE"
+
+# Of the sections and rows of one batch.
+WRITE = (
+    """
+    WITH added AS (
+        INSERT INTO campaigns_campaign (id, external_id, name, description, status, version)
+        SELECT COALESCE(given_id, new_id), external_id, name, COALESCE(description, ''), {new_status}, 1
+        FROM seed_section c WHERE section >= %(section)s AND name IS NOT NULL
+        ORDER BY section
+        ON CONFLICT DO NOTHING
+        RETURNING id
+    )
+    INSERT INTO seed_created SELECT id FROM added
+    """,
+    """
+    UPDATE seed_section g SET created_id = (
+        SELECT id FROM seed_created
+        WHERE id = COALESCE(g.given_id, (SELECT c.id FROM campaigns_campaign c WHERE c.external_id = g.external_id))
+    )
+    WHERE section >= %(section)s
+    """,
+    """
+    INSERT INTO campaigns_campaignstep (id, campaign_id, {step_columns}, version)
+    SELECT r.id, g.created_id, {row_columns}, 1
+    FROM seed_row r JOIN seed_section g ON g.section = r.section
+    WHERE r.position IS NOT NULL AND r.line >= %(line)s AND g.section >= %(section)s AND g.created_id IS NOT NULL
+    """,
+)
+# What was written otherwise than it was judged.
+UNDONE = """
+CREATE TEMPORARY TABLE seed_undone ON COMMIT DROP AS
+SELECT created_id AS id FROM seed_group WHERE created_id <> campaign_id
+UNION SELECT g.created_id FROM seed_fault f JOIN seed_row r ON r.line = f.line
+    JOIN seed_group g ON g.section = r.section
+UNION SELECT c.id FROM seed_campaign c JOIN seed_created n ON n.id = c.id JOIN campaigns_campaign s ON s.id = c.id
+    WHERE (s.external_id, s.name, s.description, s.status)
+        IS DISTINCT FROM (c.external_id, c.name, c.description, {new_status})
+"""
+UNDO = (
+    "DELETE FROM campaigns_campaignstep WHERE campaign_id IN (SELECT id FROM seed_undone)",
+    "DELETE FROM campaigns_campaign WHERE id IN (SELECT id FROM seed_undone)",
+    "DELETE FROM seed_created WHERE id IN (SELECT id FROM seed_undone)",
+    "UPDATE seed_group SET created_id = NULL WHERE created_id IN (SELECT id FROM seed_undone)",
+)
+
+
+class EarlyWriter:
+    """Writes batch by batch, in the thread that stages them, as long as nothing speaks against it."""
+
+    def __init__(self, *, restore_status: bool) -> None:
+        self._flags = {"restore_status": int(restore_status)}
+        self._statements = list(map(filled, WRITE))
+        self._has_lock = self._has_ended = False
+
+    def write(self, cursor: Any, sections: list[Section]) -> None:
+        """Write what is new of staged sections; nothing of it is lost if that fails."""
+        if self._has_ended:
+            return
+        batch = {"section": sections[0].number, "line": sections[0].rows[0][0], **self._flags}
+        try:
+            self._lock(cursor)
+            with cursor.connection.transaction():
+                for statement in self._statements:
+                    cursor.execute(statement, batch)
+        except (errors.LockNotAvailable, errors.DeadlockDetected):
+            self._has_ended = (
+                not self._has_lock
+            )  # else somebody is creating one of these campaigns: the next batch may go
+        except errors.UniqueViolation:  # a position is repeated: judging will name it
+            self._has_ended = True
+
+    def _lock(self, cursor: Any) -> None:
+        if not self._has_lock:
+            with cursor.connection.transaction():
+                cursor.execute(f"{LOAD_LOCK} NOWAIT")
+            self._has_lock = True
+
+
+def lock_out_other_loads() -> None:
+    """Wait for the load lock. Raises OperationalError after lock_timeout."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOAD_LOCK)
+
+
+def undo(flags: dict[str, int]) -> None:
+    """Delete the campaigns that were written early and are other than judged; they count as not written then."""
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS seed_undone")
+        cursor.execute(filled(UNDONE), flags)
+        if cursor.rowcount:
+            for statement in UNDO:
+                cursor.execute(statement)
