@@ -43,6 +43,10 @@ class _Ambiguous(Exception):
 
 def _decode(decoder: json.JSONDecoder, text: str) -> Any:
     try:
+        # Most texts end where their value does; decode() looks for blanks around it, too.
+        value, end = decoder.scan_once(text, 0)
+        return value if end == len(text) else decoder.decode(text)
+    except StopIteration:
         return decoder.decode(text)
     except ValueError as error:
         if not str(error).startswith(INTEGER_LIMIT_HIT):

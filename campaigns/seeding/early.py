@@ -1,15 +1,17 @@
 """Steps of new campaigns, written while the rest of the file is being read; on PostgreSQL only.
 
-The campaigns of each batch of rows are inserted where nobody has their id or external id. Those are ours until the
-transaction ends, and their steps follow at once. Their rows stay staged like all others, so that merging.py judges
-every row alike; where it finds a campaign of ours to be other than it was written, undo() deletes it, and it is written
-again with those that weren't written early.
+The campaigns of each batch of rows are inserted first, where nobody has their id or external id. These are ours until
+the transaction ends, and their steps go straight to where they stay. What is staged of such a row is all but its
+texts: merging.py judges it like any other. Where it finds a campaign of ours to be other than it was
+written, undo() deletes it, and it is written again with those that weren't written early.
 
 Whoever creates a campaign with the same external id waits for us. Two loads could so wait for each other for ever:
 only the holder of the load lock writes early, or writes at all.
 """
 
+from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
 from psycopg import errors
@@ -20,8 +22,8 @@ from campaigns.seeding.staging import Section
 # It conflicts with itself only: on the table of checkpoints it is in nobody's way.
 LOAD_LOCK = "LOCK TABLE campaigns_seedmark IN SHARE UPDATE EXCLUSIVE MODE"
 
-# Of the sections and rows of one batch.
-WRITE = (
+# Insert the campaigns of one batch of sections, and find which sections belong to ours.
+ADD_CAMPAIGNS = (
     """
     WITH added AS (
         INSERT INTO campaigns_campaign (id, external_id, name, description, status, version)
@@ -40,12 +42,7 @@ WRITE = (
     )
     WHERE section >= %(section)s
     """,
-    """
-    INSERT INTO campaigns_campaignstep (id, campaign_id, {step_columns}, version)
-    SELECT r.id, g.created_id, {row_columns}, 1
-    FROM seed_row r JOIN seed_section g ON g.section = r.section
-    WHERE r.position IS NOT NULL AND r.line >= %(line)s AND g.section >= %(section)s AND g.created_id IS NOT NULL
-    """,
+    "SELECT section, created_id FROM seed_section WHERE section >= %(section)s AND created_id IS NOT NULL",
 )
 # What was written otherwise than it was judged.
 UNDONE = """
@@ -58,6 +55,10 @@ UNION SELECT c.id FROM seed_campaign c JOIN seed_created n ON n.id = c.id JOIN c
         IS DISTINCT FROM (c.external_id, c.name, c.description, {new_status})
 """
 UNDO = (
+    """
+    UPDATE seed_row r SET {back_columns} FROM campaigns_campaignstep s
+    WHERE s.id = r.id AND s.campaign_id IN (SELECT id FROM seed_undone)
+    """,
     "DELETE FROM campaigns_campaignstep WHERE campaign_id IN (SELECT id FROM seed_undone)",
     "DELETE FROM campaigns_campaign WHERE id IN (SELECT id FROM seed_undone)",
     "DELETE FROM seed_created WHERE id IN (SELECT id FROM seed_undone)",
@@ -70,25 +71,30 @@ class EarlyWriter:
 
     def __init__(self, *, restore_status: bool) -> None:
         self._flags = {"restore_status": int(restore_status)}
-        self._statements = list(map(filled, WRITE))
+        self._statements = list(map(filled, ADD_CAMPAIGNS))
         self._has_lock = self._has_ended = False
 
-    def write(self, cursor: Any, sections: list[Section]) -> None:
-        """Write what is new of staged sections; nothing of it is lost if that fails."""
+    def write(self, cursor: Any, first: Section, add_steps: Callable[[dict[int, UUID]], None]) -> dict[int, UUID]:
+        """The campaigns, by the numbers of their sections, whose steps `add_steps` has written.
+
+        `first` is the first of the batch's sections. If it fails, nothing of the batch is written.
+        """
         if self._has_ended:
-            return
-        batch = {"section": sections[0].number, "line": sections[0].rows[0][0], **self._flags}
+            return {}
         try:
             self._lock(cursor)
             with cursor.connection.transaction():
                 for statement in self._statements:
-                    cursor.execute(statement, batch)
+                    cursor.execute(statement, {"section": first.number, **self._flags})
+                created = dict(cursor.fetchall())
+                add_steps(created)
+                return created
         except (errors.LockNotAvailable, errors.DeadlockDetected):
-            self._has_ended = (
-                not self._has_lock
-            )  # else somebody is creating one of these campaigns: the next batch may go
+            # With the lock it was somebody who is creating one of these campaigns: the next batch may go.
+            self._has_ended = not self._has_lock
         except errors.UniqueViolation:  # a position is repeated: judging will name it
             self._has_ended = True
+        return {}
 
     def _lock(self, cursor: Any) -> None:
         if not self._has_lock:
@@ -110,4 +116,4 @@ def undo(flags: dict[str, int]) -> None:
         cursor.execute(filled(UNDONE), flags)
         if cursor.rowcount:
             for statement in UNDO:
-                cursor.execute(statement)
+                cursor.execute(filled(statement))

@@ -45,6 +45,7 @@ WORDS = {
     "stored_columns": ", ".join(f"s.{column}" for column in CONTENT_COLUMNS),
     "given_columns": ", ".join(f"r.{column}" for column in CONTENT_COLUMNS),
     "set_columns": ", ".join(f"{column} = r.{column}" for column in CONTENT_COLUMNS),
+    "back_columns": ", ".join(f"{column} = s.{column}" for column in CONTENT_COLUMNS),
     "editable": _listed(list(EDITABLE)),
     "can_be_paused": _listed([status for status, row in STATUSES.items() if Status.PAUSED in row.targets]),
     "draft": Status.DRAFT.value,

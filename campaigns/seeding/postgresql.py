@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from django.db import connection
@@ -29,6 +31,12 @@ SELECT set_config('lock_timeout', '{LOCK_TIMEOUT_MS}ms', true), set_config('stat
     set_config('idle_in_transaction_session_timeout', '0', true), set_config('work_mem', '64MB', true)
 """
 
+ID, POSITION = list(ROW_TYPES).index("id"), list(ROW_TYPES).index("position")
+# What is staged of a row whose step is written early.
+NUMBER_TYPES = {column: kind for column, kind in ROW_TYPES.items() if kind not in ("text", "jsonb")}
+numbers = itemgetter(*map(list(ROW_TYPES).index, NUMBER_TYPES))
+STORED_TYPES = {"id": "uuid", "campaign_id": "uuid", "version": "bigint"} | dict(list(ROW_TYPES.items())[ID + 1 :])
+
 BEFORE = (
     SESSION,
     "SET CONSTRAINTS ALL IMMEDIATE",  # foreign keys are checked statement by statement, not in one long go at the end
@@ -36,8 +44,7 @@ BEFORE = (
     f"DROP TABLE IF EXISTS {', '.join(STAGED)}",  # of another load in the same outer transaction
     *(f"{table} ON COMMIT DROP" for table in TABLES),
     "ALTER TABLE seed_section ADD PRIMARY KEY (section)",
-    # Small, and enough to find the rows of one batch.
-    "CREATE INDEX seed_row_line ON seed_row USING brin (line) WITH (pages_per_range = 16)",
+    "CREATE INDEX ON seed_row USING brin (line)",  # small; for writing in slices
     # Plans are made while the tables are empty, and the foreign key keeps its own when they no longer are.
     "SET LOCAL enable_seqscan = off",
 )
@@ -94,11 +101,21 @@ def analyze(cursor: Any, keys: str) -> None:
 
 def _write(cursor: Any, rows_before: int, sections: list[Section], early: EarlyWriter | None) -> None:
     _copy(cursor, "seed_section", SECTION_TYPES, [section.values() for section in sections])
-    _copy(cursor, "seed_row", ROW_TYPES, row_values(sections))
-    if early:
-        early.write(cursor, sections)
-        if rows_before < MANY_ROWS <= rows_before + sum(len(section.rows) for section in sections):
-            analyze(cursor, CAMPAIGN_KEYS)
+    staged = [(section.number, row) for section in sections for row in row_values(section)]
+
+    def add_steps(created: dict[int, UUID]) -> None:
+        steps = (
+            (row[ID], created[number], 1, *row[ID + 1 :])
+            for number, row in staged
+            if number in created and row[POSITION] is not None
+        )
+        _copy(cursor, "campaigns_campaignstep", STORED_TYPES, steps)
+
+    created = early.write(cursor, sections[0], add_steps) if early else {}
+    _copy(cursor, "seed_row", NUMBER_TYPES, (numbers(row) for number, row in staged if number in created))
+    _copy(cursor, "seed_row", ROW_TYPES, (row for number, row in staged if number not in created))
+    if created and rows_before < MANY_ROWS <= rows_before + len(staged):
+        analyze(cursor, CAMPAIGN_KEYS)
 
 
 class JSONText(Dumper):

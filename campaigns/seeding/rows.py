@@ -123,7 +123,7 @@ def json_text(value: object) -> str:
         return json.dumps(value, ensure_ascii=False)
 
 
-class Remembered(dict[str, Any]):
+class Remembered(dict[Any, Any]):
     """Values that passed a check before: files repeat few template ids and numbers. Forgets all when it grows large."""
 
     LIMIT = 20_000
@@ -132,7 +132,7 @@ class Remembered(dict[str, Any]):
         super().__init__()
         self._check = check
 
-    def __missing__(self, key: str) -> Any:
+    def __missing__(self, key: Any) -> Any:
         value = self._check(key)
         if len(self) >= self.LIMIT:
             self.clear()
@@ -149,6 +149,12 @@ def absence(column: str) -> Any:
         raise RuleViolation(Fault((), "required", "This field is required."))
     default = field.default() if callable(field.default) else field.default
     return json_text(default) if column in JSON_COLUMNS else default
+
+
+def _not_null(value: object) -> object:
+    if value is None:
+        raise RuleViolation(Fault((), "null", "This field may not be null."))
+    return value
 
 
 # --- Cells of CSV: text, read as the JSON value that their column calls for ------------------------------------------
@@ -178,7 +184,7 @@ def _json_cell_check(column: str) -> Check:
                     return cell
             except JSONError:
                 pass
-        return json_text(rule(_json(cell)))
+        return json_text(rule(_not_null(_json(cell))))
 
     return check
 
@@ -217,15 +223,13 @@ def json_checks(*, harmless: bool = False) -> dict[str, Check]:
 
 
 def _value_check(column: str, rule: Check) -> Check:
-    is_text = isinstance(rule, rules.Text) and column in STEP_COLUMNS
-    check = Remembered(rule).__getitem__ if is_text else rule
+    known = Remembered(rule) if column in STEP_COLUMNS and column not in JSON_COLUMNS else None
 
     def value_check(value: Any) -> Any:
-        if value is ABSENT:
-            return absence(column)
-        if value is None:
-            raise RuleViolation(Fault((), "null", "Must not be null."))
-        return check(value) if type(value) is str else rule(value)
+        # By its exact type: True and 1.0 are equal to 1.
+        if known is not None and (type(value) is str or type(value) is int):
+            return known[value]
+        return absence(column) if value is ABSENT else rule(_not_null(value))
 
     return value_check
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from django.db import connection, transaction
@@ -45,7 +46,7 @@ def staged(rows: Iterable[Row], tick: Callable[[int], None]) -> Iterator[Stage]:
                 for batch in batches(rows):
                     sections = stage.divide(batch)
                     _insert(cursor, "seed_section", SECTION_TYPES, (section.values() for section in sections))
-                    _insert(cursor, "seed_row", ROW_TYPES, row_values(sections))
+                    _insert(cursor, "seed_row", ROW_TYPES, chain.from_iterable(map(row_values, sections)))
                     tick(stage.rows)
             yield stage
         finally:
@@ -87,13 +88,12 @@ def _insert(cursor: Any, table: str, types: dict[str, str], rows: Iterable[tuple
 
 
 def same_json(left: str, right: str) -> bool:
-    """Whether two JSON texts mean the same, as PostgreSQL's jsonb has it: 1 is 1.0, numbers are decimals, not floats, and
-    true is not 1.
-    """
+    """Whether two JSON texts mean the same, as PostgreSQL's jsonb has it: 1 is 1.0, and true is not 1."""
     return left == right or _same(_decimals(left), _decimals(right))
 
 
 def _decimals(text: str) -> object:
+    # As jsonb has numbers: 1e25 is the integer of its digits, which a float isn't.
     return json.loads(text, parse_int=Decimal, parse_float=Decimal)
 
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import uuid_utils
 
-from campaigns import rules
-from campaigns.rules import STEP_FIELDS
+from campaigns.models import CampaignStep
 from campaigns.seeding.rows import JSON_COLUMNS, STEP_COLUMNS, Row, RowCampaign
 
 BATCH_ROWS = 10_000
@@ -24,15 +23,9 @@ NO_STEP = (None,) * len(STEP_COLUMNS)
 # nothing. A section is what neighbouring rows say of their campaign, with two fresh ids (for the campaign if it has to
 # be made, and for its history entry), how many rows
 # and steps it has, and how long these take together.
-ROW_TYPES = {
-    "line": "bigint",
-    "section": "integer",
-    "id": "uuid",
-    **{
-        column: {rules.Integer: "bigint", rules.JSONObject: "jsonb"}.get(type(step_field.rule), "text")
-        for column, step_field in STEP_FIELDS.items()
-    },
-}
+TYPES = {"BigIntegerField": "bigint", "IntegerField": "integer", "CharField": "text", "JSONField": "jsonb"}
+STEP_TYPES = {column: TYPES[CampaignStep._meta.get_field(column).get_internal_type()] for column in STEP_COLUMNS}
+ROW_TYPES = {"line": "bigint", "section": "integer", "id": "uuid", **STEP_TYPES}
 SECTION_TYPES = {
     "section": "integer",
     "line": "bigint",
@@ -137,10 +130,8 @@ class Stage:
         self._last = section.campaign, positions[-1]
 
 
-def row_values(sections: list[Section]) -> Iterator[tuple[Any, ...]]:
-    """The rows of sections, each in the order of ROW_TYPES."""
-    new_id = uuid_utils.uuid7
-    for section in sections:
-        number = section.number
-        for line, _, step in section.rows:
-            yield (line, number, new_id(), *(step or NO_STEP))
+def row_values(section: Section) -> Iterator[tuple[Any, ...]]:
+    """The rows of a section, each in the order of ROW_TYPES."""
+    new_id, number = uuid_utils.uuid7, section.number
+    for line, _, step in section.rows:
+        yield (line, number, new_id(), *(step or NO_STEP))

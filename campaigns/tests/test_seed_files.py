@@ -111,6 +111,22 @@ def test_an_input_that_cannot_be_used_ends_with_2(content: bytes, message: str, 
     assert said.message.startswith(str(csv_path))
 
 
+def test_an_input_without_rows_may_be_meant(csv_path: Path) -> None:
+    csv_path.write_text(f"{HEADER}\n")
+    said = seed(csv_path, allow_empty=True)
+    assert (said.code, stored()) == (0, [])
+    assert said.out.startswith("0 rows in ")
+
+
+def test_a_quote_that_is_not_closed_costs_its_own_line_only(csv_path: Path) -> None:
+    rows = [row(position, delay=position) for position in range(200)]
+    rows[100] = rows[100].replace("c,Welcome", 'c,"Welcome')
+    said = seed(csv_file(csv_path, *rows), skip_invalid=True)
+    assert (said.code, said.faults) == (1, [(102, "row", "malformed")])
+    assert "200 rows in" in said.out
+    assert [step[0] for step in steps_of("c")] == [position for position in range(200) if position != 100]
+
+
 @pytest.mark.parametrize(
     ("arguments", "options"),
     [
@@ -122,6 +138,8 @@ def test_an_input_that_cannot_be_used_ends_with_2(content: bytes, message: str, 
         (("-",), {"format": "csv", "commit_every": 10}),
         (("steps.csv",), {"commit_every": -1, "errors": None}),
         (("steps.csv",), {"campaigns": 1, "steps": 1, "errors": None}),
+        ((), {"campaigns": 1, "steps": 1, "diff": "diff.jsonl"}),
+        ((), {"campaigns": 1, "steps": 1, "report": "/nowhere/report.json"}),
         ((), {"campaigns": 1, "steps": 1, "output": "/nowhere/out.csv"}),
         ((), {"campaigns": 1, "steps": 1, "output": "out.txt"}),
     ],
