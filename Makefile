@@ -3,7 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := sh scripts/install.sh $(VENV)
-COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras \
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras --emit-build-options \
 	--python-version 3.11 --custom-compile-command "make requirements"
 
 .PHONY: help run test lint screenshots requirements

@@ -17,6 +17,7 @@ IMPORTS_MISSING = re.compile(rf"^(?:from|import) (?:{'|'.join(MISSING)})\b", re.
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--browser", action="store_true", help="run the tests that drive Chromium, too")
+    parser.addoption("--package-index", action="store_true", help="run the tests that ask the package index, too")
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
@@ -70,4 +71,6 @@ def _left_out(config: pytest.Config) -> list[tuple[str, str]]:
         left_out.append(("postgresql", "tests that need PostgreSQL (DATABASE_URL=postgres://… pytest)"))
     if not config.getoption("--browser"):
         left_out.append(("browser", "tests that drive a browser (pytest --browser)"))
+    if not config.getoption("--package-index"):
+        left_out.append(("package_index", "tests that ask the package index (pytest --package-index)"))
     return left_out

@@ -46,6 +46,10 @@ class Contention(CampaignsError):
     """Others kept changing the same thing at that moment; nothing was written, and the same call may succeed now."""
 
 
+class ReadOnly(CampaignsError):
+    """The database takes no writes at the moment; nothing was written."""
+
+
 # --- The campaign's state forbids it ---------------------------------------------------------------------------------
 
 

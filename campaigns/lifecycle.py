@@ -19,7 +19,7 @@ from campaigns.rules import CAMPAIGN_FIELDS, NAME, StepFields
 from campaigns.statuses import DELETABLE, STATUSES, Status
 from campaigns.steps import locked
 from campaigns.versions import IfMatch, current_campaign, match_version
-from messaging_project.transactions import is_unique_violation, retried
+from messaging_project.database_errors import is_unique_violation, retried
 
 COPY_SUFFIX = " (copy)"
 COPIED_NAME_LENGTH = NAME.max_length - len(COPY_SUFFIX)

@@ -20,7 +20,7 @@ from campaigns.models import Action, CampaignStep, new_id
 from campaigns.rules import StepFields
 from campaigns.steps import locked, position_taken, require_editable
 from campaigns.versions import IfMatch, match_version, step_list_etag
-from messaging_project.transactions import retried
+from messaging_project.database_errors import retried
 
 
 class DesiredStep(NamedTuple):

@@ -22,7 +22,7 @@ from campaigns.history import Actor, difference
 from campaigns.models import Action, Campaign, CampaignStep, new_id
 from campaigns.rules import StepFields
 from campaigns.versions import IfMatch, match_version
-from messaging_project.transactions import ATTEMPTS, retried
+from messaging_project.database_errors import ATTEMPTS, retried
 
 MAX_POSITION = CampaignStep.PARKING - 1
 

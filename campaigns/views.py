@@ -1,4 +1,4 @@
-"""The campaigns API. Its views declare and delegate: sequence, resequence, lifecycle and timeline do the work."""
+"""The campaigns API. Its views declare and delegate: steps, many_steps, lifecycle and timeline do the work."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar

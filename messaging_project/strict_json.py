@@ -44,7 +44,7 @@ class _Ambiguous(Exception):
 def _decode(decoder: json.JSONDecoder, text: str) -> Any:
     try:
         # Most texts end where their value does; decode() looks for blanks around it, too.
-        value, end = decoder.scan_once(text, 0)
+        value, end = decoder.scan_once(text, 0)  # type: ignore[attr-defined]
         return value if end == len(text) else decoder.decode(text)
     except StopIteration:
         return decoder.decode(text)

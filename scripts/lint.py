@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from scripts.pins import missing_extras
+
 BIN = Path(sys.executable).parent
 MANAGE = [sys.executable, "manage.py"]
 
@@ -19,6 +21,7 @@ def main() -> None:
         "migrations": run(*MANAGE, "makemigrations", "--check", "--dry-run"),
         "deployment": run(*MANAGE, "check", "--deploy", "--fail-level=WARNING", variables=production),
         "requirements": requirements_match(),
+        "extras": extras_are_pinned(),
     }
     if failed := [name for name, passed in results.items() if not passed]:
         sys.exit(f"make lint failed: {', '.join(failed)}")
@@ -58,6 +61,14 @@ def requirements_match() -> bool:
         return True
     print(f"{answer.stderr}requirements*.in and what is installed differ: run `make requirements`", file=sys.stderr)
     return False
+
+
+def extras_are_pinned() -> bool:
+    """Whether each compiled file pins every package with the extras that the others ask of it."""
+    faults = [fault for name in ("requirements.txt", "requirements-dev.txt") for fault in missing_extras(Path(name))]
+    if faults:
+        print(*faults, sep="\n", file=sys.stderr)
+    return not faults
 
 
 if __name__ == "__main__":

@@ -10,12 +10,12 @@ from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidg
 from django.forms.formsets import BaseFormSet, formset_factory
 
 from campaigns import lifecycle, rules
-from campaigns.admin.fields import DelayField, OpaqueIdField, PositionField, VariablesField
-from campaigns.admin.refusals import staff_message
+from campaigns.admin.fields import form_field, step_fields
+from campaigns.admin.saving import DomainForm
 from campaigns.exceptions import CampaignsError, ExternalIdTaken, VersionMismatch
 from campaigns.history import Actor
 from campaigns.many_steps import DesiredStep, replace_steps
-from campaigns.models import Campaign, CampaignStep, FieldValidator, HistoryEntry
+from campaigns.models import Campaign, CampaignStep, HistoryEntry
 from campaigns.rules import StepFields
 from campaigns.steps import locked
 from campaigns.versions import step_list_etag
@@ -28,11 +28,10 @@ STEPS = "steps"  # the formset's prefix
 
 class StepForm(forms.Form):
     id = forms.UUIDField(required=False, widget=forms.HiddenInput)
-    position = PositionField(help_text="Steps run in ascending position. Gaps are fine.")
-    delay_minutes = DelayField(label="Delay", help_text="After the step before it was sent.")
-    template_id = OpaqueIdField(label="Template")
-    template_version_id = OpaqueIdField(label="Version")
-    variables = VariablesField()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields |= step_fields()
 
     def fields_of_step(self) -> StepFields:
         return StepFields(*(self.cleaned_data[name] for name in rules.STEP_FIELDS))
@@ -116,31 +115,14 @@ class PageVersion:
             raise VersionMismatch(str(stored))
 
 
-class CampaignForm(forms.ModelForm):
-    """The campaign's own fields, and in `steps` the formset of its steps (None where they can't be edited).
+class CampaignForm(DomainForm):
+    """The campaign's own fields, and in `steps` the formset of its steps (None where they can't be edited)."""
 
-    It judges what was typed by the field rules. What only the database can judge is refused as it is written, by a
-    CampaignsError; the page is then shown again with that as its `refusal`.
-    """
-
-    refusal: CampaignsError | None = None
-
-    name = forms.CharField(
-        strip=False,
-        validators=[FieldValidator("campaign", "name")],
-        widget=AdminTextInputWidget,
-        help_text="What colleagues know it by.",
-    )
-    external_id = OpaqueIdField(
-        required=False,
-        empty_value=None,
-        widget=AdminTextInputWidget,
-        help_text="Your own key for the campaign, if it has one in another system.",
-    )
-    description = forms.CharField(
-        strip=False,
-        required=False,
-        validators=[FieldValidator("campaign", "description")],
+    name = form_field("campaign", "name", widget=AdminTextInputWidget, help_text="What colleagues know it by.")
+    external_id = form_field("campaign", "external_id", empty_value=None, widget=AdminTextInputWidget)
+    description = form_field(
+        "campaign",
+        "description",
         widget=AdminTextareaWidget(attrs={"rows": 3}),
         help_text="What it is for, for your colleagues.",
     )
@@ -173,18 +155,8 @@ class CampaignForm(forms.ModelForm):
         stored = self.instance.description
         return stored if stored.replace("\r\n", "\n") == text else text
 
-    def clean(self) -> dict[str, Any]:
-        match self.refusal:
-            case None:
-                pass
-            case ExternalIdTaken():
-                self.add_error("external_id", staff_message(self.refusal))
-            case _:
-                self.add_error(None, staff_message(self.refusal))
-        return self.cleaned_data
-
-    def _post_clean(self) -> None:
-        """Leave the instance alone: the fields judge themselves, and the functions that save judge the rest."""
+    def field_of(self, refusal: CampaignsError) -> str | None:
+        return "external_id" if isinstance(refusal, ExternalIdTaken) else None
 
     # --- Saving ------------------------------------------------------------------------------------------------------
 
@@ -193,7 +165,7 @@ class CampaignForm(forms.ModelForm):
         steps = [step.fields for step in self.steps.desired()] if self.steps else []
         return lifecycle.create_campaign(**self._campaign_fields(), steps=steps, actor=actor)
 
-    def change(self, actor: Actor, *, overwrite: str = "") -> None:
+    def change(self, actor: Actor, *, overwrite: str = "") -> Campaign:
         """Save over the version that the page holds, or over the one that `overwrite` names.
 
         Raises VersionMismatch where another is stored, and whatever change_campaign() and replace_steps() raise.
@@ -201,12 +173,13 @@ class CampaignForm(forms.ModelForm):
         campaign_id = self.instance.pk
         with locked(campaign_id) as campaign:
             PageVersion.parse(overwrite or self.cleaned_data["page_version"]).match(campaign_id, campaign.version)
-            lifecycle.change_campaign(campaign_id, self._campaign_fields(), actor=actor)
+            changed = lifecycle.change_campaign(campaign_id, self._campaign_fields(), actor=actor)
             if self.steps is not None:
                 desired = self.steps.desired()
                 if overwrite:
                     desired = without_vanished_ids(campaign_id, desired)
                 replace_steps(campaign_id, desired, actor=actor)
+        return changed
 
     def _campaign_fields(self) -> dict[str, Any]:
         return {name: self.cleaned_data[name] for name in rules.CAMPAIGN_FIELDS}

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, Sum
+from django.db.models import QuerySet, Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -14,6 +14,7 @@ from django.utils.http import content_disposition_header
 from django.utils.safestring import SafeString
 
 from campaigns import lifecycle
+from campaigns.admin import campaign_list
 from campaigns.admin.campaign_form import (
     MAX_EDITABLE_STEPS,
     BaseStepFormSet,
@@ -23,17 +24,20 @@ from campaigns.admin.campaign_form import (
     step_formset,
     too_large_to_edit,
 )
-from campaigns.admin.campaign_list import CampaignList, status_badge
+from campaigns.admin.campaign_list import HasStepsFilter, status_badge
+from campaigns.admin.deletion import DomainDeletion
 from campaigns.admin.history_page import changes, changes_since, last_changes
-from campaigns.admin.paging import BoundedPaginator, page_number
-from campaigns.admin.refusals import RefusalsOnThePage, not_editable
+from campaigns.admin.paging import BoundedPaginator, LargeTableAdmin, page_number
+from campaigns.admin.refusals import not_editable, staff_message
+from campaigns.admin.saving import DomainSaving
 from campaigns.admin.timeline_svg import DrawnStep, draw
 from campaigns.admin.transitions import allowed_transitions, duplicate_view, may_activate, status_view, step_places
-from campaigns.exceptions import VersionMismatch
-from campaigns.history import actor_of
+from campaigns.exceptions import NotDeletable, VersionMismatch
+from campaigns.history import Actor
 from campaigns.models import Campaign, HistoryEntry
 from campaigns.readiness import Readiness, check_readiness
 from campaigns.seeding.exporting import export
+from campaigns.statuses import DELETABLE
 from campaigns.steps import locked
 
 STEP_PERMISSIONS = ("campaigns.add_campaignstep", "campaigns.change_campaignstep", "campaigns.delete_campaignstep")
@@ -46,7 +50,14 @@ def may_edit_steps(request: HttpRequest) -> bool:
 
 
 @admin.register(Campaign)
-class CampaignAdmin(RefusalsOnThePage, CampaignList):
+class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
+    list_display = campaign_list.COLUMNS
+    list_filter = ("status", HasStepsFilter, "created_at")
+    search_fields = ("name", "external_id")  # what is searched is in campaign_list.found()
+    search_help_text = "Part of a name or external id, or a whole template or template version id"
+    sortable_by = campaign_list.SORTABLE
+    ordering = ("-id",)
+    actions = (*campaign_list.ACTIONS, "delete_selected")
     form = CampaignForm
     fields = ("name", "external_id", "description")
     change_form_template = "admin/campaigns/campaign/change_form.html"
@@ -67,17 +78,22 @@ class CampaignAdmin(RefusalsOnThePage, CampaignList):
             *super().get_urls(),
         ]
 
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Only a draft can be deleted."""
-        is_draft = not isinstance(obj, Campaign) or obj.status == Campaign.Status.DRAFT
-        return is_draft and super().has_delete_permission(request, obj)
+    # --- The list ----------------------------------------------------------------------------------------------------
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Campaign]:
+        return campaign_list.annotated()
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Campaign], search_term: str
+    ) -> tuple[QuerySet[Campaign], bool]:
+        if request.resolver_match and request.resolver_match.url_name == "autocomplete":  # to add a step to one
+            queryset = queryset.filter(status__in=Campaign.EDITABLE)
+        return campaign_list.found(queryset, search_term), False
+
+    def has_activate_permission(self, request: HttpRequest) -> bool:
+        return may_activate(request)
 
     # --- Showing -----------------------------------------------------------------------------------------------------
-
-    def get_form(self, request: HttpRequest, obj: Campaign | None = None, change: bool = False, **kwargs: Any) -> Any:
-        form: Any = super().get_form(request, obj, change, **kwargs)
-        form.refusal = getattr(request, "refusal", None)
-        return form
 
     def render_change_form(
         self,
@@ -102,7 +118,7 @@ class CampaignAdmin(RefusalsOnThePage, CampaignList):
         response: HttpResponse = super().render_change_form(request, context, add, change, form_url, obj)
         return response
 
-    def _shown_steps(self, request: HttpRequest, obj: Campaign | None, form: CampaignForm) -> dict[str, Any]:
+    def _shown_steps(self, request: HttpRequest, obj: Any, form: CampaignForm) -> dict[str, Any]:
         """The formset where the steps can be edited, else the steps; and the picture of either."""
         may_edit = may_edit_steps(request) and (
             self.has_add_permission(request) if obj is None else self.has_change_permission(request, obj)
@@ -112,7 +128,7 @@ class CampaignAdmin(RefusalsOnThePage, CampaignList):
         if obj is None:
             return {"step_formset": step_formset() if may_edit else None, "timeline": draw([])}
         paginator = BoundedPaginator(obj.steps.order_by("position"), STEPS_PER_PAGE, page=page_number(request))
-        count = getattr(obj, "step_count", 0)
+        count = obj.step_count
         if count <= MAX_EDITABLE_STEPS:
             steps = list(obj.steps.order_by("position"))
             too_large = too_large_to_edit(steps, count)
@@ -213,28 +229,33 @@ class CampaignAdmin(RefusalsOnThePage, CampaignList):
 
     # --- Saving ------------------------------------------------------------------------------------------------------
 
-    def save_model(self, request: HttpRequest, obj: Campaign, form: CampaignForm, change: bool) -> None:
+    def save_by_domain(self, request: HttpRequest, form: CampaignForm, actor: Actor, change: bool) -> Campaign:
         if form.steps is not None and not may_edit_steps(request):
             raise PermissionDenied
         if "_resume" in request.POST and not may_activate(request):
             raise PermissionDenied
-        actor = actor_of(request.user)
         if not change:
-            created = form.create(actor)
-            obj.__dict__.update(created.__dict__)
-            return
-        form.change(actor, overwrite=request.POST.get("overwrite", "") if "_overwrite" in request.POST else "")
+            return form.create(actor)
+        saved = form.change(actor, overwrite=request.POST.get("overwrite", "") if "_overwrite" in request.POST else "")
         if "_resume" in request.POST:
-            lifecycle.change_status(obj.pk, Campaign.Status.ACTIVE, actor=actor)
+            return lifecycle.change_status(saved.pk, Campaign.Status.ACTIVE, actor=actor)
+        return saved
 
     # --- Deleting ----------------------------------------------------------------------------------------------------
 
-    def delete_model(self, request: HttpRequest, obj: Campaign) -> None:
-        """Delete what the page showed whose link led here: the address has its version."""
+    def shown_version(self, obj: Campaign) -> str:
+        return str(PageVersion.current(obj.pk, obj.version))
+
+    def name_of(self, obj: Campaign) -> str:
+        return f"“{obj}”"
+
+    def why_not_deletable(self, obj: Campaign) -> str:
+        return "" if obj.status in DELETABLE else staff_message(NotDeletable(obj.pk, obj.status))
+
+    def delete_shown(self, obj: Campaign, shown: str, actor: Actor) -> None:
         with locked(obj.pk) as campaign:
-            if version := request.GET.get("page_version"):
-                PageVersion.parse(version).match(campaign.pk, campaign.version)
-            lifecycle.delete_campaign(obj.pk, actor=actor_of(request.user))
+            PageVersion.parse(shown).match(campaign.pk, campaign.version)
+            lifecycle.delete_campaign(campaign.pk, actor=actor)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """What the page that asks first lists: the campaign, and how many steps go with it."""

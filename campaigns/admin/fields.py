@@ -1,29 +1,27 @@
-"""Form fields that judge by the rules of `rules.py` and keep what was typed, faults included."""
+"""Form fields from the tables of `rules.py`: they judge by its rules and keep what was typed, faults included."""
 
 import json
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.text import capfirst
 
-from campaigns.models import FieldValidator
+from campaigns import rules
+from campaigns.models import FIELDS, FieldValidator
 from messaging_project.strict_json import JSONError, loads
 
 MINUTES_PER_DAY = 24 * 60
 
 
-class OpaqueIdField(forms.CharField):
-    """An id that another system gave, exactly as it is typed: white space is part of it."""
-
-    default_validators = [FieldValidator("step", "template_id")]  # noqa: RUF012 - as Django declares it
+class ExactTextField(forms.CharField):
+    """A text exactly as it is typed: white space is part of it."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(strip=False, **kwargs)
 
 
-class PositionField(forms.IntegerField):
-    default_validators = [FieldValidator("step", "position")]  # noqa: RUF012
-
+class NumberField(forms.IntegerField):
     def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
         return {"min": 0, "inputmode": "numeric"}
 
@@ -34,7 +32,7 @@ class VariablesField(forms.CharField):
     widget = forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "class": "variables-text"})
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(strip=False, required=False, **kwargs)
+        super().__init__(**{"strip": False, **kwargs, "required": False})
 
     def prepare_value(self, value: Any) -> Any:
         if isinstance(value, str):
@@ -42,14 +40,14 @@ class VariablesField(forms.CharField):
         return json.dumps(value, indent=2, ensure_ascii=False) if value else ""
 
     def clean(self, value: Any) -> dict[str, Any]:
-        text = super().clean(value)
+        text = self.to_python(value)
         if not text or text.isspace():
             return {}
         try:
             variables: dict[str, Any] = loads(text, subject="This")
         except JSONError as error:
             raise ValidationError(str(error), code="invalid_json") from None
-        FieldValidator("step", "variables")(variables)
+        self.run_validators(variables)
         return variables
 
 
@@ -77,10 +75,38 @@ class DelayField(forms.MultiValueField):
 
     def __init__(self, **kwargs: Any) -> None:
         parts = [forms.IntegerField(min_value=0, required=False) for _ in range(3)]
-        super().__init__(parts, required=False, require_all_fields=False, **kwargs)
+        super().__init__(parts, **{**kwargs, "required": False, "require_all_fields": False})
 
     def compress(self, data_list: list[int | None]) -> int:
         days, hours, minutes = (part or 0 for part in data_list or (0, 0, 0))
-        total = days * MINUTES_PER_DAY + hours * 60 + minutes
-        FieldValidator("step", "delay_minutes")(total)
-        return total
+        return days * MINUTES_PER_DAY + hours * 60 + minutes
+
+
+# The field of a form for each kind of rule, and for what people type in another way than programs.
+BY_RULE: dict[type, type[forms.Field]] = {
+    rules.Integer: NumberField,
+    rules.Text: ExactTextField,
+    rules.JSONObject: VariablesField,
+}
+BY_NAME: dict[str, type[forms.Field]] = {"delay_minutes": DelayField}
+
+
+def form_field(owner: str, name: str, **options: Any) -> forms.Field:
+    """The form field of a campaign's or step's field, with the label, help and rule of its row; `options` override."""
+    field = FIELDS[owner][name]
+    form_class = BY_NAME.get(name) or BY_RULE[type(field.rule)]
+    defaults: dict[str, Any] = {
+        "label": capfirst(field.label),
+        "help_text": field.help,
+        "required": field.is_required,
+        "validators": [FieldValidator(owner, name)],
+    }
+    return form_class(**defaults | options)
+
+
+def step_fields(text_widget: type[forms.Widget] = forms.TextInput) -> dict[str, forms.Field]:
+    """A form field for each row of the table."""
+    return {
+        name: form_field("step", name, **({"widget": text_widget} if isinstance(field.rule, rules.Text) else {}))
+        for name, field in rules.STEP_FIELDS.items()
+    }

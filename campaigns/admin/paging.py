@@ -4,7 +4,9 @@ from functools import cached_property
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.contrib.admin.views.main import PAGE_VAR
+from django.core.exceptions import BadRequest, ValidationError
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -14,10 +16,13 @@ PAGES_AHEAD = 5
 
 
 class BoundedPaginator(Paginator):
-    """Counts only as far as a few pages beyond the one that is shown; `has_more` says that it stopped there."""
+    """Counts only as far as a few pages beyond `page`, the one that is shown; `has_more` says that it stopped there.
 
-    def __init__(self, queryset: QuerySet[Any], per_page: int, *, page: int) -> None:
-        super().__init__(queryset, per_page)
+    Everything else is as Django's Paginator takes it.
+    """
+
+    def __init__(self, queryset: QuerySet[Any], per_page: int, *args: Any, page: int, **options: Any) -> None:
+        super().__init__(queryset, per_page, *args, **options)
         self.limit = (page + PAGES_AHEAD) * per_page
 
     def page(self, number: Any) -> Any:
@@ -54,11 +59,22 @@ class LargeTableAdmin(admin.ModelAdmin):
         title = capfirst(str(self.opts.verbose_name_plural))
         return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
-    def get_paginator(self, request: HttpRequest, queryset: QuerySet[Any], per_page: int, *args: Any) -> Any:
-        return BoundedPaginator(queryset, per_page, page=page_number(request))
+    def get_paginator(
+        self, request: HttpRequest, queryset: QuerySet[Any], per_page: int, *args: Any, **options: Any
+    ) -> Any:
+        return BoundedPaginator(queryset, per_page, *args, page=page_number(request), **options)
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **options: Any) -> Any:
+        """A page that asked first names its objects: one that a filter of the list hides by now is judged, too."""
+        if "index" not in request.POST:
+            queryset = self.get_queryset(request)
+        try:
+            return super().response_action(request, queryset, *args, **options)
+        except ValidationError as error:
+            raise BadRequest("What was chosen is not a list of ids.") from error
 
 
 def page_number(request: HttpRequest) -> int:
-    """The page that the query string asks for, from 1; what is no number is page 1."""
-    text = request.GET.get(PAGE_VAR, "")
+    """The page that the query string of a list or of a field's suggestions asks for; what is no number is page 1."""
+    text = request.GET.get(PAGE_VAR) or request.GET.get(AutocompleteJsonView.page_kwarg, "")
     return max(int(text), 1) if text.isascii() and text.isdigit() and len(text) < 8 else 1

@@ -1,50 +1,21 @@
 """What the domain refuses, as staff are told it: the API's remedies name URLs, a page's name its buttons."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.contrib import admin, messages
-from django.db import OperationalError
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.db import Error as DatabaseError
 
 from campaigns import exceptions
 from campaigns.models import Campaign
 from campaigns.statuses import STATUSES
-from messaging_project.api.errors import is_unavailable
+from messaging_project.database_errors import discard_connections, is_read_only, is_unavailable
 
 
-def staff_message(error: exceptions.CampaignsError) -> str:  # noqa: C901 - one case for each refusal
+def staff_message(error: exceptions.CampaignsError) -> str:
     """The refusal in a sentence or two that say the remedy."""
-    match error:
-        case exceptions.CampaignNotEditable():
-            return not_editable(error.status)
-        case exceptions.PositionTaken(position=position, next_position=free):
-            remedy = f"The next free position is {free}." if free is not None else "No higher position is free."
-            return f"Position {position} holds another step. {remedy}"
-        case exceptions.NotDeletable():
-            return (
-                f"Only a draft can be deleted; this campaign is {error.status}. "
-                "A campaign that has run can be archived."
-            )
-        case exceptions.VersionMismatch():
-            return "It was changed while you had it open. Nothing of yours has been saved yet."
-        case exceptions.StepSetMismatch():
-            return "The steps on this page are not those of the campaign any more. Nothing has been saved yet."
-        case exceptions.InvalidTransition(status=status, target=target):
-            allowed = STATUSES[status].targets
-            remedy = f"From here it can become {' or '.join(allowed)}." if allowed else "This status is final."
-            return f"A campaign that is {status} can't become {target}. {remedy}"
-        case exceptions.NotReady(errors=errors):
-            return "The campaign isn't ready to be activated: " + " ".join(error["message"] for error in errors)
-        case exceptions.ExternalIdTaken():
-            return "Another campaign has this external id."
-        case exceptions.NotFound(resource=resource):
-            return f"This {resource} has been deleted meanwhile."
-        case exceptions.Contention():
-            return "Other changes to the same campaign kept getting in the way: try again."
-    raise AssertionError(error)
+    words = WORDS[type(error)]
+    return words if isinstance(words, str) else words(error)
 
 
 def not_editable(status: str) -> str:
@@ -54,46 +25,53 @@ def not_editable(status: str) -> str:
     return f"The campaign is {status}: its steps can't be changed any more. Duplicate it to go on from it."
 
 
+def _position_taken(error: exceptions.PositionTaken) -> str:
+    free = error.next_position
+    remedy = f"The next free position is {free}." if free is not None else "No higher position is free."
+    return f"Position {error.position} holds another step. {remedy}"
+
+
+def _invalid_transition(error: exceptions.InvalidTransition) -> str:
+    allowed = STATUSES[error.status].targets
+    remedy = f"From here it can become {' or '.join(allowed)}." if allowed else "This status is final."
+    return f"A campaign that is {error.status} can't become {error.target}. {remedy}"
+
+
+def _not_deletable(error: exceptions.NotDeletable) -> str:
+    remedy = " A campaign that has run can be archived." if STATUSES[error.status].targets else ""
+    return f"Only a draft can be deleted; this campaign is {error.status}.{remedy}"
+
+
+def _not_ready(error: exceptions.NotReady) -> str:
+    return "The campaign isn't ready to be activated: " + " ".join(found["message"] for found in error.errors)
+
+
+WORDS: dict[type[exceptions.CampaignsError], str | Callable[[Any], str]] = {
+    exceptions.CampaignNotEditable: lambda error: not_editable(error.status),
+    exceptions.Contention: "Other changes to the same campaign kept getting in the way: try again.",
+    exceptions.ExternalIdTaken: "Another campaign has this external id.",
+    exceptions.InvalidTransition: _invalid_transition,
+    exceptions.NoRoom: "There is no room: the steps from there on reach the highest position. Choose a lower one.",
+    exceptions.NotDeletable: _not_deletable,
+    exceptions.NotFound: lambda error: f"This {error.resource} has been deleted meanwhile.",
+    exceptions.NotReady: _not_ready,
+    exceptions.PositionTaken: _position_taken,
+    exceptions.ReadOnly: "The database takes no changes right now, and nothing was saved: try again later.",
+    exceptions.StepSetMismatch: (
+        "The steps on this page are not those of the campaign any more. Nothing has been saved yet."
+    ),
+    exceptions.VersionMismatch: "It was changed while you had it open. Nothing of yours has been saved yet.",
+}
+
+
 @contextmanager
 def busy_as_refusal() -> Iterator[None]:
-    """A lock that others held for too long, or a lost deadlock, is a refusal that can be tried again, and no crash."""
+    """A database that can't do it now is a refusal that can be tried again, and no crash: it takes no writes, or others
+    held a lock for too long or won a deadlock."""
     try:
         yield
-    except OperationalError as error:
+    except DatabaseError as error:
         if not is_unavailable(error):
             raise
-        raise exceptions.Contention from error
-
-
-class RefusalsOnThePage(admin.ModelAdmin):
-    """An admin whose saving and deleting the domain may refuse; its form finds the refusal at `request.refusal`."""
-
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:
-        """Save in one transaction; what is refused while it is written is rolled back and shown on the same page."""
-        try:
-            with busy_as_refusal():
-                return super().changeform_view(request, object_id, form_url, extra_context)
-        except exceptions.CampaignsError as refusal:
-            request.refusal = refusal  # type: ignore[attr-defined]
-            return super().changeform_view(request, object_id, form_url, extra_context)
-
-    def delete_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """What is refused is said on the list, or on the page itself where that has to be looked at again."""
-        try:
-            with busy_as_refusal():
-                response: HttpResponse = super().delete_view(request, object_id, extra_context)
-                return response
-        except exceptions.VersionMismatch:
-            messages.error(request, "It was changed while you had it open, and is not deleted. Look at it again first.")
-            return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", object_id)
-        except exceptions.CampaignsError as refusal:
-            messages.error(request, staff_message(refusal))
-            return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+        discard_connections(error)
+        raise (exceptions.ReadOnly if is_read_only(error) else exceptions.Contention) from error

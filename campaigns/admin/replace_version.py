@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from campaigns.admin.fields import OpaqueIdField
+from campaigns.admin.fields import form_field
 from campaigns.admin.refusals import busy_as_refusal, not_editable, staff_message
 from campaigns.exceptions import CampaignsError
 from campaigns.history import actor_of
@@ -23,7 +23,9 @@ MAX_AT_ONCE = 200
 
 
 class ReplaceVersionForm(forms.Form):
-    template_version_id = OpaqueIdField(label="New template version", widget=AdminTextInputWidget)
+    template_version_id = form_field(
+        "step", "template_version_id", label="New template version", widget=AdminTextInputWidget
+    )
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.contrib.admin.widgets import AdminTextInputWidget
 from django.db.models import Model, Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
@@ -16,30 +16,23 @@ from django.utils.safestring import SafeString
 
 from campaigns import rules
 from campaigns.admin.campaign_list import status_badge
-from campaigns.admin.fields import DelayField, OpaqueIdField, PositionField, VariablesField
+from campaigns.admin.deletion import DomainDeletion
+from campaigns.admin.fields import step_fields
 from campaigns.admin.paging import LargeTableAdmin
-from campaigns.admin.refusals import RefusalsOnThePage, staff_message
+from campaigns.admin.refusals import not_editable
 from campaigns.admin.replace_version import replace_version
+from campaigns.admin.saving import DomainForm, DomainSaving
 from campaigns.admin.timeline_svg import duration
 from campaigns.exceptions import CampaignsError, PositionTaken
-from campaigns.history import Actor, actor_of
+from campaigns.history import Actor
 from campaigns.models import Campaign, CampaignStep
 from campaigns.rules import StepFields
 from campaigns.steps import add_step, change_step, remove_step
 
 
-class StepPageForm(forms.ModelForm):
-    """One step, judged by the field rules; what only the database can judge comes back as the `refusal`."""
+class StepPageForm(DomainForm):
+    """One step."""
 
-    refusal: CampaignsError | None = None
-
-    position = PositionField(help_text="Steps run in ascending position, from 0; gaps are fine.")
-    delay_minutes = DelayField(
-        label="Delay", help_text="After the step before it was sent; for the first, after the recipient entered."
-    )
-    template_id = OpaqueIdField(label="Template", widget=AdminTextInputWidget)
-    template_version_id = OpaqueIdField(label="Template version", widget=AdminTextInputWidget)
-    variables = VariablesField(help_text="What the template is filled with: a JSON object.")
     page_version = forms.CharField(required=False, widget=forms.HiddenInput)
 
     class Meta:
@@ -48,17 +41,12 @@ class StepPageForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields |= {name: field for name, field in step_fields(AdminTextInputWidget).items() if name in self.fields}
         if not self.instance._state.adding:
             self.initial["page_version"] = self.instance.etag
 
-    def clean(self) -> dict[str, Any]:
-        if self.refusal is not None:
-            field = "position" if isinstance(self.refusal, PositionTaken) else None
-            self.add_error(field, staff_message(self.refusal))
-        return self.cleaned_data
-
-    def _post_clean(self) -> None:
-        """Leave the instance alone: the fields judge themselves, and the functions that save judge the rest."""
+    def field_of(self, refusal: CampaignsError) -> str | None:
+        return "position" if isinstance(refusal, PositionTaken) else None
 
     def save_step(self, actor: Actor, *, change: bool) -> CampaignStep:
         """Raises what change_step() or add_step() raises."""
@@ -71,7 +59,7 @@ class StepPageForm(forms.ModelForm):
 
 
 @admin.register(CampaignStep)
-class CampaignStepAdmin(RefusalsOnThePage, LargeTableAdmin):
+class CampaignStepAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
     form = StepPageForm
     fields = ("campaign", *rules.STEP_FIELDS)
     autocomplete_fields = ("campaign",)
@@ -83,7 +71,7 @@ class CampaignStepAdmin(RefusalsOnThePage, LargeTableAdmin):
     sortable_by = ()
     # The unique index backwards: newest campaigns first, and only each one's own steps are sorted.
     ordering = ("-campaign_id", "position")
-    actions = ("replace_template_version",)
+    actions = ("replace_template_version", "delete_selected")
     change_form_template = "admin/campaigns/campaignstep/change_form.html"
 
     class Media:
@@ -118,15 +106,9 @@ class CampaignStepAdmin(RefusalsOnThePage, LargeTableAdmin):
     # --- One step ----------------------------------------------------------------------------------------------------
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return self._may_edit(request, obj) and super().has_change_permission(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return self._may_edit(request, obj) and super().has_delete_permission(request, obj)
-
-    @staticmethod
-    def _may_edit(request: HttpRequest, obj: Model | None) -> bool:
         # A page that was opened before the campaign was activated may still be sent: its answer keeps what was typed.
-        return request.method == "POST" or not isinstance(obj, CampaignStep) or obj.campaign.is_editable
+        can_be = request.method == "POST" or not isinstance(obj, CampaignStep) or obj.campaign.is_editable
+        return can_be and super().has_change_permission(request, obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CampaignStep]:
         return CampaignStep.objects.select_related("campaign")
@@ -145,21 +127,25 @@ class CampaignStepAdmin(RefusalsOnThePage, LargeTableAdmin):
                 setattr(field.widget, link, False)
         return field
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        form: Any = super().get_form(request, obj, change, **kwargs)
-        form.refusal = getattr(request, "refusal", None)
-        return form
+    def save_by_domain(self, request: HttpRequest, form: StepPageForm, actor: Actor, change: bool) -> CampaignStep:
+        return form.save_step(actor, change=change)
 
-    def save_model(self, request: HttpRequest, obj: CampaignStep, form: StepPageForm, change: bool) -> None:
-        obj.__dict__.update(form.save_step(actor_of(request.user), change=change).__dict__)
+    def shown_version(self, obj: CampaignStep) -> str:
+        return obj.etag
 
-    def delete_model(self, request: HttpRequest, obj: CampaignStep) -> None:
-        remove_step(obj.campaign_id, obj.pk, actor=actor_of(request.user))
+    def name_of(self, obj: CampaignStep) -> str:
+        return f"Position {obj.position} of “{obj.campaign}”"
+
+    def why_not_deletable(self, obj: CampaignStep) -> str:
+        return "" if obj.campaign.is_editable else not_editable(obj.campaign.status)
+
+    def delete_shown(self, obj: CampaignStep, shown: str, actor: Actor) -> None:
+        remove_step(obj.campaign_id, obj.pk, actor=actor, if_match=(shown,))
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:
         """A step's history is its campaign's."""
         step = self.get_object(request, object_id)
         campaign_id: UUID | None = getattr(step, "campaign_id", None)
         if campaign_id is None:
-            return redirect("admin:campaigns_campaignstep_changelist")
+            raise Http404
         return redirect("admin:campaigns_campaign_history", campaign_id)

@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from typing import IO, Any
+from typing import Any
 
 from tqdm import tqdm
 
@@ -20,14 +20,14 @@ BAR_OF_UNKNOWN_LENGTH = "{desc}{postfix} [{elapsed}]"
 class Display:
     """Shows progress, unless `silent`, and always the faults: the first hundred, and each one in `errors`."""
 
-    def __init__(self, name: str, stderr: Any, errors: IO[str] | None, *, silent: bool) -> None:
+    def __init__(self, name: str, stderr: Any, errors: Any, *, silent: bool) -> None:
         self.faults = 0
         self._name = name
         self._stderr = stderr
         self._errors = errors
         self._silent = silent
         self._terminal = not silent and stderr.isatty()
-        self._bar: Any = None
+        self._bar: tqdm[Any] | None = None
         self._started = self._logged = time.monotonic()
 
     def checking(self, rows: int, position: int, size: int | None) -> None:
@@ -52,25 +52,27 @@ class Display:
         if self._errors:
             self._errors.write(json.dumps({"file": self._name, **fault._asdict()}) + "\n")
         if self.faults <= SHOWN_FAULTS:
-            if self._bar:
+            if self._bar is not None:  # the truth of a bar is that of its iterable or total: of neither, it raises
                 self._bar.clear()
             self._stderr.write(printable(f"{self._name}:{fault.line}: {fault.field}: {fault.message}"))
 
     def close(self) -> None:
-        if self._bar:
-            self._bar.close()
+        self._close_bar()
         if self.faults > SHOWN_FAULTS:
             self._stderr.write(f"{self._name}: {self.faults - SHOWN_FAULTS:,} more faults; --errors FILE takes all.")
 
-    def _bar_named(self, name: str, total: int | None, bar_format: str | None) -> Any:
+    def _bar_named(self, name: str, total: int | None, bar_format: str | None) -> "tqdm[Any]":
         if self._bar is None or not self._bar.desc.startswith(name):
-            if self._bar:
-                self._bar.close()
+            self._close_bar()
             stream = getattr(
                 self._stderr, "_out", self._stderr
             )  # Django's wrapper would end each write with a new line
             self._bar = tqdm(total=total, desc=name, bar_format=bar_format, unit=" rows", unit_scale=True, file=stream)
         return self._bar
+
+    def _close_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
 
     def _log_is_due(self) -> bool:
         if self._silent or time.monotonic() - self._logged < LOG_EVERY_SECONDS:

@@ -63,9 +63,11 @@ def export(
     if connection.vendor == "postgresql":
         columns, copy_statement = COPY[format]
         statement = copy_statement.format(SELECT.format(columns=columns, condition=condition))
-        with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(statement, parameters) as copy:
-            for data in copy:
-                write(data)
+        with connection.cursor() as cursor, connection.wrap_database_errors:
+            statement = cursor.mogrify(statement, parameters)  # with DEBUG on, copy() takes no parameters
+            with cursor.copy(statement) as copy:
+                for data in copy:
+                    write(data)
         return
     with connection.cursor() as cursor:
         cursor.execute(SELECT.format(columns=CSV_COLUMNS, condition=condition), parameters)

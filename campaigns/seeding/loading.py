@@ -20,13 +20,11 @@ from campaigns.seeding.merging import CampaignChange, Counts, Difference, Merge
 from campaigns.seeding.rows import Row, RowCampaign, RowFault, RowRefused, UnusableInput
 from campaigns.seeding.sources import Source
 from campaigns.seeding.staging import Stage
+from messaging_project.database_errors import is_lock_timeout, is_lost, is_unique_violation, pause
 
 PATIENCE_SECONDS = 300  # a load tries for so long to get the locks that it needs
 ATTEMPTS = 10
 TOLD_ROWS = 10_000
-LOCK_NOT_AVAILABLE = "55P03"
-# Another transaction won: serialization_failure, deadlock_detected, unique_violation (it made the same campaign).
-LOST_RACE = ("40001", "40P01", "23505")
 
 
 class Refused(Exception):
@@ -243,15 +241,16 @@ class Load:
                 with transaction.atomic():
                     return self._merge_once(stage)
             except (IntegrityError, OperationalError) as error:
-                sqlstate = getattr(error.__cause__, "sqlstate", None)
-                lost += sqlstate in LOST_RACE
-                if sqlstate == LOCK_NOT_AVAILABLE:
+                if is_lock_timeout(error):
                     if time.monotonic() > deadline:
                         raise Busy from error
-                elif sqlstate not in LOST_RACE:
+                    continue
+                if not (is_lost(error) or is_unique_violation(error)):  # of the latter, another made the campaign
                     raise
-                if lost >= ATTEMPTS:
+                lost += 1
+                if lost == ATTEMPTS:
                     raise Contention from error
+                pause(lost)
 
     def _merge_once(self, stage: Stage) -> None:
         if connection.vendor == "postgresql" and not self._options.dry_run:

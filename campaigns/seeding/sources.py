@@ -42,10 +42,11 @@ def format_of(path: str) -> str | None:
 
 
 class CountingReader(io.RawIOBase):
-    """Passes bytes on; counts and digests them."""
+    """Passes bytes on; counts and digests them. It reads no further than the first end: a terminal can have several."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
+        self._ended = False
         self.count = 0
         self.sha256 = hashlib.sha256()
 
@@ -53,7 +54,8 @@ class CountingReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        chunk = self._stream.read(len(buffer))
+        chunk = b"" if self._ended else self._stream.read(len(buffer))
+        self._ended = not chunk
         buffer[: len(chunk)] = chunk
         self.count += len(chunk)
         self.sha256.update(chunk)
@@ -110,7 +112,8 @@ class FileSource:
 
 def _open(path: str) -> tuple[BinaryIO, int | None]:
     if path == STDIN:
-        return sys.stdin.buffer, None
+        # Unbuffered: sys.stdin.buffer reads on after an end that comes before its block is full.
+        return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False), None
     try:
         file = Path(path).open("rb", buffering=0)  # noqa: SIM115 - closed when its rows have been read
     except OSError as error:

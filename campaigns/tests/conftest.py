@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from campaigns.tests.server import Server, running_server, url_of_test_database
@@ -22,6 +23,12 @@ def client() -> APIClient:
     api_client = APIClient(enforce_csrf_checks=True)  # as in production
     api_client.force_authenticate(TokenPrincipal())  # type: ignore[arg-type]  # its stubs know only Django users
     return api_client
+
+
+@pytest.fixture(params=[False, True], ids=["production", "debug"])
+def debug(request: pytest.FixtureRequest, settings: Settings) -> None:
+    """Without DEBUG and with it: Django then gives out cursors of another class, which can do less."""
+    settings.DEBUG = request.param
 
 
 @pytest.fixture(scope="module")

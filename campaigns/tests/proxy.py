@@ -17,6 +17,7 @@ class Proxy:
 
     def __init__(self) -> None:
         self._listener: socket.socket | None = None
+        self._accepting = threading.Thread()
         self._open: list[socket.socket] = []
         self.port = 0
 
@@ -29,13 +30,16 @@ class Proxy:
     def mend(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", self.port))
         self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, args=[self._listener], daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, args=[self._listener], daemon=True)
+        self._accepting.start()
 
     def cut(self) -> None:
         if self._listener:
             # Closing alone would leave the kernel accepting for as long as a thread waits in accept().
             self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()
+            self._listener = None
+            self._accepting.join()  # or a connection that it has just accepted would outlive the others
         for end in self._open:
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)

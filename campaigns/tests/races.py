@@ -71,7 +71,21 @@ def other_connection() -> Iterator["psycopg.Connection[Any]"]:
 
 def wait_until_blocked(count: int = 1) -> None:
     """Return once `count` connections to the test database wait for a lock."""
-    sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    _wait_for_sessions(count, "wait_event_type = 'Lock'")
+
+
+def wait_until_ended(pid: int) -> None:
+    """Return once the server has ended this session."""
+    _wait_for_sessions(0, f"pid = {pid}")
+
+
+def wait_until_connected(count: int, application_name: str) -> None:
+    """Return once so many sessions have this name."""
+    _wait_for_sessions(count, f"application_name = '{application_name}'")
+
+
+def _wait_for_sessions(count: int, condition: str) -> None:
+    sql = f"SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND {condition}"  # noqa: S608
     deadline = time.monotonic() + WAIT_SECONDS
     # Not the caller's own connection: within a transaction the view stays as it was first seen.
     with other_connection() as observer:
@@ -80,7 +94,7 @@ def wait_until_blocked(count: int = 1) -> None:
             if observer.execute(sql).fetchone() == (count,):
                 return
             time.sleep(0.01)
-    raise AssertionError(f"there are not {count} connections that wait for a lock")
+    raise AssertionError(f"there are not {count} sessions with {condition}")
 
 
 @contextmanager

@@ -21,8 +21,8 @@ from django.db import connection
 
 START_SECONDS = 60
 ANSWER_SECONDS = 60
-# As scripts/run.py starts it.
-GRANIAN = [sys.executable, "-m", "granian", "--interface=wsgi", "--blocking-threads=4", "--no-ws"]
+DOCUMENTED = Path(settings.BASE_DIR) / "docs" / "production.md"
+(PRODUCTION,) = [line.split() for line in DOCUMENTED.read_text().splitlines() if line.startswith("granian ")]
 
 
 @dataclass(frozen=True)
@@ -72,15 +72,16 @@ class Server:
 
 @contextmanager
 def running_server(log: Path, database_url: str, *, workers: int = 1, **environment: str) -> Iterator[Server]:
-    """Granian with the project, the tests' own access token key and the variables of `environment`."""
+    """docs/production.md's server, with the tests' own access token key and the variables of `environment`."""
     variables = {"DATABASE_URL": database_url, **access_token_variables()}
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [*GRANIAN, f"--workers={workers}", f"--port={port}", "messaging_project.wsgi:application"]
+    # Of an option that is given twice, the last one counts.
+    overrides = ["--workers", str(workers), "--host", "127.0.0.1", "--port", str(port)]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command,
+            [sys.executable, "-m", *PRODUCTION, *overrides],
             env=os.environ | variables | environment,
             cwd=settings.BASE_DIR,
             stdout=output,

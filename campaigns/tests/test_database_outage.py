@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from campaigns.models import Campaign
 from campaigns.tests.factories import make_campaign, positions, step_body
 from campaigns.tests.proxy import Proxy
+from campaigns.tests.races import wait_until_connected
 from campaigns.tests.server import Answer, Server, running_server, url_of_test_database
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -77,6 +78,26 @@ def test_connections_that_an_administrator_ended_cost_one_request(proxied: Serve
             " WHERE datname = current_database() AND application_name = 'proxied'"
         )
     assert [summary(add(proxied, campaign, position)) for position in range(1, 4)] == [REFUSED, 201, 201]
+
+
+@pytest.mark.postgresql
+def test_a_fail_over_costs_one_request(proxy: Proxy, tmp_path: Path) -> None:
+    """A session that began while its server was read-only stays so: like one to the primary of before a fail-over."""
+    campaign = make_campaign()
+    database = f"DATABASE {connection.ops.quote_name(connection.settings_dict['NAME'])}"
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER {database} SET default_transaction_read_only = on")
+        try:
+            url = f"{proxy.url}?application_name=old-primary"
+            with running_server(tmp_path / "log", url, DATABASE_POOL_MAX_SIZE="2") as server:
+                assert server.get(f"/v1/messaging/campaigns/{campaign.id}").status == 200
+                wait_until_connected(2, "old-primary")
+                cursor.execute(f"ALTER {database} RESET default_transaction_read_only")
+                answers = [summary(add(server, campaign, position)) for position in range(5)]
+        finally:
+            cursor.execute(f"ALTER {database} RESET default_transaction_read_only")
+    assert answers == [REFUSED, 201, 201, 201, 201]
+    assert positions(campaign) == [1, 2, 3, 4]
 
 
 @pytest.mark.postgresql

@@ -14,7 +14,7 @@ from campaigns.models import Campaign
 from campaigns.tests.factories import make_campaign, make_step, stored
 from campaigns.tests.seed_files import export, seed
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("debug")]
 
 AWKWARD = [
     "=1+1", "@SUM(A1)", "-5", "+x", 'say "hi"', "a,b", "a;b", "'", "\\", "\\.", "\\N", "NULL", "é 😀 \u2028",

@@ -37,6 +37,11 @@ class Operation(NamedTuple):
     becomes: str | None = None  # the status afterwards; None where it stays
     writes: bool = True
 
+    def call(self, client: APIClient, campaign: Campaign, **headers: str) -> Any:
+        ids = [str(step.id) for step in campaign.steps.order_by("position")]
+        address = campaign_url(campaign, self.path.format(step_id=ids[0]))
+        return getattr(client, self.method)(address, self.body(ids), headers=headers)
+
 
 OPERATIONS = {
     "getCampaign": Operation("get", "", 200, writes=False),
@@ -67,11 +72,9 @@ OPERATIONS = {
 def test_each_operation_in_each_status(client: APIClient, name: str, status: str) -> None:
     operation = OPERATIONS[name]
     campaign = make_campaign(status=status, steps=2)
-    ids = [str(step.id) for step in campaign.steps.order_by("position")]
     before = stored()
 
-    address = campaign_url(campaign, operation.path.format(step_id=ids[0]))
-    answer = getattr(client, operation.method)(address, operation.body(ids))
+    answer = operation.call(client, campaign)
 
     if status in operation.allowed:
         assert answer.status_code == operation.code, answer.content

@@ -26,7 +26,7 @@ from campaigns.tests.seed_files import (
     steps_of,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("debug")]
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """`manage.py seed_campaigns`: what it can read, in how many transactions, and what it makes without a file."""
 
 import gzip
-import io
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -150,11 +148,11 @@ def test_arguments_that_make_no_sense_end_with_2(arguments: tuple[str, ...], opt
     assert said.message
 
 
-def test_standard_input_needs_a_format(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = f"{HEADER}\n{row(0)}\n".encode()
-    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(text)))
-    assert seed("-").code == 2
-    assert seed("-", format="csv").code == 0
+def test_standard_input_needs_a_format(csv_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with csv_file(csv_path, row(0)).open() as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        assert seed("-").code == 2
+        assert seed("-", format="csv").code == 0
     assert campaigns() == [("c", "Welcome", "draft", 1)]
 
 

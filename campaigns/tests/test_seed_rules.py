@@ -299,7 +299,7 @@ FAULTY_LINES = [
 def test_each_line_of_a_csv_file_is_a_row_or_refused(lines: list[str]) -> None:
     text = "".join(f"{line}\n" for line in (HEADER, *lines)).encode("utf-8", "surrogateescape")
     refused_lines: list[int] = []
-    stream = io.BufferedReader(io.BytesIO(text))
+    stream: Any = io.BufferedReader(io.BytesIO(text))
     found = [line for line, _, _ in read_csv(stream, lambda row: refused_lines.append(row.faults[0].line))]
     assert [lines[number - 2] in GOOD_LINES for number in found] == [True] * len(found)
     assert sorted(found + refused_lines) == list(range(2, len(lines) + 2))

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import Error as DatabaseError  # of which Django's own DatabaseError is only a part
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
@@ -15,6 +15,7 @@ from rest_framework.response import Response
 
 from messaging_project.api.json import PayloadTooLarge, render
 from messaging_project.api.request_id import HEADER, current_request_id
+from messaging_project.database_errors import discard_connections, is_unavailable
 from messaging_project.field_paths import MAX_ECHOED, place
 
 logger = logging.getLogger(__name__)
@@ -22,13 +23,6 @@ logger = logging.getLogger(__name__)
 API_PREFIX = "/v1/"
 MAX_LISTED_FAULTS = 100
 RETRY_AFTER_SECONDS = "5"
-# SQLSTATE classes and codes that say "not now" instead of "not so": connection exceptions, insufficient resources,
-# operator intervention (shutdown, statement_timeout), lock_timeout, serialization failure, deadlock.
-# PostgreSQL's manual, appendix A.
-UNAVAILABLE_CLASSES = ("08", "53", "57")
-UNAVAILABLE_CODES = ("55P03", "40001", "40P01")
-# SQLite's primary result codes BUSY, LOCKED, READONLY, IOERR, FULL and CANTOPEN (sqlite.org/rescode.html).
-UNAVAILABLE_SQLITE_CODES = (5, 6, 8, 10, 13, 14)
 
 
 class APIError(exceptions.APIException):
@@ -109,7 +103,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
         cause = None if error.status_code == status.HTTP_503_SERVICE_UNAVAILABLE else exc
         logger.error("%s %s: %s: %s", request.method, request.path, error.error, exc, exc_info=cause)
         if is_unavailable(exc):
-            discard_broken_connections()
+            discard_connections(exc)
     headers = {**_framework_headers(exc), **error.headers}
     response = Response(envelope(error.error, error.message, error.details), status=error.status_code, headers=headers)
     # django.request would log a 5xx a second time, without its cause.
@@ -145,7 +139,7 @@ def as_api_error(exc: Exception) -> APIError:
             return APIError(405, "method_not_allowed", f"{exc.detail} The Allow header names the methods that are.")
         case exceptions.APIException():
             return _of_framework(exc)
-        case DatabaseError() | InterfaceError() if is_unavailable(exc):
+        case DatabaseError() if is_unavailable(exc):
             return unavailable()
         case _:
             return server_error()
@@ -186,29 +180,6 @@ def _flatten(detail: Any, path: str = "") -> Iterator[tuple[str, str, str]]:
             yield from _flatten(value, path if isinstance(value, str) else place(path, (index,)))
     else:
         yield place(path, getattr(detail.code, "path", ())), str(detail.code), str(detail)
-
-
-# --- The database ----------------------------------------------------------------------------------------------------
-
-
-def is_unavailable(exc: Exception) -> bool:
-    """Whether the database failed to answer, or to give a lock in time, as opposed to refusing a faulty statement."""
-    if not isinstance(exc, OperationalError | InterfaceError):
-        return False
-    cause = exc.__cause__
-    sqlite_code = getattr(cause, "sqlite_errorcode", None)
-    if sqlite_code is not None:
-        return sqlite_code & 0xFF in UNAVAILABLE_SQLITE_CODES
-    sqlstate = getattr(cause, "sqlstate", None)
-    return sqlstate is None or sqlstate[:2] in UNAVAILABLE_CLASSES or sqlstate in UNAVAILABLE_CODES
-
-
-def discard_broken_connections() -> None:
-    """Empty the pool of connections that a restart of the database broke, so that only the first request notices."""
-    connection.close_if_unusable_or_obsolete()
-    pool = getattr(connection, "pool", None)
-    if pool is not None and not pool.closed:
-        pool.check()
 
 
 # --- Where Django catches --------------------------------------------------------------------------------------------

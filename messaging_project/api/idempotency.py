@@ -23,7 +23,7 @@ from rest_framework.views import APIView
 from messaging_project.api.errors import APIError, validation_error
 from messaging_project.api.json import MEDIA_TYPE, render
 from messaging_project.api.models import IdempotentAnswer
-from messaging_project.transactions import retried
+from messaging_project.database_errors import is_lock_timeout, retried
 
 HEADER = "Idempotency-Key"
 KEPT_FOR = timedelta(hours=24)
@@ -84,7 +84,7 @@ def _claim(digest: bytes, request_digest: bytes) -> bool:
     except IntegrityError:
         return False
     except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", None) != "55P03":  # lock_not_available
+        if not is_lock_timeout(error):
             raise
         raise in_progress() from error
     return True

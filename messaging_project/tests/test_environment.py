@@ -8,6 +8,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
+from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -128,9 +129,8 @@ def test_a_damaged_file_of_secrets_says_how_to_get_new_ones(tmp_path: Path, cont
 
 def read_settings(variables: dict[str, str], *names: str) -> subprocess.CompletedProcess[str]:
     """Import the settings with nothing but these variables, and print those named as JSON."""
-    code = (
-        f"import json; from messaging_project import settings as s; print(json.dumps([getattr(s, n) for n in {names}]))"
-    )
+    values = f"[getattr(s, name, None) for name in {names}]"
+    code = f"import json; from messaging_project import settings as s; print(json.dumps({values}))"
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "COVERAGE_PROCESS_CONFIG") if name in os.environ}
     return subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=inherited | variables, capture_output=True, text=True, check=False
@@ -140,7 +140,7 @@ def read_settings(variables: dict[str, str], *names: str) -> subprocess.Complete
 @pytest.mark.parametrize(
     ("variables", "remedy"),
     [
-        ({"DJANGO_SECRET_KEY": "short"}, "set it to a random string of at least 50 characters"),
+        ({"DJANGO_SECRET_KEY": SECRET[:49]}, "set it to a random string of at least 50 characters"),
         ({"DJANGO_ALLOWED_HOSTS": "messaging.example.com"}, "set DJANGO_SECRET_KEY too"),
         ({"DJANGO_DEBUG": "maybe"}, "DJANGO_DEBUG is 'maybe': set it to 1 or 0"),
         ({"DJANGO_HTTPS": "tls"}, "DJANGO_HTTPS is 'tls': set it to 1 or 0"),
@@ -203,10 +203,10 @@ def test_a_bad_database_url_is_not_repeated_with_its_password(url: str) -> None:
     assert "hunter2" not in answer.stderr
 
 
-def settings_with(variables: dict[str, str], *names: str) -> list[object]:
+def settings_with(variables: dict[str, str], *names: str) -> list[Any]:
     answer = read_settings(variables, *names)
     assert answer.returncode == 0, answer.stderr
-    values: list[object] = json.loads(answer.stdout)
+    values: list[Any] = json.loads(answer.stdout)
     return values
 
 
@@ -219,11 +219,89 @@ def test_without_any_variable_the_project_is_local_and_closed() -> None:
 
 
 def test_with_a_secret_key_the_defaults_are_those_of_production() -> None:
-    names = ("LOCAL", "DEBUG", "DEMO", "SECURE_SSL_REDIRECT", "SECURE_HSTS_SECONDS", "SESSION_COOKIE_SECURE")
+    names = ("LOCAL", "DEBUG", "DEMO", "SECURE_SSL_REDIRECT", "SECURE_PROXY_SSL_HEADER")
 
     values = settings_with(PRODUCTION, *names)
 
-    assert values == [False, False, False, True, 31_536_000, True]
+    assert values == [False, False, False, True, None]
+
+
+TRANSPORT = (
+    *("SECURE_SSL_REDIRECT", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE", "SECURE_HSTS_SECONDS"),
+    *("SECURE_HSTS_INCLUDE_SUBDOMAINS", "SECURE_HSTS_PRELOAD"),
+)
+
+
+def test_https_is_all_or_nothing() -> None:
+    assert settings_with(PRODUCTION, *TRANSPORT) == [True, True, True, 31_536_000, True, True]
+    assert settings_with(PRODUCTION | {"DJANGO_HTTPS": "0"}, *TRANSPORT) == [False, False, False, 0, False, False]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "name", "expected"),
+    [
+        ("DJANGO_HSTS_SECONDS", "60", "SECURE_HSTS_SECONDS", 60),
+        ("DJANGO_TRUST_X_FORWARDED_PROTO", "1", "SECURE_PROXY_SSL_HEADER", ["HTTP_X_FORWARDED_PROTO", "https"]),
+        ("DJANGO_ALLOWED_HOSTS", "a.example.com, b.example.com", "ALLOWED_HOSTS", ["a.example.com", "b.example.com"]),
+        (
+            "DJANGO_CSRF_TRUSTED_ORIGINS",
+            "https://admin.example.com",
+            "CSRF_TRUSTED_ORIGINS",
+            ["https://admin.example.com"],
+        ),
+        ("DJANGO_STATIC_ROOT", "/srv/static", "STATIC_ROOT", "/srv/static"),
+        ("API_REQUIRED_SCOPES", "*=campaigns:read", "REQUIRED_SCOPES", ["*=campaigns:read"]),
+    ],
+)
+def test_a_variable_reaches_its_setting(variable: str, value: str, name: str, expected: object) -> None:
+    assert settings_with(PRODUCTION | {variable: value}, name) == [expected]
+
+
+def test_logging_shows_information_unless_told_otherwise() -> None:
+    (default,) = settings_with({}, "LOGGING")
+    (told,) = settings_with({"LOG_LEVEL": "ERROR"}, "LOGGING")
+
+    assert (default["root"]["level"], told["root"]["level"]) == ("INFO", "ERROR")
+
+
+def database_options(**variables: str) -> object:
+    """What the driver is given; the rest of DATABASES is dj-database-url's."""
+    (databases,) = settings_with(variables, "DATABASES")
+    return databases["default"]["OPTIONS"]
+
+
+def test_sqlite_queues_its_writers_and_never_its_readers() -> None:
+    options = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+
+    assert database_options() == options
+    assert database_options(DATABASE_BUSY_TIMEOUT_SECONDS="3") == options | {"timeout": 3}
+
+
+def test_every_wait_for_postgresql_has_an_end() -> None:
+    url = "postgres://user@db/name"
+    pool = {"min_size": 2, "max_size": 10, "timeout": 5, "reconnect_timeout": 2.5}
+
+    assert database_options(DATABASE_URL=url) == {
+        "pool": pool,
+        "options": "-c lock_timeout=5000",
+        "connect_timeout": 5,
+    }
+    assert database_options(
+        DATABASE_URL=f"{url}?connect_timeout=1&options=-c%20jit=off",
+        DATABASE_POOL_MIN_SIZE="1",
+        DATABASE_POOL_MAX_SIZE="4",
+        DATABASE_POOL_TIMEOUT_SECONDS="2",
+        DATABASE_LOCK_TIMEOUT_MS="700",
+    ) == {
+        "pool": {"min_size": 1, "max_size": 4, "timeout": 2, "reconnect_timeout": 1},
+        "options": "-c jit=off -c lock_timeout=700",
+        "connect_timeout": 1,
+    }
+    assert database_options(DATABASE_URL=url, DATABASE_LOCK_TIMEOUT_MS="0") == {"pool": pool, "connect_timeout": 5}
 
 
 def test_a_database_of_ones_own_gets_no_demo_unless_asked() -> None:

@@ -1,6 +1,7 @@
 """The identity provider's keys: rotation, outages, and what a flood of made-up key ids costs."""
 
 import json
+import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,6 +16,8 @@ from messaging_project.tests import identity_provider as idp
 from messaging_project.tests.identity_provider import IdentityProvider, claims, es256, rs256
 
 Ask = Callable[..., Any]
+# In seconds, and written out, so that a change of the module's own shows up here.
+FIVE_MINUTES, HOUR, PAUSE = 300, 3_600, 5
 UNKNOWN_KEY = 'Bearer realm="messaging", error="invalid_token", error_description="its signing key is unknown"'
 
 
@@ -76,7 +79,7 @@ def test_without_a_key_id_the_only_key_for_the_algorithm_counts(
     assert whoami(rs256(claims(), kid=None)).status_code == 200
 
     provider.jwks.append(idp.rsa_jwk(idp.rsa_key("second"), kid="rsa-2", alg="RS256"))
-    clock.advance(key_server.FRESH_SECONDS + 1)
+    clock.advance(FIVE_MINUTES + 1)
     assert_unknown_key(whoami(rs256(claims(), kid=None)))
 
 
@@ -149,7 +152,7 @@ def test_a_new_key_is_found_when_its_first_token_comes(whoami: Ask, provider: Id
     assert whoami(rs256(claims())).status_code == 200
 
     provider.jwks.append(idp.rsa_jwk(idp.rsa_key("second"), kid="rsa-2", alg="RS256"))
-    clock.advance(key_server.PAUSE_SECONDS)
+    clock.advance(PAUSE)
 
     assert whoami(rs256(claims(), kid="rsa-2", key="second")).status_code == 200
     assert whoami(rs256(claims())).status_code == 200
@@ -162,7 +165,7 @@ def test_a_withdrawn_key_is_refused_once_the_keys_are_old(
     assert whoami(rs256(claims())).status_code == 200
 
     provider.jwks = provider.jwks[1:]
-    clock.advance(key_server.FRESH_SECONDS + 1)
+    clock.advance(FIVE_MINUTES + 1)
 
     assert_unknown_key(whoami(rs256(claims())))
 
@@ -172,7 +175,7 @@ def test_made_up_key_ids_cost_one_fetch_per_pause(whoami: Ask, provider: Identit
         assert_unknown_key(whoami(rs256(claims(), kid=f"made-up-{number}")))
     assert provider.requests == 1
 
-    clock.advance(key_server.PAUSE_SECONDS)
+    clock.advance(PAUSE)
     for number in range(40):
         assert_unknown_key(whoami(rs256(claims(), kid=f"made-up-{number}")))
     assert provider.requests == 2
@@ -196,7 +199,7 @@ def test_while_one_request_renews_old_keys_the_others_go_on_with_them(
 ) -> None:
     token = rs256(claims())
     assert whoami(token).status_code == 200
-    clock.advance(key_server.FRESH_SECONDS + 1)
+    clock.advance(FIVE_MINUTES + 1)
     provider.asked.clear()
     provider.may_answer.clear()
 
@@ -221,7 +224,7 @@ def test_an_outage_before_the_first_token_and_the_recovery_from_it(
 
     provider.start()
     assert_unavailable(whoami(rs256(claims())))  # what it promised: not before the pause is over
-    clock.advance(key_server.PAUSE_SECONDS)
+    clock.advance(PAUSE)
     assert whoami(rs256(claims())).status_code == 200
     assert_unknown_key(whoami(rs256(claims(), kid="made-up")))
 
@@ -235,26 +238,42 @@ def test_a_key_server_that_hangs(whoami: Ask, provider: IdentityProvider, monkey
     assert provider.requests == 1
 
 
+def test_a_fetch_waits_three_seconds_at_most_for_each_answer(
+    whoami: Ask, provider: IdentityProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timeouts = []
+    connect = socket.create_connection
+
+    def noting(address: Any, timeout: float, *rest: Any) -> socket.socket:
+        timeouts.append(timeout)
+        return connect(address, timeout, *rest)
+
+    monkeypatch.setattr(socket, "create_connection", noting)
+
+    assert whoami(rs256(claims())).status_code == 200
+    assert timeouts == [3]
+
+
 def test_known_keys_outlive_an_outage_of_less_than_an_hour(
     whoami: Ask, provider: IdentityProvider, clock: Clock
 ) -> None:
     assert whoami(rs256(claims())).status_code == 200
     provider.stop()
 
-    clock.advance(key_server.USABLE_SECONDS)
+    clock.advance(HOUR)
     assert whoami(rs256(claims())).status_code == 200
     clock.advance(1)
     assert_unavailable(whoami(rs256(claims())))
 
     provider.start()
-    clock.advance(key_server.PAUSE_SECONDS)
+    clock.advance(PAUSE)
     assert whoami(rs256(claims())).status_code == 200
 
 
 def test_an_unknown_key_id_in_an_outage_may_be_a_new_key(whoami: Ask, provider: IdentityProvider, clock: Clock) -> None:
     assert whoami(rs256(claims())).status_code == 200
     provider.stop()
-    clock.advance(key_server.PAUSE_SECONDS)
+    clock.advance(PAUSE)
 
     assert_unavailable(whoami(rs256(claims(), kid="rsa-2", key="second")))
     assert whoami(rs256(claims())).status_code == 200
@@ -313,7 +332,7 @@ def test_a_redirect_is_not_followed(whoami: Ask, provider: IdentityProvider) -> 
 def test_a_bad_answer_does_not_replace_good_keys(whoami: Ask, provider: IdentityProvider, clock: Clock) -> None:
     assert whoami(rs256(claims())).status_code == 200
     provider.answer = b'{"keys": []}'
-    clock.advance(key_server.FRESH_SECONDS + 1)
+    clock.advance(FIVE_MINUTES + 1)
 
     assert whoami(rs256(claims())).status_code == 200
     assert provider.requests == 2

@@ -19,6 +19,7 @@ class FormReader(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.data: dict[str, str] = {}
+        self.inputs: dict[str, list[str]] = {}  # those that bear a name several times included
         self.buttons: set[str] = set()
         self._in_form = False
         self._in_template = 0
@@ -40,6 +41,7 @@ class FormReader(HTMLParser):
             self.buttons.add(name)
         elif tag == "input" and (found.get("type") != "checkbox" or "checked" in found):
             self.data[name] = found.get("value") or ""
+            self.inputs.setdefault(name, []).append(self.data[name])
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "textarea":
@@ -80,6 +82,11 @@ def buttons(client: Client, campaign: Campaign) -> set[str]:
 
 def save(client: Client, campaign: Campaign, form: dict[str, str], button: str = "_save") -> HttpResponse:
     return client.post(campaign_url(campaign.pk), {**form, button: "1"})  # type: ignore[return-value]
+
+
+def delete(client: Client, url: str) -> HttpResponse:
+    """Open the page that asks first, and say yes."""
+    return client.post(url, FormReader.of(client.get(url)).data)  # type: ignore[return-value]
 
 
 def row(number: int, **fields: Any) -> dict[str, str]:

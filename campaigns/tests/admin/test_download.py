@@ -17,6 +17,7 @@ def export_url(campaign_id: object, format: str) -> str:
     return reverse("admin:campaigns_campaign_export", args=[campaign_id, format])
 
 
+@pytest.mark.usefixtures("debug")
 @pytest.mark.parametrize(
     ("format", "content_type"), [("csv", "text/csv; charset=utf-8"), ("jsonl", "application/jsonl")]
 )

@@ -8,7 +8,7 @@ from campaigns import lifecycle
 from campaigns.history import Actor
 from campaigns.models import Action, ActorType, Campaign, HistoryEntry
 from campaigns.steps import add_step
-from campaigns.tests.admin.pages import campaign_url, opened, row, save
+from campaigns.tests.admin.pages import campaign_url, delete, opened, row, save
 from campaigns.tests.factories import make_campaign, step_fields, stored
 
 TOKEN = Actor(ActorType.TOKEN, "crm", "crm", "https://issuer.example/")
@@ -60,7 +60,7 @@ def test_the_campaign_page_shows_the_last_changes(viewer: Client, campaign: Camp
 
 
 def test_the_history_of_a_deleted_campaign_can_still_be_found(editor: Client, campaign: Campaign) -> None:
-    editor.post(campaign_url(campaign.pk, "delete"), {"post": "yes"})
+    delete(editor, campaign_url(campaign.pk, "delete"))
     answer = editor.get(reverse("admin:campaigns_historyentry_changelist"), {"q": str(campaign.pk)})
     assert [entry.action for entry in answer.context["cl"].result_list] == [
         Action.CAMPAIGN_DELETED,

@@ -189,3 +189,51 @@ def test_leaving_with_unsaved_edits_is_asked_about(browser: Browser, live_server
         emil.click("History")
         emil.page.wait_for_url("**/history/")
         assert asked == ["beforeunload"]
+
+
+def test_who_types_right_away_on_a_new_page_writes_the_name(browser: Browser, live_server: LiveServer) -> None:
+    with person(browser, live_server.url, "emil", *EDIT) as emil:
+        emil.open("/admin/campaigns/campaign/add/")
+        emil.page.keyboard.type("Welcome to us all")
+        expect(emil.page.get_by_label("Name")).to_have_value("Welcome to us all")
+        assert emil.page.url.endswith("/campaign/add/")
+        assert not Campaign.objects.exists()
+        with emil.page.expect_navigation():
+            emil.page.keyboard.press("Enter")
+        expect(emil.page.locator(".messagelist")).to_contain_text("You may edit it again below")
+    assert Campaign.objects.get().name == "Welcome to us all"
+
+
+def test_a_step_is_added_to_a_campaign_that_is_chosen_from_the_list(browser: Browser, live_server: LiveServer) -> None:
+    campaigns = [make_campaign(name=f"Campaign {number}") for number in range(30)]
+    make_campaign(name="Live campaign", status="active")
+    with person(browser, live_server.url, "emil", *EDIT) as emil:
+        emil.open("/admin/campaigns/campaignstep/add/")
+        emil.page.locator(".field-campaign .select2-selection").click()
+        options = emil.page.locator(
+            ".select2-results__option:not(.loading-results, .select2-results__option--load-more)"
+        )
+        expect(options).to_have_count(20)
+        options.last.scroll_into_view_if_needed()
+        expect(options).to_have_count(30)
+        emil.page.locator(".select2-search__field").fill("campaign 7")
+        expect(options).to_have_text(["Campaign 7"])
+        options.first.click()
+        for name, value in (("position", "3"), ("template_id", "hello"), ("template_version_id", "hello-v1")):
+            emil.page.locator(f"#id_{name}").fill(value)
+        emil.click("Save")
+    assert campaigns[7].steps.get().fields == (3, "hello", "hello-v1", 0, {})
+
+
+def test_drafts_are_deleted_from_the_list_and_live_campaigns_stay(browser: Browser, live_server: LiveServer) -> None:
+    make_campaign(name="Old draft", steps=2)
+    make_campaign(name="Live", status="active", steps=1)
+    with person(browser, live_server.url, "emil", *EDIT) as emil:
+        emil.page.get_by_label("Select all objects on this page for an action").check()
+        emil.page.get_by_label("Action:").select_option(label="Delete selected campaigns…")
+        emil.click("Go")
+        expect(emil.page.locator("h1")).to_have_text("Delete 1 campaign?")
+        expect(emil.page.locator(".confirm-rows li", has_text="Live")).to_contain_text("Will be left as it is.")
+        emil.click("Delete 1 campaign")
+        expect(emil.page.locator(".messagelist")).to_contain_text("1 campaign deleted.")
+    assert list(Campaign.objects.values_list("name", flat=True)) == ["Live"]

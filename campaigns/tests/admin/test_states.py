@@ -145,11 +145,3 @@ def test_a_list_action_takes_at_most_a_hundred(publisher: Client) -> None:
     )
     assert messages_of(answer) == ["Choose at most 100 campaigns at once."]
     assert not Campaign.objects.filter(status="paused").exists()
-
-
-def test_only_a_draft_can_be_deleted(editor: Client) -> None:
-    for status in Campaign.Status.values:
-        campaign = make_campaign(status=status, steps=2, name=status)
-        editor.post(campaign_url(campaign.pk, "delete"), {"post": "yes"})
-    assert sorted(Campaign.objects.values_list("name", flat=True)) == ["active", "archived", "completed", "paused"]
-    assert "2 steps" in editor.get(campaign_url(make_campaign(steps=2).pk, "delete")).content.decode()

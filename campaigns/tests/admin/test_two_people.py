@@ -13,7 +13,7 @@ from campaigns.history import Actor
 from campaigns.models import ActorType, Campaign, CampaignStep
 from campaigns.steps import add_step, change_step, remove_step
 from campaigns.tests.admin.conftest import EDIT, PUBLISH, Login
-from campaigns.tests.admin.pages import FormReader, campaign_url, errors_of, opened, row, save, status_url
+from campaigns.tests.admin.pages import FormReader, campaign_url, delete, errors_of, opened, row, save, status_url
 from campaigns.tests.factories import make_campaign, step_fields, stored
 
 ADA = Actor(ActorType.TOKEN, "ada", "ada", "https://issuer.example/")
@@ -137,22 +137,25 @@ def deletion_link(client: Client, campaign: Campaign) -> str:
     return html.unescape(link)
 
 
+@pytest.mark.parametrize("looked", ["the campaign's page", "the page that asks"])
 @pytest.mark.parametrize(("change", "verb"), MEANWHILE.values(), ids=MEANWHILE)
-def test_what_someone_else_changed_is_not_deleted_unseen(editor: Client, change: Change, verb: str) -> None:
+def test_what_someone_else_changed_is_not_deleted_unseen(
+    editor: Client, change: Change, verb: str, looked: str
+) -> None:
     campaign = make_campaign(steps=2)
     link = deletion_link(editor, campaign)
+    form = {"post": "yes"} if looked == "the campaign's page" else FormReader.of(editor.get(link)).data
     change(campaign)
     before = stored()
 
-    answer = editor.post(link, {"post": "yes"}, follow=True)
+    answer = editor.post(link, form, follow=True)
 
     assert stored() == before
     said = [str(message) for message in answer.context["messages"]]
-    if verb == "activated it":
-        assert answer.status_code == 403
-    else:
-        assert said == ["It was changed while you had it open, and is not deleted. Look at it again first."]
-        editor.post(deletion_link(editor, campaign), {"post": "yes"})
+    assert said == ["It was changed while you had it open, and is not deleted. Look at it again first."]
+    assert answer.redirect_chain[-1][0] == campaign_url(campaign.pk)
+    if verb != "activated it":
+        delete(editor, deletion_link(editor, campaign))
         assert Campaign.objects.count() == 0
 
 

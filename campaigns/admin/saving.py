@@ -1,0 +1,117 @@
+"""Saving in the admin: only by the domain's functions, and what they refuse is shown on the page that asked."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin import helpers
+from django.contrib.admin.utils import flatten_fieldsets, unquote
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from campaigns.admin.refusals import busy_as_refusal, staff_message
+from campaigns.exceptions import CampaignsError
+from campaigns.history import Actor, actor_of
+
+
+class DomainForm(forms.ModelForm):
+    """A form that judges what was typed by the field rules; what only the database can judge comes as a refusal."""
+
+    refusal: CampaignsError | None = None
+
+    def _post_clean(self) -> None:
+        """Leave the instance alone: the fields judge themselves, and the functions that save judge the rest."""
+
+    def field_of(self, refusal: CampaignsError) -> str | None:
+        """The field that a refusal is about; None for the whole form."""
+        return None
+
+    def refuse(self, refusal: CampaignsError) -> None:
+        """Take a refusal in among the form's faults."""
+        self.refusal = refusal
+        self.add_error(self.field_of(refusal), staff_message(refusal))
+
+
+class FormRefused(Exception):
+    """The domain refused what a form asks for. It ends the transaction in which Django saves."""
+
+    def __init__(self, form: DomainForm, refusal: CampaignsError) -> None:
+        super().__init__(refusal)
+        self.form = form
+        self.refusal = refusal
+
+
+class DomainSaving(admin.ModelAdmin):
+    """An admin whose every save ends in save_by_domain()."""
+
+    def save_by_domain(self, request: HttpRequest, form: Any, actor: Actor, change: bool) -> Model:
+        """Write what the form says, and return what is stored. Raises CampaignsError."""
+        raise NotImplementedError
+
+    def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
+        """Django calls this once the form is valid, and goes on with the object that it returns."""
+        try:
+            with busy_as_refusal():
+                return self.save_by_domain(request, form, actor_of(request.user), change)
+        except CampaignsError as refusal:
+            raise FormRefused(form, refusal) from refusal
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Nothing is left to be done: save_form() has written."""
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Inline rows would be saved past the domain."""
+        if formsets:
+            raise PermissionDenied
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """Save in one transaction; what is refused is rolled back, and the page is shown again as it was sent."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except FormRefused as refused:
+            refused.form.refuse(refused.refusal)
+            return self._shown_again(request, object_id, refused.form, form_url)
+
+    def _shown_again(
+        self, request: HttpRequest, object_id: str | None, form: DomainForm, form_url: str
+    ) -> HttpResponse:
+        obj = self.get_object(request, unquote(object_id)) if object_id else None
+        if object_id and obj is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined, no-any-return]
+        fieldsets: Any = self.get_fieldsets(request, obj)
+        may_change = obj is None or self.has_change_permission(request, obj)
+        read_only = self.get_readonly_fields(request, obj) if may_change else flatten_fieldsets(fieldsets)
+        page = helpers.AdminForm(form, list(fieldsets), {}, read_only, model_admin=self)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{'Change' if obj else 'Add'} {self.opts.verbose_name}",
+            "subtitle": str(obj) if obj else None,
+            "adminform": page,
+            "object_id": object_id,
+            "original": obj,
+            "is_popup": False,
+            "to_field": None,
+            "media": self.media + page.media,
+            "inline_admin_formsets": [],
+            "errors": helpers.AdminErrorList(form, []),
+            "preserved_filters": self.get_preserved_filters(request),
+        }
+        return self.render_change_form(
+            request, context, add=obj is None, change=obj is not None, obj=obj, form_url=form_url
+        )
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """What is refused to an action that doesn't say so itself is said on the list."""
+        try:
+            return super().changelist_view(request, extra_context)
+        except CampaignsError as refusal:
+            messages.error(request, staff_message(refusal))
+            return redirect(request.get_full_path())

@@ -1,0 +1,164 @@
+"""What the database can't do now is a 503, by whatever code it says so; what it refuses for good is a 500."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from rest_framework.test import APIClient
+
+from campaigns.models import Campaign
+from campaigns.tests.admin.pages import errors_of, opened, save
+from campaigns.tests.api import ROOT, campaign_url
+from campaigns.tests.factories import make_campaign, step_body, stored
+from campaigns.tests.races import wait_until_ended
+from campaigns.tests.seed_files import csv_file, export, row, seed
+from campaigns.tests.test_operations_by_status import OPERATIONS
+
+UNAVAILABLE = (
+    503,
+    "5",
+    {"error": "unavailable", "message": "The database can't answer right now. Try again in 5 seconds."},
+)
+
+
+def whole(answer: Any) -> Any:
+    """A 503 whole, of others the status."""
+    return (503, answer["Retry-After"], answer.json()) if answer.status_code == 503 else answer.status_code
+
+
+# --- By SQLSTATE -----------------------------------------------------------------------------------------------------
+
+ADDS = {
+    "one statement": lambda client, campaign: client.post(campaign_url(campaign, "/steps"), step_body(9)),
+    "a transaction": lambda client, campaign: client.post(
+        campaign_url(campaign, "/steps?on_conflict=shift"), step_body(9)
+    ),
+}
+NOT_NOW = (
+    "08006", "08P01", "25006", "25P03", "25P04", "40001", "40003", "40P01", "53000", "53100", "53200", "53300", "53400",
+    "55P03", "57000", "57014", "57P01", "57P02", "57P03", "57P04", "57P05", "58000", "58030", "58P01", "72000",
+)  # fmt: skip
+NOT_SO = ("0A000", "22012", "25001", "25P02", "40002", "42501", "54000", "55000", "P0001", "XX000", "XX001")
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db
+@pytest.mark.parametrize("how", ADDS)
+@pytest.mark.parametrize("sqlstate", NOT_NOW)
+def test_what_postgresql_cannot_do_now_is_a_503(client: APIClient, sqlstate: str, how: str) -> None:
+    campaign = make_campaign()
+    refuse_steps(sqlstate)
+    assert whole(ADDS[how](client, campaign)) == UNAVAILABLE
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db
+@pytest.mark.parametrize("how", ADDS)
+@pytest.mark.parametrize("sqlstate", NOT_SO)
+def test_what_postgresql_refuses_for_good_is_a_500(client: APIClient, sqlstate: str, how: str) -> None:
+    campaign = make_campaign()
+    refuse_steps(sqlstate)
+    assert whole(ADDS[how](client, campaign)) == 500
+
+
+def refuse_steps(sqlstate: str) -> None:
+    """From now on the server raises this on every INSERT of steps, until the test's transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '{sqlstate}'; END $$"
+        )
+        cursor.execute("CREATE TRIGGER refuse BEFORE INSERT ON campaigns_campaignstep EXECUTE FUNCTION refuse()")
+
+
+# --- Timeouts --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_session_that_the_server_ends_for_idling_in_a_transaction_is_a_503(client: APIClient) -> None:
+    campaign = make_campaign(steps=1)
+
+    def idle(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith('INSERT INTO "campaigns_historyentry"'):
+            session = connection.connection
+            session.execute("SET LOCAL idle_in_transaction_session_timeout = '1ms'")
+            wait_until_ended(session.info.backend_pid)
+        return execute(sql, params, many, context)
+
+    before = stored()
+    with connection.execute_wrapper(idle):
+        answer = client.patch(campaign_url(campaign), {"name": "Renamed"})
+    assert whole(answer) == UNAVAILABLE
+    assert stored() == before
+
+
+# --- A database that takes no writes ---------------------------------------------------------------------------------
+
+
+@contextmanager
+def read_only() -> Iterator[None]:
+    """This session may not write, by the means of the database itself."""
+    setting = "PRAGMA query_only = {}" if connection.vendor == "sqlite" else "SET default_transaction_read_only = {}"
+    with connection.cursor() as cursor:
+        cursor.execute(setting.format("on"))
+    try:
+        yield
+    finally:
+        connection.close()
+        if connection.vendor == "postgresql":
+            connection.close_pool()  # type: ignore[attr-defined]  # the session may be in it
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "k"}], ids=["", "with a key"])
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_read_only_database_answers_reads_and_refuses_writes(
+    client: APIClient, name: str, headers: dict[str, str]
+) -> None:
+    operation = OPERATIONS[name]
+    campaign = make_campaign(status=operation.allowed[0], steps=2)
+    before = stored()
+    with read_only():
+        answer = operation.call(client, campaign, **headers)
+    assert whole(answer) == (UNAVAILABLE if operation.writes else 200)
+    assert stored() == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_campaign_is_created_in_a_read_only_database(client: APIClient) -> None:
+    with read_only():
+        answer = client.post(ROOT, {"name": "New", "steps": [step_body(0)]})
+    assert whole(answer) == UNAVAILABLE
+    assert not Campaign.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_staff_are_told_that_a_read_only_database_takes_no_changes() -> None:
+    ada, campaign = Client(), make_campaign(steps=1)
+    ada.force_login(User.objects.create_superuser("ada"))
+    form = opened(ada, campaign) | {"name": "Renamed"}
+    before = stored()
+    with read_only():
+        answer = save(ada, campaign, form)
+    said = "The database takes no changes right now, and nothing was saved: try again later."
+    assert (answer.status_code, errors_of(answer)) == (200, {"__all__": [said]})
+    assert stored() == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_read_only_database_ends_a_load_with_a_sentence_and_is_exported(tmp_path: Path) -> None:
+    make_campaign(external_id="c", steps=1)
+    exported, before = export(), stored()
+    with read_only():
+        said = seed(csv_file(tmp_path / "steps.csv", row(1)))
+        assert export() == exported
+    assert said.code == 2
+    assert said.message.startswith("The database ended the load: ")
+    assert said.message.endswith("\nNothing was written.")
+    assert stored() == before

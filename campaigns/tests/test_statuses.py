@@ -1,0 +1,46 @@
+"""A status is one row of statuses.py; whatever else it needs is named here when it is missing."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from campaigns.admin.history_page import VERBS
+from campaigns.models import Action
+from campaigns.statuses import STATUSES, Status
+from campaigns.views import CampaignViewSet
+
+CSS = (Path(__file__).parents[1] / "static" / "campaigns" / "campaigns.css").read_text()
+REACHED = sorted({target for row in STATUSES.values() for target in row.targets})
+
+
+def test_each_status_has_a_row_and_each_row_leads_to_statuses() -> None:
+    assert list(STATUSES) == list(Status)
+    assert all(target in STATUSES for row in STATUSES.values() for target in row.targets)
+
+
+@pytest.mark.parametrize("status", REACHED)
+def test_a_status_that_a_campaign_can_take_has_all_that_tells_of_it(status: str) -> None:
+    row = STATUSES[status]
+    action = row.verb.lower()
+    missing = {
+        f"statuses.py: a verb, what was done, and consequences for {status}": row.verb
+        and row.done
+        and row.consequences,
+        f"models.Action: {row.action or status}": row.action in Action.values,
+        f"admin/history_page.py, VERBS: {row.action or status}": row.action in VERBS,
+        f"views.CampaignViewSet: the action {action}": hasattr(CampaignViewSet, action),
+        f"views.CampaignViewSet.operation_ids: {action}Campaign": (
+            CampaignViewSet.operation_ids.get(action) == f"{action}Campaign"
+        ),
+    }
+    assert [place for place, is_there in missing.items() if not is_there] == []
+
+
+@pytest.mark.parametrize("status", Status.values)
+def test_a_status_has_a_badge(status: str) -> None:
+    assert re.search(rf"\.badge-{status}\b", CSS), f"static/campaigns/campaigns.css: .badge-{status}"
+
+
+def test_each_action_of_the_history_has_words_for_staff() -> None:
+    assert [action for action in Action.values if action not in VERBS] == []

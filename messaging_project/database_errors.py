@@ -1,0 +1,129 @@
+"""What the errors of the database mean: not now, lost to another transaction, taken; and what to do about each."""
+
+from collections.abc import Callable
+from functools import wraps
+from random import uniform
+from time import sleep
+from typing import ParamSpec, TypeVar
+
+from django.db import Error as DatabaseError  # of which Django's own DatabaseError is only a part
+from django.db import InterfaceError, OperationalError, connection
+
+# SQLSTATEs (PostgreSQL's manual, appendix A).
+READ_ONLY = "25006"  # read_only_sql_transaction: the server became a copy of another one, or its quota is used up
+LOST = ("40001", "40P01")  # serialization_failure, deadlock_detected
+LOCK_TIMEOUT = "55P03"  # lock_not_available
+TAKEN = "23505"  # unique_violation
+# What says "not now" instead of "not so". Classes: connection exception, insufficient resources, operator intervention
+# (shutdown, statement_timeout), system error (of the disk).
+UNAVAILABLE_CLASSES = ("08", "53", "57", "58")
+UNAVAILABLE = (
+    READ_ONLY,
+    *LOST,
+    LOCK_TIMEOUT,
+    "25P03",  # idle_in_transaction_session_timeout
+    "25P04",  # transaction_timeout
+    "40003",  # statement_completion_unknown
+    "72000",  # snapshot_too_old
+)
+# SQLite's primary result codes BUSY, LOCKED, READONLY, IOERR, FULL and CANTOPEN (sqlite.org/rescode.html).
+READ_ONLY_SQLITE = 8
+UNAVAILABLE_SQLITE = (5, 6, READ_ONLY_SQLITE, 10, 13, 14)
+TAKEN_SQLITE = 2067  # the extended code CONSTRAINT_UNIQUE
+
+ATTEMPTS = 3
+PAUSE_SECONDS = 0.05
+LONGEST_PAUSE_SECONDS = 0.5
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def retried(function: Callable[P, R]) -> Callable[P, R]:
+    """Run a function that makes one transaction again, up to ATTEMPTS times, after SQLSTATE 40001 or 40P01.
+
+    It pauses before each retry. Inside a caller's transaction the error passes at once: only who began it can begin
+    again.
+    """
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return function(*args, **kwargs)
+            except OperationalError as error:
+                if connection.in_atomic_block or not is_lost(error) or attempt == ATTEMPTS:
+                    raise
+                pause(attempt)
+        raise AssertionError
+
+    return run
+
+
+def pause(lost: int) -> None:
+    """Wait after a transaction was lost for the `lost`th time, so that the winner can end and the others spread out.
+
+    The time is random, between nothing and PAUSE_SECONDS, twice as much after each further loss, up to
+    LONGEST_PAUSE_SECONDS.
+    """
+    sleep(uniform(0, min(PAUSE_SECONDS * 2 ** (lost - 1), LONGEST_PAUSE_SECONDS)))  # noqa: S311 - not a secret
+
+
+# --- What an error means ---------------------------------------------------------------------------------------------
+
+
+def code_of(exc: Exception) -> str | int | None:
+    """PostgreSQL's SQLSTATE, or SQLite's extended result code; None where the database itself said nothing."""
+    cause = exc.__cause__
+    sqlite_code: int | None = getattr(cause, "sqlite_errorcode", None)
+    return getattr(cause, "sqlstate", None) if sqlite_code is None else sqlite_code
+
+
+def is_lost(exc: Exception) -> bool:
+    """Whether the database gave up the transaction for another's sake; it may succeed when it is run again."""
+    return code_of(exc) in LOST
+
+
+def is_lock_timeout(exc: Exception) -> bool:
+    """Whether somebody else held a lock for too long."""
+    return code_of(exc) == LOCK_TIMEOUT
+
+
+def is_unique_violation(exc: Exception) -> bool:
+    """Whether a unique constraint refused the write; the row in its way may be gone by now."""
+    return code_of(exc) in (TAKEN, TAKEN_SQLITE)
+
+
+def is_unavailable(exc: Exception) -> bool:
+    """Whether the database can't do it now, as opposed to refusing a faulty statement."""
+    if not isinstance(exc, DatabaseError):
+        return False
+    match code_of(exc):
+        case str(sqlstate):
+            return sqlstate[:2] in UNAVAILABLE_CLASSES or sqlstate in UNAVAILABLE
+        case int(sqlite_code):
+            return sqlite_code & 0xFF in UNAVAILABLE_SQLITE
+        case _:  # the connection's fault
+            return isinstance(exc, OperationalError | InterfaceError)
+
+
+def is_read_only(exc: Exception) -> bool:
+    """Whether the database refused a write because it takes none now."""
+    code = code_of(exc)
+    return code == READ_ONLY or (isinstance(code, int) and code & 0xFF == READ_ONLY_SQLITE)
+
+
+def discard_connections(exc: Exception) -> None:
+    """Keep no connection that an outage may have made useless, so that only the first request notices.
+
+    Those that a restart broke are found by a check. One to a read-only server works, but may lead to the one that was
+    the primary before a fail-over: all are closed, and the next ones find out anew.
+    """
+    connection.close_if_unusable_or_obsolete()
+    pool = getattr(connection, "pool", None)
+    if pool is None or pool.closed:
+        return
+    if is_read_only(exc):
+        pool.drain()
+    else:
+        pool.check()

@@ -1,0 +1,58 @@
+"""The WSGI entry point reads no more of a body than any view would take."""
+
+import io
+import json
+from typing import Any
+from wsgiref.util import setup_testing_defaults
+
+import pytest
+from django.conf import settings
+from pytest_django import Settings
+
+from messaging_project.tests.identity_provider import claims, hs256, hs256_settings
+from messaging_project.wsgi import application
+
+pytestmark = pytest.mark.django_db  # a request begins with a look at the database's connection
+EIGHT_MEBIBYTES = 8 * 1024 * 1024
+BULK = "/v1/messaging/campaigns/0190c2ab-1111-7abc-8def-0123456789ab/steps/bulk"
+
+
+@pytest.fixture(autouse=True)
+def _tokens(settings: Settings) -> None:
+    settings.ACCESS_TOKENS = hs256_settings()
+
+
+def post(body: io.BytesIO, **environ: Any) -> tuple[str, Any]:
+    """Status line and JSON of a POST of many steps."""
+    environ |= {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": BULK,
+        "HTTP_HOST": settings.ALLOWED_HOSTS[0],
+        "HTTP_AUTHORIZATION": f"Bearer {hs256(claims())}",
+        "CONTENT_TYPE": "application/json",
+        "wsgi.input": body,
+    }
+    setup_testing_defaults(environ)
+    statuses: list[str] = []
+    answer = b"".join(application(environ, lambda status, headers: statuses.append(status)))
+    return statuses[0], json.loads(answer)
+
+
+def test_a_body_of_unknown_length_is_read_to_one_byte_beyond_the_limit() -> None:
+    body = io.BytesIO(b"[" * (2 * EIGHT_MEBIBYTES))
+
+    status, answer = post(body, **{"wsgi.input_terminated": True})
+
+    assert (status, answer["error"]) == ("413 Request Entity Too Large", "payload_too_large")
+    assert answer["message"] == "The body is larger than 8,388,608 bytes."
+    assert body.tell() == EIGHT_MEBIBYTES + 1
+
+
+def test_a_body_whose_end_the_server_does_not_mark_is_not_read() -> None:
+    """Reading it could wait for ever (PEP 3333)."""
+    body = io.BytesIO(b'{"steps": []}')
+
+    status, answer = post(body)
+
+    assert (status, answer["error"]) == ("400 Bad Request", "parse_error")
+    assert body.tell() == 0
