@@ -45,7 +45,7 @@ class OutputFile:
 
 
 class ShownPreview:
-    """What each campaign's rows would do, the first hundred on `stdout`; each step that differs, in `diff`."""
+    """Shows what each campaign's rows would do, the first hundred of them, and writes each step that differs to `diff`."""
 
     def __init__(self, stdout: Any, diff: OutputFile | None, *, updates: bool) -> None:
         self._stdout = stdout
@@ -74,12 +74,12 @@ class ShownPreview:
         """Tell of the campaigns that no valid row is left of, and of those that weren't shown."""
         for name, count in self._refused.items():
             self._show(name or "(no campaign)", {"refused": count})
-        if self._shown > SHOWN_CAMPAIGNS:
+        if self._stdout and self._shown > SHOWN_CAMPAIGNS:
             self._stdout.write(f"{self._shown - SHOWN_CAMPAIGNS:,} more campaigns.")
 
     def _show(self, name: str, counts: dict[str, int]) -> None:
         self._shown += 1
-        if self._shown <= SHOWN_CAMPAIGNS:
+        if self._stdout and self._shown <= SHOWN_CAMPAIGNS:
             told = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count) or "no step"
             self._stdout.write(printable(f"{name}: {told}"))
 

@@ -1,5 +1,6 @@
 """Staging on PostgreSQL: rows are read while the server takes the batch before."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from campaigns.seeding.staging import ROW_TYPES, SECTION_TYPES, STAGED, TABLES, 
 CAMPAIGN_KEYS = "campaigns_campaign (id, external_id)"
 STEP_KEYS = "campaigns_campaignstep (id, campaign_id, position)"
 MANY_ROWS = 10_000  # from here on a bad plan costs more than ANALYZE
+
+SWITCH_SECONDS = 0.0005  # a tenth of Python's own
 
 # A load waits this long for a lock and then lets go of those it has, so that nobody waits longer for it in vain.
 LOCK_TIMEOUT_MS = 3_000
@@ -72,6 +75,7 @@ def staged(
         with (
             connection.wrap_database_errors,
             connection.connection.cursor() as copying,
+            _switching_often(),
             ThreadPoolExecutor(1) as thread,
         ):
             written: Future[None] | None = None
@@ -86,6 +90,17 @@ def staged(
         for statement in AFTER:
             cursor.execute(statement)
     yield stage
+
+
+@contextmanager
+def _switching_often() -> Iterator[None]:
+    """Let the writing thread have its turn soon after each wait for the server, which else runs out of data."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def analyze(cursor: Any, keys: str) -> None:

@@ -2,8 +2,8 @@ import getpass
 import signal
 import threading
 from argparse import RawDescriptionHelpFormatter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from textwrap import indent
 from typing import Any
 
@@ -107,24 +107,20 @@ class Command(BaseCommand):
             return
         with ExitStack() as stack:
             errors, diff, report = (_opened(stack, options[name]) for name in ("errors", "diff", "report"))
-            display = Display(source.name, self.stderr, errors, silent=options["verbosity"] == 0)
-            stack.callback(display.close)
-            preview = ShownPreview(self.stdout, diff, updates=how.on_conflict == "update") if how.dry_run else None
-            load = Load(source, how, display, getpass.getuser(), preview)
+            silent = options["verbosity"] == 0
+            display = Display(source.name, self.stderr, errors, silent=silent)
+            preview = ShownPreview(None if silent else self.stdout, diff, updates=how.on_conflict == "update")
+            load = Load(source, how, display, getpass.getuser(), preview if how.dry_run else None)
             with _reported(load, report, dry_run=how.dry_run):
-                self._load(load, lambda: _source(options), how, preview, options["verbosity"])
-
-    def _load(
-        self, load: Load, reopen: Callable[[], Source], how: Options, preview: ShownPreview | None, verbosity: int
-    ) -> None:
-        with _terminable(), _explained(load):
-            outcome = load.run_in_batches(reopen) if how.commit_every and not how.dry_run else load.run()
-        if preview:
-            preview.close()
-        if verbosity:
-            self.stdout.write(summary(outcome, dry_run=how.dry_run))
-        if outcome.refused:
-            raise CommandError(f"{counted(outcome.refused, 'row was', 'rows were')} refused.", returncode=REFUSED)
+                with closing(display), _terminable(), _explained(load):
+                    in_batches = how.commit_every and not how.dry_run
+                    outcome = load.run_in_batches(lambda: _source(options)) if in_batches else load.run()
+                preview.close()
+                if not silent:
+                    self.stdout.write(summary(outcome, dry_run=how.dry_run))
+                if outcome.refused:
+                    refused = counted(outcome.refused, "row was", "rows were")
+                    raise CommandError(f"{refused} refused.", returncode=REFUSED)
 
     def _write(self, source: Source, options: dict[str, Any]) -> None:
         path = options["output"]
