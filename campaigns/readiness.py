@@ -9,6 +9,8 @@ from campaigns.models import CampaignStep
 MINUTES_PER_DAY = 24 * 60
 MAX_TOTAL_MINUTES = 10 * 365 * MINUTES_PER_DAY
 LONG_DELAY_MINUTES = 365 * MINUTES_PER_DAY
+NO_STEPS = "The campaign has no steps: add at least one."
+TOO_LONG = "The campaign lasts {days} days, longer than ten years: shorten its delays."
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,8 @@ def check_readiness(campaign_id: UUID) -> Readiness:
             readiness.warnings.append({"code": "repeated_version", "message": message, "step_id": str(step_id)})
         previous_version = version_id
     if previous_version is None:
-        readiness.errors.append({"code": "no_steps", "message": "The campaign has no steps: add at least one."})
+        readiness.errors.append({"code": "no_steps", "message": NO_STEPS})
     if total > MAX_TOTAL_MINUTES:
-        message = f"The campaign lasts {total // MINUTES_PER_DAY} days, longer than ten years: shorten its delays."
-        readiness.errors.append({"code": "too_long", "message": message})
+        days = total // MINUTES_PER_DAY
+        readiness.errors.append({"code": "too_long", "message": TOO_LONG.format(days=days)})
     return readiness

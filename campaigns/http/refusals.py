@@ -8,7 +8,8 @@ from uuid import UUID
 from campaigns import exceptions
 from campaigns.statuses import EDITABLE, STATUSES, Status
 from messaging_project.api import errors
-from messaging_project.api.errors import MAX_ECHOED, RETRY_AFTER_SECONDS, APIError, validation_error
+from messaging_project.api.errors import RETRY_AFTER_SECONDS, APIError, validation_error
+from messaging_project.field_paths import MAX_ECHOED
 
 
 def as_http(exc: Exception, *, offers_shift: bool = False) -> Exception:

@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from typing import IO, Any
+from typing import Any
 
 from tqdm import tqdm
 
@@ -20,7 +20,7 @@ BAR_OF_UNKNOWN_LENGTH = "{desc}{postfix} [{elapsed}]"
 class Display:
     """Shows progress, unless `silent`, and always the faults: the first hundred, and each one in `errors`."""
 
-    def __init__(self, name: str, stderr: Any, errors: IO[str] | None, *, silent: bool) -> None:
+    def __init__(self, name: str, stderr: Any, errors: Any, *, silent: bool) -> None:
         self.faults = 0
         self._name = name
         self._stderr = stderr

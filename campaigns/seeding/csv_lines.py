@@ -1,207 +1,183 @@
-"""Reading CSV (RFC 4180) with a header: a block of lines at a time, and line by line where a block isn't simple."""
+"""Reading CSV (RFC 4180) with a header. Each physical line becomes part of a row, or is refused with its number."""
 
 import csv
 import io
 from collections import deque
-from collections.abc import Iterable, Iterator
-from functools import partial
-from itertools import groupby
+from collections.abc import Iterator
 from operator import itemgetter
 
-from campaigns.seeding import plain_json
 from campaigns.seeding.rows import (
     CAMPAIGN_COLUMNS,
     COLUMNS,
-    CSV_RULES,
+    IDS,
     MAX_CELL_LENGTH,
     MAX_LINE_LENGTH,
     REQUIRED_STEP_COLUMNS,
     STEP_COLUMNS,
-    WHOLE_ROW,
-    Head,
     Refuse,
-    Remembered,
     Row,
+    RowChecker,
     RowRefused,
     UnusableInput,
-    check_head,
-    check_step,
-    refuse_line,
+    csv_checks,
     refused,
 )
 
-BLOCK_LENGTH = 16 * 1024  # characters: small enough for the processor's cache
+# Stands for a line that is too long. It is malformed, wherever it stands: at the start of a record or inside quotes.
+CUT = '"x"x\n'
 
 
-def read_csv(stream: io.BufferedReader, refuse: Refuse) -> Iterator[list[Row]]:
-    """Columns in any order; line ends may be mixed, blank lines don't count."""
+def read_csv(stream: io.BufferedReader, refuse: Refuse) -> Iterator[Row]:
+    """Columns in any order; line ends may be mixed, blank lines don't count. An empty input has no rows."""
     csv.field_size_limit(MAX_CELL_LENGTH)
     lines = Lines(io.TextIOWrapper(stream, encoding="utf-8", errors="surrogateescape", newline=""))
-    reader = csv.reader(lines, strict=True)
-    checker = CsvChecker(_header(reader))
-    while block := lines.block():
-        first = lines.number - len(block) + 1
-        rows = checker.check_block(first, block)
-        if rows is None:
-            lines.give_back(block)
-            rows = list(_one_by_one(reader, lines, first + len(block), checker, refuse))
-        yield rows
+    columns = _header(lines)
+    if columns is None:
+        return
+    check = CsvChecker(columns).check
+    reader = lines.records()
+    while True:
+        line = lines.start_record()
+        try:
+            cells = next(reader, None)
+            if cells:
+                yield check(line, cells)
+            elif cells is None:
+                return
+        except RowRefused as row:
+            refuse(row)
+        except (csv.Error, Swallowed) as error:
+            refuse(error.row if isinstance(error, Swallowed) else _malformed(line, lines, error))
+            lines.give_back()
+            reader = lines.records()
+
+
+class Swallowed(Exception):
+    """A refused record whose later lines are probably records of their own: a quote was opened and not closed."""
+
+    def __init__(self, row: RowRefused) -> None:
+        super().__init__()
+        self.row = row
 
 
 class Lines:
-    """The lines of a text; `number` is that of the last one taken."""
+    """The physical lines of a text. Those of the current record can be given back, except the first."""
 
     def __init__(self, text: io.TextIOWrapper) -> None:
-        self.number = 0
+        self._text = text
+        self._number = 0
+        self._record: list[str] = []
         self._given_back: deque[str] = deque()
-        self._readline = partial(text.readline, MAX_LINE_LENGTH)
 
-    def __iter__(self) -> "Lines":
-        return self
+    def records(self) -> Iterator[list[str]]:
+        """A new reader from the next line on."""
+        return csv.reader(self._lines(), strict=True)
 
-    def __next__(self) -> str:
-        text = self._given_back.popleft() if self._given_back else self._readline()
-        if not text:
-            raise StopIteration
-        self.number += 1
-        return text
+    def start_record(self) -> int:
+        """The number of the line that is read next."""
+        self._record.clear()
+        return self._number + 1
 
-    def block(self) -> list[str]:
-        """Some lines; none at the end."""
-        block: list[str] = []
-        length = 0
-        for text in iter(self._readline, ""):
-            block.append(text)
-            length += len(text)
-            if length >= BLOCK_LENGTH:
-                break
-        self.number += len(block)
-        return block
+    @property
+    def is_cut(self) -> bool:
+        return self._record[0] == CUT
 
-    def give_back(self, block: list[str]) -> None:
-        """The last block, to be taken line by line."""
-        self.number -= len(block)
-        self._given_back.extend(block)
+    def give_back(self) -> None:
+        """Let the record's lines but the first be read again."""
+        self._number -= len(self._record) - 1
+        self._given_back.extendleft(reversed(self._record[1:]))
 
+    def _lines(self) -> Iterator[str]:
+        while text := self._given_back.popleft() if self._given_back else self._read():
+            self._number += 1
+            self._record.append(text)
+            yield text
 
-def _one_by_one(
-    reader: Iterator[list[str]], lines: Lines, end: int, checker: "CsvChecker", refuse: Refuse
-) -> Iterator[Row]:
-    """The rows of the records that start before the line `end`; the last may go on behind it."""
-    while lines.number + 1 < end:
-        line = lines.number + 1
-        try:
-            if cells := next(reader, None):
-                yield checker.check(line, cells)
-        except csv.Error as error:
-            refuse(refused(line, WHOLE_ROW, "malformed", f"It isn't CSV: {error}."))
-        except RowRefused as row:
-            refuse(row)
+    def _read(self) -> str:
+        text = self._text.readline(MAX_LINE_LENGTH)
+        if len(text) < MAX_LINE_LENGTH or _is_ended(text):
+            return text
+        while (rest := self._text.readline(MAX_LINE_LENGTH)) and not _is_ended(rest):
+            pass
+        return CUT
 
 
-def _header(reader: Iterator[list[str]]) -> list[str]:
+def _is_ended(text: str) -> bool:
+    return text.endswith(("\n", "\r"))
+
+
+def _malformed(line: int, lines: Lines, error: Exception) -> RowRefused:
+    if lines.is_cut:
+        return refused(line, "too_large", f"It is longer than {MAX_LINE_LENGTH:,} characters.")
+    return refused(line, "malformed", f"It isn't CSV: {error}.")
+
+
+# --- The header ------------------------------------------------------------------------------------------------------
+
+
+def _header(lines: Lines) -> list[str] | None:
     try:
-        columns = next(reader, [])
+        columns = next(lines.records(), None)
     except csv.Error as error:
         raise UnusableInput(f"1: the header isn't CSV: {error}.") from error
-    if unknown := [column for column in columns if column not in COLUMNS]:
-        shown = ", ".join(ascii(column[:64]) for column in unknown[:10])
-        raise UnusableInput(f"1: unknown columns {shown}; known are {', '.join(COLUMNS)}.")
-    if repeated := sorted({column for column in columns if columns.count(column) > 1}):
-        raise UnusableInput(f"1: the header names {', '.join(repeated)} more than once.")
-    if "campaign_id" not in columns and "external_id" not in columns:
-        raise UnusableInput("1: the header needs campaign_id or external_id.")
-    if not set(STEP_COLUMNS).isdisjoint(columns) and (
-        missing := [column for column in REQUIRED_STEP_COLUMNS if column not in columns]
-    ):
-        raise UnusableInput(f"1: the header lacks {', '.join(missing)}.")
+    if columns is not None:
+        _check_header(columns)
     return columns
 
 
+def _check_header(columns: list[str]) -> None:
+    """Raises UnusableInput."""
+    if unknown := [column for column in columns if column not in COLUMNS]:
+        shown = ", ".join(ascii(column[:64]) for column in unknown[:10])
+        raise UnusableInput(f"1: unknown columns {shown}; known are {', '.join(COLUMNS)}.{_hint(unknown)}")
+    if repeated := sorted({column for column in columns if columns.count(column) > 1}):
+        raise UnusableInput(f"1: the header names {', '.join(repeated)} more than once.")
+    if not set(IDS) & set(columns):
+        raise UnusableInput(f"1: the header needs {' or '.join(IDS)}.")
+    if set(STEP_COLUMNS) & set(columns) and (
+        missing := [column for column in REQUIRED_STEP_COLUMNS if column not in columns]
+    ):
+        raise UnusableInput(f"1: the header lacks {', '.join(missing)}.")
+
+
+def _hint(unknown: list[str]) -> str:
+    wrong = any(character in column for column in unknown for character in ";\t\0")
+    return " Save it as CSV UTF-8 with commas between the cells." if wrong else ""
+
+
+# --- Rows ------------------------------------------------------------------------------------------------------------
+
+
 class CsvChecker:
-    """Turns cells into rows. Common rows take the short way; what it can't prove valid goes the long way."""
+    """Turns the cells of one header into rows."""
 
     def __init__(self, columns: list[str]) -> None:
         self._columns = columns
         index = {column: number for number, column in enumerate(columns)}
         nowhere = len(columns)  # each row gets one empty cell more, for the columns that aren't there
-        self._step_cells = itemgetter(*(index.get(column, nowhere) for column in STEP_COLUMNS))
         self._campaign_cells = itemgetter(*(index.get(column, nowhere) for column in CAMPAIGN_COLUMNS))
-        self._integers = Remembered(CSV_RULES["position"])
-        self._delays = Remembered(CSV_RULES["delay_minutes"], {"": 0})
-        self._ids = Remembered(CSV_RULES["template_id"])
-        self._head: Head | None = None
-        self._head_cells: tuple[str, ...] | None = None
-
-    def check_block(self, line: int, block: list[str]) -> list[Row] | None:
-        """The rows of whole lines, the first of them with the number `line`; None if that isn't for sure."""
-        columns = _columns(block, len(self._columns))
-        if columns is None:
-            return None
-        count = len(block)
-        columns.append([""] * count)
-        positions, template_ids, version_ids, delays, variables = self._step_cells(columns)
-        variables = [cell or "{}" for cell in variables]
-        if not plain_json.are_plain(variables):
-            return None
-        try:
-            steps = (
-                list(map(self._integers.__getitem__, positions)),
-                list(map(self._ids.__getitem__, template_ids)),
-                list(map(self._ids.__getitem__, version_ids)),
-                list(map(self._delays.__getitem__, delays)),
-                variables,
-            )
-            heads = self._heads(line, zip(*self._campaign_cells(columns), strict=True))
-        except ValueError:
-            return None
-        return list(zip(range(line, line + count), heads, *steps, strict=True))
-
-    def _heads(self, line: int, head_cells: Iterable[tuple[str, ...]]) -> list[Head]:
-        heads: list[Head] = []
-        last, last_cells = self._head, self._head_cells
-        for cells, same in groupby(head_cells):
-            if cells != last_cells or last is None:
-                last, last_cells = _check_head(line + len(heads), cells), cells
-            heads += [last for _ in same]
-        self._head, self._head_cells = last, last_cells
-        return heads
+        self._step_cells = itemgetter(*(index.get(column, nowhere) for column in STEP_COLUMNS))
+        self._check = RowChecker(csv_checks(), "").check
 
     def check(self, line: int, cells: list[str]) -> Row:
-        """Raises RowRefused."""
-        if len(cells) != len(self._columns):
-            refuse_line(line, "cells", f"It has {len(cells)} cells; the header has {len(self._columns)}.")
-        head_cells = self._campaign_cells([*cells, ""])
-        if head_cells != self._head_cells or self._head is None:
-            self._head = None
-            self._head, self._head_cells = _check_head(line, head_cells), head_cells
-        position, template_id, version_id, delay, variables = self._step_cells([*cells, ""])
+        """Raises RowRefused, or Swallowed."""
+        width = len(cells)
+        cells.append("")
         try:
-            return (
-                line,
-                self._head,
-                self._integers[position],
-                self._ids[template_id],
-                self._ids[version_id],
-                self._delays[delay],
-                plain_json.spell(CSV_RULES["variables"](variables)) if variables else "{}",
-            )
-        except ValueError:  # to name every fault, or because it has no step
-            given = {column: cell for column, cell in zip(self._columns, cells, strict=True) if cell}
-            return check_step(line, self._head, given, CSV_RULES)
+            if width != len(self._columns):
+                raise refused(line, "cells", f"It has {width} cells; the header has {len(self._columns)}.")
+            return self._check(line, self._campaign_cells(cells), self._step_cells(cells))
+        except RowRefused as row:
+            if self._has_swallowed(row, cells):
+                raise Swallowed(row) from row
+            raise
+
+    def _has_swallowed(self, row: RowRefused, cells: list[str]) -> bool:
+        """Whether a cell at fault, or any cell of a wrong number of them, holds a line break."""
+        faulty = {fault.field for fault in row.faults}
+        broken = {column for column, cell in zip(self._columns, cells, strict=False) if "\n" in cell or "\r" in cell}
+        return bool(broken & faulty) or (len(cells) - 1 != len(self._columns) and _has_break(cells))
 
 
-def _check_head(line: int, cells: tuple[str, ...]) -> Head:
-    given = {column: cell for column, cell in zip(CAMPAIGN_COLUMNS, cells, strict=True) if cell}
-    return check_head(line, given, CSV_RULES)
-
-
-def _columns(block: list[str], width: int) -> list[list[str]] | None:
-    """The columns of a block in which each line is a record of `width` cells; else None."""
-    try:
-        records = list(csv.reader(block, strict=True))
-    except csv.Error:
-        return None
-    if len(records) != len(block) or {width} != set(map(len, records)):
-        return None
-    return [list(column) for column in zip(*records, strict=True)]
+def _has_break(cells: list[str]) -> bool:
+    return any("\n" in cell or "\r" in cell for cell in cells)

@@ -1,6 +1,7 @@
 """Campaigns and their steps as a seed file, from one consistent snapshot, in constant memory."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import starmap
 from typing import Any
 from uuid import UUID
 
@@ -9,26 +10,24 @@ from django.db.models import Q
 
 from campaigns.exceptions import NotFound
 from campaigns.models import Campaign
-from campaigns.seeding.rows import CANONICAL_UUID
+from campaigns.seeding.rows import COLUMNS, JSON_COLUMNS, STEP_COLUMNS
+from campaigns.seeding.sqlite import respelled
 from campaigns.seeding.writers import WRITERS, Cells
+from messaging_project.ids import parse_uuid
 
-CSV_COLUMNS = """
-c.id AS campaign_id, c.external_id, c.name AS campaign_name, NULLIF(c.description, '') AS campaign_description,
-c.status AS campaign_status, s.position, s.template_id, s.template_version_id, s.delay_minutes, s.variables
-"""
-# Put together by hand: an object built by PostgreSQL's functions would hold nulls, or lose those inside variables.
-JSON_COLUMN = """
-'{"campaign_id":"' || c.id || '"'
-|| COALESCE(',"external_id":' || to_json(c.external_id)::text, '')
-|| ',"campaign_name":' || to_json(c.name)::text
-|| COALESCE(',"campaign_description":' || to_json(NULLIF(c.description, ''))::text, '')
-|| ',"campaign_status":"' || c.status || '"'
-|| CASE WHEN s.position IS NULL THEN '' ELSE
-    ',"position":' || s.position || ',"template_id":' || to_json(s.template_id)::text
-    || ',"template_version_id":' || to_json(s.template_version_id)::text
-    || ',"delay_minutes":' || s.delay_minutes || ',"variables":' || s.variables::text
-END || '}'
-"""
+CAMPAIGN_EXPRESSIONS = ("c.id", "c.external_id", "c.name", "NULLIF(c.description, '')", "c.status")
+EXPRESSIONS = dict(zip(COLUMNS, (*CAMPAIGN_EXPRESSIONS, *(f"s.{column}" for column in STEP_COLUMNS)), strict=True))
+CSV_COLUMNS = ", ".join(f"{expression} AS {column}" for column, expression in EXPRESSIONS.items())
+
+
+def _json_member(column: str, expression: str) -> str:
+    """Put together by hand: an object built by PostgreSQL's functions would hold nulls, or lose those in variables."""
+    value = f"{expression}::text" if column in JSON_COLUMNS else f"to_json({expression})::text"
+    return f"""COALESCE(',"{column}":' || {value}, '')"""
+
+
+# Each member begins with a comma; the first one is that of the id, which is always there.
+JSON_COLUMN = f"'{{' || substr({' || '.join(starmap(_json_member, EXPRESSIONS.items()))}, 2) || '}}'"
 SELECT = """
 SELECT {columns}
 FROM campaigns_campaign c LEFT JOIN campaigns_campaignstep s ON s.campaign_id = c.id
@@ -46,8 +45,7 @@ def find_campaigns(names: Sequence[str]) -> list[UUID]:
     """The campaigns that have these ids or external ids. Raises NotFound."""
     found = []
     for name in names:
-        by_id = Q(pk=UUID(name)) if CANONICAL_UUID.fullmatch(name) else Q(pk__in=())
-        ids = list(Campaign.objects.filter(by_id | Q(external_id=name)).values_list("id", flat=True))
+        ids = list(Campaign.objects.filter(Q(pk=parse_uuid(name)) | Q(external_id=name)).values_list("id", flat=True))
         if not ids:
             raise NotFound("campaign", name)
         found += ids
@@ -88,9 +86,11 @@ def _condition(statuses: Sequence[str], campaigns: Sequence[UUID] | None) -> tup
 
 
 def _cells(cursor: Any) -> Iterator[Cells]:
-    last_hex, last_id = "", ""
-    for rows in iter(lambda: cursor.fetchmany(1_000), []):
-        for hex_id, *cells in rows:
-            if hex_id != last_hex:
-                last_hex, last_id = hex_id, str(UUID(hex_id))
-            yield (last_id, *cells)
+    """Rows of SQLite in the spelling of the file: that of PostgreSQL."""
+    json_indexes = [COLUMNS.index(column) for column in JSON_COLUMNS]
+    for found in iter(lambda: cursor.fetchmany(1_000), []):
+        for row in map(list, found):
+            row[0] = str(UUID(row[0]))
+            for index in json_indexes:
+                row[index] = row[index] and respelled(row[index])
+            yield tuple(row)

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import chain, islice
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -15,25 +14,16 @@ from campaigns.exceptions import Contention
 from campaigns.history import Actor
 from campaigns.models import ActorType, CurrentTime, SeedCheckpoint, new_id
 from campaigns.seeding import postgresql, sqlite
-from campaigns.seeding.merging import Counts, Merge
-from campaigns.seeding.rows import Head, Row, RowFault, RowRefused
+from campaigns.seeding.early import EarlyWriter, lock_out_other_loads
+from campaigns.seeding.merging import CampaignChange, Counts, Difference, Merge
+from campaigns.seeding.rows import Row, RowCampaign, RowFault, RowRefused, UnusableInput
 from campaigns.seeding.sources import Source
 from campaigns.seeding.staging import Stage
 from messaging_project.database_errors import is_lock_timeout, is_lost, is_unique_violation, pause
 
-# A load waits this long for a lock and then lets go of those it has, so that nobody waits longer for it in vain;
-# it tries again until its patience ends.
-LOCK_TIMEOUT_MS = 3_000
-PATIENCE_SECONDS = 300
+PATIENCE_SECONDS = 300  # a load tries for so long to get the locks that it needs
 ATTEMPTS = 10
-BLOCK_ROWS = 500
-
-
-# work_mem: sorts and joins of some hundred thousand rows stay in memory.
-SESSION = """
-SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', '0', true),
-    set_config('idle_in_transaction_session_timeout', '0', true), set_config('work_mem', '64MB', true)
-"""
+TOLD_ROWS = 10_000
 
 
 class Refused(Exception):
@@ -44,12 +34,16 @@ class Busy(Exception):
     """Another transaction holds what this load must change."""
 
 
+class TooManyFaults(Refused):
+    """As many faults were found as are worth looking for."""
+
+
 class CheckpointMoved(Exception):
     """Another process is running the same load."""
 
 
 class Progress(Protocol):
-    """Hears how a load goes on. It must not raise."""
+    """Hears how a load goes on."""
 
     def checking(self, rows: int, position: int, size: int | None) -> None: ...
 
@@ -58,15 +52,27 @@ class Progress(Protocol):
     def fault(self, fault: RowFault) -> None: ...
 
 
+class Preview(Protocol):
+    """Hears what a load would change."""
+
+    def refused(self, row: RowRefused) -> None: ...
+
+    def campaign(self, change: CampaignChange) -> None: ...
+
+    def difference(self, difference: Difference) -> None: ...
+
+
 @dataclass(frozen=True)
 class Options:
-    """How to load. `commit_every` is a number of rows, 0 for one transaction."""
+    """How to load. `commit_every` is a number of rows, 0 for one transaction; `max_faults` 0 for all there are."""
 
     on_conflict: str = "error"
     skip_invalid: bool = False
     restore_status: bool = False
     dry_run: bool = False
     commit_every: int = 0
+    max_faults: int = 0
+    allow_empty: bool = False
 
 
 @dataclass
@@ -77,6 +83,7 @@ class Outcome:
     run_id: UUID = field(default_factory=new_id)
     rows: int = 0
     refused: int = 0
+    faults: int = 0
     seconds: float = 0.0
     locked_seconds: float = 0.0
     committed_line: int = 0
@@ -86,12 +93,15 @@ class Outcome:
 class Load:
     """One load of one source. `outcome` and `committing` tell, at any moment and after any error, how far it came."""
 
-    def __init__(self, source: Source, options: Options, progress: Progress, operator: str) -> None:
+    def __init__(
+        self, source: Source, options: Options, progress: Progress, operator: str, preview: Preview | None = None
+    ) -> None:
         self.outcome = Outcome()
         self.committing = False
         self._source = source
         self._options = options
         self._progress = progress
+        self._preview = preview
         self._operator = operator
         self._actor = Actor(ActorType.COMMAND, "seed_campaigns", operator)
         self._digest = ""
@@ -104,7 +114,7 @@ class Load:
         Raises UnusableInput, Refused (rows broke a rule, and `skip_invalid` is off), Busy or Contention.
         """
         with self._timed():
-            self._load(self._source.blocks(self._refuse))
+            self._load(self._source.rows(self._refuse))
         return self.outcome
 
     def run_in_batches(self, reopen: Callable[[], Source]) -> Outcome:
@@ -119,10 +129,11 @@ class Load:
             self._source = reopen()
             mark = self._mark = self._find_mark(self._digest)
             self.outcome.run_id, self.outcome.committed_line = mark.run_id, mark.line
-            rows = chain.from_iterable(self._source.blocks(self._refuse))
+            rows = self._source.rows(self._refuse)
             batches = Batches(row for row in rows if row[0] > mark.line)
             while batches.more():
-                self._load(_blocks(batches.take(self._options.commit_every)))
+                self._load(batches.take(self._options.commit_every))
+            self._require_rows()
             mark.delete()
         return self.outcome
 
@@ -140,17 +151,28 @@ class Load:
         if row.faults[0].line > self.outcome.committed_line:
             self.outcome.rows += 1
             self.outcome.refused += 1
+            if self._preview:
+                self._preview.refused(row)
             for fault in row.faults:
-                self._progress.fault(fault)
+                self._tell(fault)
+
+    def _tell(self, fault: RowFault) -> None:
+        self.outcome.faults += 1
+        self._progress.fault(fault)
+        if self.outcome.faults == self._options.max_faults:
+            raise TooManyFaults
 
     def _check_all_rows(self) -> None:
         refuse = (lambda _: None) if self._options.skip_invalid else self._refuse  # those are told of when loading
-        checked = 0
-        for rows in self._source.blocks(refuse):
-            checked += len(rows)
-            self._progress.checking(checked, self._source.position(), self._source.size)
+        for checked, _ in enumerate(self._source.rows(refuse), 1):
+            if checked % TOLD_ROWS == 0:
+                self._progress.checking(checked, self._source.position(), self._source.size)
         if self.outcome.refused:
             raise Refused
+
+    def _require_rows(self) -> None:
+        if not self.outcome.rows and not self.outcome.committed_line and not self._options.allow_empty:
+            raise UnusableInput(f"{self._source.name}: it holds no rows (--allow-empty takes it all the same).")
 
     def _find_mark(self, digest: str) -> SeedCheckpoint:
         options = self._options
@@ -159,7 +181,7 @@ class Load:
 
     # --- Loading -----------------------------------------------------------------------------------------------------
 
-    def _load(self, blocks: Iterator[list[Row]]) -> None:
+    def _load(self, rows: Iterator[Row]) -> None:
         counted = 0
 
         def tick(count: int) -> None:
@@ -168,24 +190,18 @@ class Load:
             self._progress.checking(self.outcome.rows, self._source.position(), self._source.size)
 
         if connection.vendor == "postgresql":
-            with self._transaction(), postgresql.staged(blocks, tick, self._may_write_ahead) as stage:
+            early = EarlyWriter(restore_status=self._options.restore_status)
+            with self._transaction(), postgresql.staged(rows, tick, early, self._may_write_early) as stage:
                 self._finish(stage)
         else:
-            with sqlite.staged(blocks, tick) as stage, self._transaction():
+            with sqlite.staged(rows, tick) as stage, self._transaction():
                 self._finish(stage)
         self.outcome.committed_line = stage.last_line
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._locked_at = None
+        self._locked_at = time.monotonic() if connection.vendor == "sqlite" else None
         with transaction.atomic():
-            if connection.vendor == "postgresql":
-                with connection.cursor() as cursor:
-                    cursor.execute(SESSION, [f"{LOCK_TIMEOUT_MS}ms"])
-                    # Foreign keys are checked statement by statement, and not in one long go at the end.
-                    cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            else:
-                self._locked_at = time.monotonic()
             yield
             if self._options.dry_run:
                 transaction.set_rollback(True)
@@ -200,14 +216,16 @@ class Load:
             self._merge(stage)
         elif self.outcome.refused and self._all_or_nothing:
             raise Refused
-        if self._mark:
+        if self._mark is None:
+            self._require_rows()
+        else:
             mark = SeedCheckpoint.objects.filter(pk=self._mark.pk, line=self._mark.line)
             if not mark.update(line=stage.last_line, updated_at=CurrentTime()):
                 raise CheckpointMoved
             self._mark.line = stage.last_line
 
-    def _may_write_ahead(self) -> bool:
-        """Not into the table of steps what will be rolled back."""
+    def _may_write_early(self) -> bool:
+        """Not what will be rolled back anyway."""
         return not self._options.dry_run and not (self._all_or_nothing and self.outcome.refused)
 
     @property
@@ -234,6 +252,8 @@ class Load:
                 pause(lost)
 
     def _merge_once(self, stage: Stage) -> None:
+        if connection.vendor == "postgresql" and not self._options.dry_run:
+            lock_out_other_loads()
         merge = Merge(stage, on_conflict=self._options.on_conflict, restore_status=self._options.restore_status)
         counts = self._judge(merge)
         if counts.writes and not self._options.dry_run:
@@ -256,11 +276,16 @@ class Load:
         return counts
 
     def _report(self, merge: Merge) -> None:
+        if self._preview:
+            for change in merge.campaign_changes():
+                self._preview.campaign(change)
+            for difference in merge.differences():
+                self._preview.difference(difference)
         last_line = None
         for fault in merge.faults():
             self.outcome.refused += fault.line != last_line
             last_line = fault.line
-            self._progress.fault(fault)
+            self._tell(fault)
 
     def _told_in_history(self) -> dict[str, str]:
         return {
@@ -271,13 +296,8 @@ class Load:
         }
 
 
-def _blocks(rows: Iterator[Row]) -> Iterator[list[Row]]:
-    while block := list(islice(rows, BLOCK_ROWS)):
-        yield block
-
-
 class Batches:
-    """Rows, some at a time, but never only a part of a campaign's run of rows."""
+    """Rows, some at a time, but never only a part of the neighbouring rows of one campaign."""
 
     def __init__(self, rows: Iterator[Row]) -> None:
         self._rows = rows
@@ -289,16 +309,16 @@ class Batches:
     def take(self, count: int) -> Iterator[Row]:
         """At least `count` rows (fewer at the end of the input), and on to the end of the campaign."""
         taken = 0
-        head: Head | None = None
+        campaign: RowCampaign | None = None
         while (row := self._next) is not None:
-            if head and taken >= count and not _same_campaign(head, row[1]):
+            if campaign and taken >= count and not _same_campaign(campaign, row[1]):
                 return
-            head, taken = row[1], taken + 1
+            campaign, taken = row[1], taken + 1
             self._next = next(self._rows, None)
             yield row
 
 
-def _same_campaign(one: Head, other: Head) -> bool:
+def _same_campaign(one: RowCampaign, other: RowCampaign) -> bool:
     return (
         one is other
         or (one.campaign_id is not None and one.campaign_id == other.campaign_id)

@@ -1,6 +1,12 @@
-"""The SQL of merging.py. {words} differ between the databases, and are filled in from DIALECTS."""
+"""The SQL of merging.py and early.py. {words} are filled in by filled(): the columns of a step, which come from the
+table of fields, names of statuses, and what differs between the databases.
+"""
 
-from campaigns import history
+from django.db import connection
+
+from campaigns import history, readiness
+from campaigns.seeding.rows import JSON_COLUMNS, STEP_COLUMNS
+from campaigns.statuses import EDITABLE, STATUSES, Status
 
 DIALECTS = {
     "postgresql": {
@@ -8,7 +14,7 @@ DIALECTS = {
         "entry_id": history.ENTRY_ID,
         "on_commit_drop": "ON COMMIT DROP",
         "json_object": "jsonb_build_object",
-        "same_variables": "s.variables = r.variables",
+        "same_json": "s.{column} = r.{column}",
         "text": "::text",
     },
     "sqlite": {
@@ -16,33 +22,73 @@ DIALECTS = {
         "entry_id": "history_entry_id(at)",
         "on_commit_drop": "",
         "json_object": "canonical_object",
-        "same_variables": "same_json(s.variables, r.variables)",
+        "same_json": "same_json(s.{column}, r.{column})",
         "text": "",
     },
 }
+CONTENT_COLUMNS = tuple(column for column in STEP_COLUMNS if column != "position")
 
 
-# Of a campaign `c` with the counts `ch`.
-CHANGED = "(ch.added > 0 OR (%(update)s = 1 AND ch.differing > 0))"
+def filled(statement: str) -> str:
+    """The statement with its words."""
+    dialect = DIALECTS[connection.vendor]
+    same = [
+        (dialect["same_json"] if column in JSON_COLUMNS else "s.{column} = r.{column}").format(column=column)
+        for column in CONTENT_COLUMNS
+    ]
+    return statement.format(**WORDS, **dialect, same_step=" AND ".join(same))
+
+
+def _listed(statuses: list[str]) -> str:
+    return ", ".join(f"'{status}'" for status in statuses)
+
+
+WORDS = {
+    "step_columns": ", ".join(STEP_COLUMNS),
+    "row_columns": ", ".join(f"r.{column}" for column in STEP_COLUMNS),
+    "stored_columns": ", ".join(f"s.{column}" for column in CONTENT_COLUMNS),
+    "given_columns": ", ".join(f"r.{column}" for column in CONTENT_COLUMNS),
+    "set_columns": ", ".join(f"{column} = r.{column}" for column in CONTENT_COLUMNS),
+    "back_columns": ", ".join(f"{column} = s.{column}" for column in CONTENT_COLUMNS),
+    "editable": _listed(list(EDITABLE)),
+    "can_be_paused": _listed([status for status, row in STATUSES.items() if Status.PAUSED in row.targets]),
+    "draft": Status.DRAFT.value,
+    "active": Status.ACTIVE.value,
+    "max_total_minutes": str(readiness.MAX_TOTAL_MINUTES),
+    "no_steps": readiness.NO_STEPS.replace("'", "''"),
+    "too_long": readiness.TOO_LONG.replace("'", "''").replace(
+        "{days}", f"' || ch.minutes / {readiness.MINUTES_PER_DAY} || '"
+    ),
+    # Of a campaign `c`, the status that it gets if it is made.
+    "new_status": f"COALESCE(CASE WHEN %(restore_status)s = 1 THEN c.status END, '{Status.DRAFT}')",
+    # Of a campaign `c` with the counts `ch`: whether it changes.
+    "changed": "(ch.added > 0 OR (%(update)s = 1 AND ch.differing > 0))",
+}
 
 # --- Which campaigns the rows belong to ------------------------------------------------------------------------------
 
+# One that was made early isn't stored yet: what the file says of it counts.
 GROUPS = """
-SELECT r.grp, r.line, r.given_id, r.external_id, r.name, r.description, r.status, r.new_id, r.entry_id, r.steps,
-    r.minutes,
-    COALESCE(r.given_id, s.id, FIRST_VALUE(r.given_id) OVER same, FIRST_VALUE(r.new_id) OVER same) AS campaign_id
-FROM seed_run r LEFT JOIN campaigns_campaign s ON s.external_id = r.external_id
-WINDOW same AS (PARTITION BY r.external_id ORDER BY r.given_id IS NULL, r.line)
+SELECT g.*, COALESCE(
+    g.given_id, CASE WHEN n.id IS NULL THEN s.id END, FIRST_VALUE(g.given_id) OVER same, s.id,
+    FIRST_VALUE(g.new_id) OVER same
+) AS campaign_id
+FROM seed_section g LEFT JOIN campaigns_campaign s ON s.external_id = g.external_id
+    LEFT JOIN seed_created n ON n.id = s.id
+WINDOW same AS (PARTITION BY g.external_id ORDER BY g.given_id IS NULL, g.line)
 """
-# Of a new campaign, the first row that says something counts. One with a fresh id can only be there ahead: not stored.
+# Of a new campaign, the first row that says something counts.
 CAMPAIGNS = """
 SELECT DISTINCT g.campaign_id AS id, s.id IS NOT NULL AS stored,
     CASE WHEN s.id IS NULL THEN FIRST_VALUE(g.external_id) OVER by_external_id ELSE s.external_id END AS external_id,
     COALESCE(s.name, FIRST_VALUE(g.name) OVER by_name) AS name,
     COALESCE(s.description, FIRST_VALUE(g.description) OVER by_description, '') AS description,
-    COALESCE(s.status, FIRST_VALUE(g.status) OVER by_status, 'draft') AS status,
-    FIRST_VALUE(g.entry_id) OVER by_line AS entry_id
-FROM seed_group g LEFT JOIN campaigns_campaign s ON s.id = g.campaign_id AND s.id <> g.new_id
+    COALESCE(s.status, FIRST_VALUE(g.status) OVER by_status, '{draft}') AS status,
+    FIRST_VALUE(g.status) OVER by_status AS said_status,
+    FIRST_VALUE(g.entry_id) OVER by_line AS entry_id,
+    FIRST_VALUE(g.line) OVER by_line AS line
+FROM seed_group g LEFT JOIN campaigns_campaign s
+    ON s.id = g.campaign_id AND NOT EXISTS (SELECT 1 FROM seed_created n WHERE n.id = s.id)
 WINDOW
     by_external_id AS (PARTITION BY g.campaign_id ORDER BY g.external_id IS NULL, g.line),
     by_name AS (PARTITION BY g.campaign_id ORDER BY g.name IS NULL, g.line),
@@ -51,41 +97,12 @@ WINDOW
     by_line AS (PARTITION BY g.campaign_id ORDER BY g.line)
 """
 
-# --- Steps that were written ahead, and must wait in seed_row like the others ----------------------------------------
-
-# Their campaign is stored after all, or has other rows, too.
-MISPLACED = """
-UPDATE seed_run SET ahead = 2 WHERE ahead = 1 AND grp IN (
-    SELECT g.grp FROM seed_group g WHERE g.campaign_id <> g.new_id OR g.campaign_id IN (
-        SELECT campaign_id FROM seed_group GROUP BY campaign_id HAVING COUNT(*) > 1
-    )
-)
-"""
-FAULTY = "UPDATE seed_run SET ahead = 2 WHERE ahead = 1 AND grp IN (SELECT grp FROM seed_run_fault)"
-TAKE_BACK = (
-    """
-    WITH back AS (
-        DELETE FROM campaigns_campaignstep s USING seed_run r WHERE r.ahead = 2 AND s.campaign_id = r.new_id
-        RETURNING r.line AS first_line, r.grp, s.id, s.position, s.delay_minutes, s.template_id,
-            s.template_version_id, s.variables
-    )
-    INSERT INTO seed_row (line, grp, id, position, delay_minutes, template_id, template_version_id, variables)
-    SELECT first_line + ROW_NUMBER() OVER (PARTITION BY grp ORDER BY position) - 1, grp, id, position, delay_minutes,
-        template_id, template_version_id, variables
-    FROM back
-    """,
-    "DELETE FROM campaigns_campaign WHERE id IN (SELECT new_id FROM seed_run WHERE ahead = 2)",
-    "UPDATE seed_run SET ahead = 0 WHERE ahead = 2",
-    "ANALYZE seed_row (line, grp, position)",
-)
-
 # --- Positions that are taken ----------------------------------------------------------------------------------------
 
 HITS = """
-SELECT r.line, g.campaign_id, s.id AS step_id,
-    s.template_id = r.template_id AND s.template_version_id = r.template_version_id
-    AND s.delay_minutes = r.delay_minutes AND {same_variables} AS same
-FROM seed_row r JOIN seed_group g ON g.grp = r.grp
+SELECT r.line, g.campaign_id, s.id AS step_id, {same_step} AS same
+FROM seed_row r JOIN seed_group g ON g.section = r.section
+    JOIN seed_campaign c ON c.id = g.campaign_id AND c.stored
     JOIN campaigns_campaignstep s ON s.campaign_id = g.campaign_id AND s.position = r.position
 """
 NO_HITS = "SELECT r.line, r.id AS campaign_id, r.id AS step_id, 1 = 1 AS same FROM seed_row r WHERE 1 = 0"
@@ -95,52 +112,53 @@ NO_HITS = "SELECT r.line, r.id AS campaign_id, r.id AS step_id, 1 = 1 AS same FR
 FAULTS = """
 CREATE TEMPORARY TABLE seed_fault (line bigint, field text, code text, message text) {on_commit_drop}
 """
-
-
-# Faults of whole runs come first: they are few, and usually none, while rows are many.
-RUN_FAULTS = "CREATE TEMPORARY TABLE seed_run_fault (grp integer, field text, code text, message text) {on_commit_drop}"
-RUN_FAULTS_TO_ROWS = """
+# Faults of whole sections come first: they are few, and usually none, while rows are many.
+SECTION_FAULTS = """
+CREATE TEMPORARY TABLE seed_section_fault (section integer, field text, code text, message text) {on_commit_drop}
+"""
+SECTION_FAULTS_TO_ROWS = """
 INSERT INTO seed_fault (line, field, code, message)
-SELECT r.line, f.field, f.code, f.message FROM seed_run_fault f JOIN seed_row r ON r.grp = f.grp
+SELECT r.line, f.field, f.code, f.message FROM seed_section_fault f JOIN seed_row r ON r.section = f.section
 """
 
 
-def _run_fault(field: str, code: str, message: str, condition: str) -> str:
-    """The runs `g` of the campaign `c` where the condition holds are at fault."""
+def _section_fault(field: str, code: str, message: str, condition: str) -> str:
+    """The sections `g` of the campaign `c` where the condition holds are at fault."""
     return f"""
-    INSERT INTO seed_run_fault (grp, field, code, message)
-    SELECT g.grp, '{field}', '{code}', {message}
+    INSERT INTO seed_section_fault (section, field, code, message)
+    SELECT g.section, '{field}', '{code}', {message}
     FROM seed_campaign c JOIN seed_group g ON g.campaign_id = c.id
     WHERE {condition}
     """  # noqa: S608 - put together from this module's own words
 
 
-def _differs(field: str, column: str, condition: str = "1 = 1") -> str:
-    return _run_fault(
+def _differs(field: str, column: str) -> str:
+    return _section_fault(
         field,
         "differs",
         "CASE WHEN c.stored THEN 'The stored campaign has another one; this command never changes it.' "
         "ELSE 'Another row of the same campaign says otherwise.' END",
-        f"g.{column} IS NOT NULL AND COALESCE(c.{column}, '') <> g.{column} AND {condition}",
+        f"g.{column} IS NOT NULL AND COALESCE(c.{column}, '') <> g.{column}",
     )
 
 
 # A campaign that has its external id only from the file, or is there itself by now, appeared while rows were judged:
 # no fault, but a lost race.
-FAULTS_OF_RUNS = (
-    _run_fault(
+FAULTS_OF_SECTIONS = (
+    _section_fault(
         "campaign_name",
         "required",
         "'There is no such campaign yet: a new one needs a name.'",
         "NOT c.stored AND c.name IS NULL",
     ),
-    _run_fault(
+    _section_fault(
         "external_id",
         "unique",
         "'Another campaign has this external id.'",
         """NOT c.stored AND c.external_id IS NOT NULL AND (
-            c.id IN (SELECT given_id FROM seed_run) AND EXISTS (
+            c.id IN (SELECT given_id FROM seed_section) AND EXISTS (
                 SELECT 1 FROM campaigns_campaign o WHERE o.external_id = c.external_id AND o.id <> c.id
+                    AND NOT EXISTS (SELECT 1 FROM seed_created n WHERE n.id = o.id)
             )
             OR c.external_id IN (
                 SELECT o.external_id FROM seed_campaign o WHERE o.external_id IS NOT NULL
@@ -151,14 +169,20 @@ FAULTS_OF_RUNS = (
     _differs("external_id", "external_id"),
     _differs("campaign_name", "name"),
     _differs("campaign_description", "description"),
-    _differs("campaign_status", "status", "NOT c.stored AND %(restore_status)s = 1"),
+    # Rows that contradict each other do so when the campaign is stored, too: a second run changes nothing.
+    _section_fault(
+        "campaign_status",
+        "differs",
+        "'Another row of the same campaign says otherwise.'",
+        "g.status <> c.said_status AND %(restore_status)s = 1",
+    ),
 )
 REPEATED_POSITIONS = """
 INSERT INTO seed_fault (line, field, code, message)
 SELECT line, 'position', 'repeated', 'Line ' || first_line || ' has this position of the campaign already.'
 FROM (
     SELECT r.line, MIN(r.line) OVER (PARTITION BY g.campaign_id, r.position) AS first_line
-    FROM seed_row r JOIN seed_group g ON g.grp = r.grp WHERE r.position IS NOT NULL
+    FROM seed_row r JOIN seed_group g ON g.section = r.section WHERE r.position IS NOT NULL
 ) repeated
 WHERE line > first_line
 """
@@ -172,8 +196,8 @@ NOT_EDITABLE = """
 INSERT INTO seed_fault (line, field, code, message)
 SELECT r.line, 'campaign_id', 'campaign_not_editable',
     'The steps of a campaign that is ' || c.status || ' can''t be changed'
-    || CASE WHEN c.status = 'active' THEN ': pause the campaign first.' ELSE '.' END
-FROM seed_campaign c JOIN seed_group g ON g.campaign_id = c.id JOIN seed_row r ON r.grp = g.grp
+    || CASE WHEN c.status IN ({can_be_paused}) THEN ': pause the campaign first.' ELSE '.' END
+FROM seed_campaign c JOIN seed_group g ON g.campaign_id = c.id JOIN seed_row r ON r.section = g.section
     LEFT JOIN seed_hit h ON h.line = r.line
 WHERE c.stored AND c.status NOT IN ({editable}) AND r.position IS NOT NULL
     AND (h.line IS NULL OR (%(update)s = 1 AND NOT h.same))
@@ -182,7 +206,8 @@ WHERE c.stored AND c.status NOT IN ({editable}) AND r.position IS NOT NULL
 # --- What would change -----------------------------------------------------------------------------------------------
 
 CHANGES_WITHOUT_EXCEPTION = """
-SELECT campaign_id, SUM(steps) AS added, 0 AS unchanged, 0 AS differing, SUM(minutes) AS minutes
+SELECT campaign_id, SUM(steps) AS added, 0 AS unchanged, 0 AS differing, SUM(rows) - SUM(steps) AS without_step,
+    SUM(minutes) AS minutes
 FROM seed_group GROUP BY campaign_id
 """
 CHANGES = """
@@ -190,25 +215,44 @@ SELECT g.campaign_id,
     COUNT(CASE WHEN r.position IS NOT NULL AND h.line IS NULL THEN 1 END) AS added,
     COUNT(CASE WHEN h.same THEN 1 END) AS unchanged,
     COUNT(CASE WHEN NOT h.same THEN 1 END) AS differing,
+    COUNT(CASE WHEN r.position IS NULL THEN 1 END) AS without_step,
     SUM(r.delay_minutes) AS minutes
-FROM seed_row r JOIN seed_group g ON g.grp = r.grp LEFT JOIN seed_hit h ON h.line = r.line
+FROM seed_row r JOIN seed_group g ON g.section = r.section LEFT JOIN seed_hit h ON h.line = r.line
 WHERE NOT EXISTS (SELECT 1 FROM seed_fault f WHERE f.line = r.line)
 GROUP BY g.campaign_id
-UNION ALL SELECT new_id, steps, 0, 0, minutes FROM seed_run WHERE ahead = 1
 """
 # A campaign that is loaded as active must be one that could be activated.
 UNREADY = """
-INSERT INTO seed_run_fault (grp, field, code, message)
-SELECT g.grp, 'campaign_status', 'not_ready',
-    CASE WHEN ch.added = 0 THEN 'An active campaign needs at least one step.'
-    ELSE 'An active campaign lasts at most ten years: shorten its delays.' END
+INSERT INTO seed_section_fault (section, field, code, message)
+SELECT g.section, 'campaign_status', 'not_ready', CASE WHEN ch.added = 0 THEN '{no_steps}' ELSE '{too_long}' END
 FROM seed_change ch JOIN seed_campaign c ON c.id = ch.campaign_id JOIN seed_group g ON g.campaign_id = c.id
-WHERE NOT c.stored AND c.status = 'active' AND (ch.added = 0 OR ch.minutes > %(limit)s)
+WHERE NOT c.stored AND c.status = '{active}' AND (ch.added = 0 OR ch.minutes > {max_total_minutes})
 """
 TOTALS = """
 SELECT COUNT(CASE WHEN NOT c.stored THEN 1 END), COUNT(CASE WHEN c.stored AND {changed} THEN 1 END),
-    SUM(ch.added), SUM(ch.differing), SUM(ch.unchanged)
+    SUM(ch.added), SUM(ch.differing), SUM(ch.unchanged), SUM(ch.without_step)
 FROM seed_change ch JOIN seed_campaign c ON c.id = ch.campaign_id
+"""
+
+# --- What an operator is shown before -------------------------------------------------------------------------------
+
+CAMPAIGN_CHANGES = """
+SELECT c.external_id, c.id{text}, c.stored, COALESCE(ch.added, 0), COALESCE(ch.differing, 0),
+    COALESCE(ch.unchanged, 0), COALESCE(f.refused, 0)
+FROM seed_campaign c LEFT JOIN seed_change ch ON ch.campaign_id = c.id LEFT JOIN (
+    SELECT g.campaign_id, COUNT(DISTINCT f.line) AS refused
+    FROM seed_fault f JOIN seed_row r ON r.line = f.line JOIN seed_group g ON g.section = r.section
+    GROUP BY g.campaign_id
+) f ON f.campaign_id = c.id
+ORDER BY c.line
+"""
+DIFFERENCES = """
+SELECT r.line, c.external_id, c.id{text}, r.position, {stored_columns}, {given_columns},
+    EXISTS (SELECT 1 FROM seed_fault f WHERE f.line = r.line)
+FROM seed_hit h JOIN seed_row r ON r.line = h.line JOIN seed_campaign c ON c.id = h.campaign_id
+    JOIN campaigns_campaignstep s ON s.id = h.step_id AND s.campaign_id = h.campaign_id
+WHERE NOT h.same
+ORDER BY r.line
 """
 
 # --- Writing ---------------------------------------------------------------------------------------------------------
@@ -225,28 +269,26 @@ UNLOCKED = """
 SELECT COUNT(*) FROM seed_change ch JOIN seed_campaign c ON c.id = ch.campaign_id
 WHERE c.stored AND {changed} AND NOT EXISTS (SELECT 1 FROM seed_locked l WHERE l.id = c.id)
 """
-# In an order of their own, so that two loads of the same new campaigns wait for each other and don't deadlock.
+# In an order of their own, so that whoever creates some of the same waits and doesn't deadlock.
 ADD_CAMPAIGNS = """
 INSERT INTO campaigns_campaign (id, external_id, name, description, status, version)
-SELECT c.id, c.external_id, c.name, c.description, CASE WHEN %(restore_status)s = 1 THEN c.status ELSE 'draft' END, 1
+SELECT c.id, c.external_id, c.name, c.description, {new_status}, 1
 FROM seed_campaign c JOIN seed_change ch ON ch.campaign_id = c.id
-WHERE NOT c.stored AND c.id {ahead} (SELECT new_id FROM seed_run WHERE ahead = 1)
+WHERE NOT c.stored AND c.id NOT IN (SELECT id FROM seed_created)
 ORDER BY c.external_id, c.id
 """
-COMPLETED = "ON CONFLICT (id) DO UPDATE SET external_id = EXCLUDED.external_id, status = EXCLUDED.status"
 ADD_STEPS = """
-INSERT INTO campaigns_campaignstep
-    (id, campaign_id, position, template_id, template_version_id, delay_minutes, variables, version)
-SELECT r.id, g.campaign_id, r.position, r.template_id, r.template_version_id, r.delay_minutes, r.variables, 1
-FROM seed_row r JOIN seed_group g ON g.grp = r.grp
-WHERE r.position IS NOT NULL AND r.line >= %(start)s AND r.line < %(end)s
+INSERT INTO campaigns_campaignstep (id, campaign_id, {step_columns}, version)
+SELECT r.id, g.campaign_id, {row_columns}, 1
+FROM seed_row r JOIN seed_group g ON g.section = r.section
+WHERE r.position IS NOT NULL AND g.created_id IS NULL AND r.line >= %(start)s AND r.line < %(end)s
 """
+STEPS_TO_ADD = "SELECT MIN(line), SUM(steps) FROM seed_group WHERE created_id IS NULL"
 WITHOUT_FAULTS = " AND NOT EXISTS (SELECT 1 FROM seed_fault f WHERE f.line = r.line)"
 WITHOUT_HITS = " AND NOT EXISTS (SELECT 1 FROM seed_hit h WHERE h.line = r.line)"
 UPDATE_STEPS = """
 UPDATE campaigns_campaignstep AS s
-SET template_id = r.template_id, template_version_id = r.template_version_id, delay_minutes = r.delay_minutes,
-    variables = r.variables, version = s.version + 1, updated_at = %(now)s
+SET {set_columns}, version = s.version + 1, updated_at = %(now)s
 FROM seed_hit h JOIN seed_row r ON r.line = h.line
 WHERE s.id = h.step_id AND s.campaign_id = h.campaign_id AND NOT h.same
     AND NOT EXISTS (SELECT 1 FROM seed_fault f WHERE f.line = r.line)

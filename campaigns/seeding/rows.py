@@ -1,29 +1,28 @@
-"""One row of a seed file, checked by the rules: what a row may hold, and every fault in it."""
+"""What a row of a seed file may hold, and its check by the rules."""
 
+import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from campaigns import rules
-from campaigns.models import Campaign
-from campaigns.rules import Fault, RuleViolation
-from campaigns.seeding import plain_json
-from messaging_project.strict_json import JSONError, loads
+import orjson
 
-CAMPAIGN_COLUMNS = ("campaign_id", "external_id", "campaign_name", "campaign_description", "campaign_status")
-STEP_COLUMNS = tuple(rules.STEP_FIELDS)
-COLUMNS = (*CAMPAIGN_COLUMNS, *STEP_COLUMNS)
-REQUIRED_STEP_COLUMNS = tuple(name for name, field in rules.STEP_FIELDS.items() if field.is_required)
+from campaigns import rules
+from campaigns.rules import CAMPAIGN_FIELDS, STEP_FIELDS, Fault, RuleViolation
+from campaigns.statuses import Status
+from messaging_project.field_paths import place
+from messaging_project.ids import parse_uuid
+from messaging_project.strict_json import JSONError, loads, loads_finite
+
 # Variables of 64 KiB stay below this, however they are spelled. It bounds the memory that one row can take.
 MAX_CELL_LENGTH = 1024 * 1024
 MAX_LINE_LENGTH = 2 * MAX_CELL_LENGTH
-MAX_ECHOED = 64  # characters of what a file says that a fault repeats
 WHOLE_ROW = "row"  # where a fault is of no single column
 
-CANONICAL_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 UNDECODED = re.compile(r"[\udc80-\udcff]")  # how Python's "surrogateescape" hands on bytes that aren't UTF-8
+REFUSED_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 
 
 class UnusableInput(Exception):
@@ -39,38 +38,21 @@ class RowFault(NamedTuple):
     message: str
 
 
-class RowRefused(ValueError):
-    """A row that breaks rules; `faults` has them all."""
+class RowRefused(Exception):
+    """A row that breaks rules; `faults` has them all. `campaign` is what it calls its campaign, if it says it."""
 
-    def __init__(self, line: int, faults: list[tuple[str, Fault]]) -> None:
+    def __init__(self, line: int, faults: list[tuple[str, Fault]], campaign: object = None) -> None:
         super().__init__(f"line {line}")
-        self.faults = [RowFault(line, _path(field, fault.path), fault.code, fault.message) for field, fault in faults]
+        self.campaign = str(campaign or "")
+        self.faults = [RowFault(line, place(field, fault.path), fault.code, fault.message) for field, fault in faults]
 
 
-Check = Callable[[Any], Any]  # the value, or RuleViolation
-Refuse = Callable[[RowRefused], None]
+def refused(line: int, code: str, message: str) -> RowRefused:
+    """A row that is wrong as a whole."""
+    return RowRefused(line, [(WHOLE_ROW, Fault((), code, message))])
 
 
-def refused(line: int, field: str, code: str, message: str) -> RowRefused:
-    return RowRefused(line, [(field, Fault((), code, message))])
-
-
-def _path(field: str, path: rules.Path) -> str:
-    """The spelling that the API has for it: names that aren't plain words are quoted, and long ones cut."""
-    for key in path:
-        if isinstance(key, int):
-            field += f"[{key}]"
-            continue
-        name = key if len(key) <= MAX_ECHOED else f"{key[:MAX_ECHOED]}…"
-        if name.isidentifier():
-            field += f".{name}"
-        else:
-            quoted = name.replace("\\", "\\\\").replace('"', '\\"').encode("utf-8", "backslashreplace").decode()
-            field += f'["{quoted}"]'
-    return field
-
-
-class Head(NamedTuple):
+class RowCampaign(NamedTuple):
     """What a row says of its campaign; None where it says nothing. At least one of the two ids is there."""
 
     campaign_id: UUID | None
@@ -80,92 +62,131 @@ class Head(NamedTuple):
     status: str | None
 
 
-# Line, campaign, position, template, version, delay, variables as JSON text. Rows of one campaign in a row share one
-# Head object. A row that only names a campaign has the position None. A plain tuple: one is made per row of the file.
-Row = tuple[int, Head, int | None, str, str, int, str]
+# Line, campaign, step. A step has its values in the order of STEP_FIELDS, JSON as text; a row that only names a
+# campaign has None. A plain tuple: one is made per row of the file.
+Step = tuple[Any, ...]
+Row = tuple[int, RowCampaign, Step | None]
+Refuse = Callable[[RowRefused], None]
+Check = Callable[[Any], Any]  # the value, or RuleViolation
 
 
-def campaign_row(line: int, head: Head) -> Row:
-    return (line, head, None, "", "", 0, "{}")
+# --- Columns ---------------------------------------------------------------------------------------------------------
 
 
-def _campaign_id(value: object) -> UUID:
-    if not isinstance(value, str) or not CANONICAL_UUID.fullmatch(value):
-        raise RuleViolation(Fault((), "invalid", "Must be a UUID such as 0190f3c2-7d6e-7a60-8f3e-2f5b8a1c9d04."))
-    return UUID(value)
+class CampaignId:
+    """A UUID as the API gives it out."""
+
+    schema: Mapping[str, Any] = {"type": "string", "format": "uuid"}
+
+    def __call__(self, value: object, /) -> UUID:
+        found = parse_uuid(value) if isinstance(value, str) else None
+        if found is None:
+            raise RuleViolation(Fault((), "invalid", "Must be a UUID such as 0190f3c2-7d6e-7a60-8f3e-2f5b8a1c9d04."))
+        return found
 
 
-def _status(value: object) -> str:
-    if not isinstance(value, str) or value not in Campaign.Status.values:
-        raise RuleViolation(Fault((), "invalid_choice", f"Must be one of {', '.join(Campaign.Status.values)}."))
-    return value
-
-
-JSON_RULES: dict[str, Check] = {
-    "campaign_id": _campaign_id,
-    "external_id": rules.CAMPAIGN_FIELDS["external_id"].rule,
-    "campaign_name": rules.CAMPAIGN_FIELDS["name"].rule,
-    "campaign_description": rules.CAMPAIGN_FIELDS["description"].rule,
-    "campaign_status": _status,
-    **{name: field.rule for name, field in rules.STEP_FIELDS.items()},
+CAMPAIGN_RULES: dict[str, Check] = {
+    "campaign_id": CampaignId(),
+    "external_id": CAMPAIGN_FIELDS["external_id"].rule,
+    "campaign_name": CAMPAIGN_FIELDS["name"].rule,
+    "campaign_description": CAMPAIGN_FIELDS["description"].rule,
+    "campaign_status": rules.OneOf(tuple(Status.values)),
 }
+CAMPAIGN_COLUMNS = tuple(CAMPAIGN_RULES)
+IDS = CAMPAIGN_COLUMNS[:2]  # a row has one of these at least
+STEP_COLUMNS = tuple(STEP_FIELDS)
+RULES: dict[str, Check] = CAMPAIGN_RULES | {name: field.rule for name, field in STEP_FIELDS.items()}
+COLUMNS = CAMPAIGN_COLUMNS + STEP_COLUMNS
+REQUIRED_STEP_COLUMNS = tuple(name for name, field in STEP_FIELDS.items() if field.is_required)
+JSON_COLUMNS = tuple(name for name, field in STEP_FIELDS.items() if isinstance(field.rule, rules.JSONObject))
 
 
-def check_head(line: int, values: Mapping[str, object], column_rules: Mapping[str, Check]) -> Head:
-    """The campaign part of a row; `values` has the columns that are there. Raises RowRefused with every fault."""
-    checked, faults = _apply(values, CAMPAIGN_COLUMNS, column_rules)
-    if "campaign_id" not in values and "external_id" not in values:
-        faults.append(("campaign_id", Fault((), "required", "Name the campaign: give campaign_id or external_id.")))
-    if faults:
-        raise RowRefused(line, faults)
-    return Head(*(checked.get(column) for column in CAMPAIGN_COLUMNS))
+def is_harmless(text: str, rule: rules.JSONObject) -> bool:
+    """Whether no finite JSON in the text can break the rule, except by not being an object.
 
-
-def check_step(line: int, head: Head, values: Mapping[str, object], column_rules: Mapping[str, Check]) -> Row:
-    """A whole row; one without any step column only names its campaign. Raises RowRefused with every fault."""
-    if not any(column in values for column in STEP_COLUMNS):
-        return campaign_row(line, head)
-    checked, faults = _apply(values, STEP_COLUMNS, column_rules, required=REQUIRED_STEP_COLUMNS)
-    if faults:
-        raise RowRefused(line, faults)
-    variables = plain_json.spell(checked.get("variables", {}))
+    It is too short to be too large: written out in full, a number takes at most 63 times its length (5e-324), and a
+    character 4 bytes. It has too few brackets to be too deep, and neither spells U+0000 nor half of a surrogate pair.
+    """
     return (
-        line,
-        head,
-        checked["position"],
-        checked["template_id"],
-        checked["template_version_id"],
-        checked.get("delay_minutes", 0),
-        variables,
+        len(text) * 64 <= rule.max_bytes
+        and text.count("{") + text.count("[") <= rule.max_depth
+        and not ("\\u" in text and REFUSED_ESCAPE.search(text))
+        and (text.isascii() or not UNDECODED.search(text))
     )
 
 
-def _apply(
-    values: Mapping[str, object],
-    columns: tuple[str, ...],
-    column_rules: Mapping[str, Check],
-    required: tuple[str, ...] = (),
-) -> tuple[dict[str, Any], list[tuple[str, Fault]]]:
-    checked: dict[str, Any] = {}
-    faults: list[tuple[str, Fault]] = []
-    for column in columns:
-        if column in values:
-            try:
-                checked[column] = column_rules[column](_not_null(values[column]))
-            except RuleViolation as violation:
-                faults += [(column, fault) for fault in violation.faults]
-        elif column in required:
-            faults.append((column, Fault((), "required", "This field is required.")))
-    return checked, faults
+def json_text(value: object) -> str:
+    """A JSON value as compact text. Each database spells it anew: see canonical_json."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # an integer beyond 64 bits
+        return json.dumps(value, ensure_ascii=False)
+
+
+class Remembered(dict[Any, Any]):
+    """Values that passed a check before: files repeat few template ids and numbers. Forgets all when it grows large."""
+
+    LIMIT = 20_000
+
+    def __init__(self, check: Check) -> None:
+        super().__init__()
+        self._check = check
+
+    def __missing__(self, key: Any) -> Any:
+        value = self._check(key)
+        if len(self) >= self.LIMIT:
+            self.clear()
+        self[key] = value
+        return value
+
+
+def absence(column: str) -> Any:
+    """The value of a column that a row leaves out. Raises RuleViolation where it is required."""
+    field = STEP_FIELDS.get(column)
+    if field is None:
+        return None
+    if field.is_required:
+        raise RuleViolation(Fault((), "required", "This field is required."))
+    default = field.default() if callable(field.default) else field.default
+    return json_text(default) if column in JSON_COLUMNS else default
 
 
 def _not_null(value: object) -> object:
     if value is None:
-        raise RuleViolation(Fault((), "null", "Must not be null."))
+        raise RuleViolation(Fault((), "null", "This field may not be null."))
     return value
 
 
 # --- Cells of CSV: text, read as the JSON value that their column calls for ------------------------------------------
+
+
+def csv_checks() -> dict[str, Check]:
+    """For each column what turns a cell, empty if the row leaves it out, into its value."""
+    checks: dict[str, Check] = {column: _text_check(column, rule) for column, rule in RULES.items()}
+    remembered = {column: Remembered(checks[column]).__getitem__ for column in STEP_COLUMNS}
+    return checks | remembered | {column: _json_cell_check(column) for column in JSON_COLUMNS}
+
+
+def _text_check(column: str, rule: Check) -> Check:
+    read = _number if isinstance(rule, rules.Integer) else _decoded
+    return lambda cell: rule(read(cell)) if cell else absence(column)
+
+
+def _json_cell_check(column: str) -> Check:
+    rule: Any = STEP_FIELDS[column].rule
+
+    def check(cell: str) -> Any:
+        if not cell:
+            return absence(column)
+        if is_harmless(cell, rule):
+            try:
+                if isinstance(loads_finite(cell), dict):
+                    return cell
+            except JSONError:
+                pass
+        return json_text(rule(_not_null(_json(cell))))
+
+    return check
 
 
 def _decoded(cell: str) -> str:
@@ -187,33 +208,85 @@ def _json(cell: str) -> object:
         raise RuleViolation(Fault((), "parse_error", str(error))) from error
 
 
-def _cell_rule(read: Callable[[str], object], rule: Check) -> Check:
-    return lambda cell: rule(read(cell))
+# --- Values of JSON --------------------------------------------------------------------------------------------------
+
+ABSENT: Any = object()
 
 
-CSV_RULES: dict[str, Check] = {column: _cell_rule(_decoded, rule) for column, rule in JSON_RULES.items()} | {
-    "position": _cell_rule(_number, JSON_RULES["position"]),
-    "delay_minutes": _cell_rule(_number, JSON_RULES["position"]),
-    "variables": _cell_rule(_json, JSON_RULES["variables"]),
-}
+def json_checks(*, harmless: bool = False) -> dict[str, Check]:
+    """For each column what turns a JSON value, or ABSENT, into its value.
+
+    `harmless`: the values come from texts that are; so only the type of an object is left to check.
+    """
+    checks = {column: _value_check(column, rule) for column, rule in RULES.items()}
+    return checks | {column: _object_check(checks[column], harmless) for column in JSON_COLUMNS}
 
 
-class Remembered(dict[str, Any]):
-    """Values that passed a rule before: files repeat few template ids and numbers. Forgets all when it grows large."""
+def _value_check(column: str, rule: Check) -> Check:
+    known = Remembered(rule) if column in STEP_COLUMNS and column not in JSON_COLUMNS else None
 
-    LIMIT = 20_000
+    def value_check(value: Any) -> Any:
+        # By its exact type: True and 1.0 are equal to 1.
+        if known is not None and (type(value) is str or type(value) is int):
+            return known[value]
+        return absence(column) if value is ABSENT else rule(_not_null(value))
 
-    def __init__(self, rule: Check, known: Mapping[str, Any] | None = None) -> None:
-        super().__init__(known or {})
-        self._rule = rule
-
-    def __missing__(self, key: str) -> Any:
-        value = self._rule(key)
-        if len(self) >= self.LIMIT:
-            self.clear()
-        self[key] = value
-        return value
+    return value_check
 
 
-def refuse_line(line: int, code: str, message: str) -> NoReturn:
-    raise refused(line, WHOLE_ROW, code, message)
+def _object_check(check: Check, harmless: bool) -> Check:
+    def object_check(value: Any) -> Any:
+        if value is ABSENT:
+            return check(value)
+        return json_text(value if harmless and type(value) is dict else check(value))
+
+    return object_check
+
+
+# --- Whole rows ------------------------------------------------------------------------------------------------------
+
+
+class RowChecker:
+    """Turns cells into rows. `absent` is the cell of a column that a row leaves out."""
+
+    def __init__(self, checks: Mapping[str, Check], absent: object) -> None:
+        self._checks = checks
+        self._step_checks = [checks[column] for column in STEP_COLUMNS]
+        self._absent = absent
+        self._cells: tuple[Any, ...] | None = None
+        self._campaign: Any = None
+
+    def check(self, line: int, campaign_cells: tuple[Any, ...], step_cells: tuple[Any, ...]) -> Row:
+        """The cells come in the order of CAMPAIGN_COLUMNS and STEP_COLUMNS. Raises RowRefused with every fault."""
+        if campaign_cells != self._cells:
+            return self._check_each(line, campaign_cells, step_cells)
+        try:
+            step = tuple([check(cell) for check, cell in zip(self._step_checks, step_cells, strict=True)])
+        except RuleViolation:
+            return self._check_each(line, campaign_cells, step_cells)
+        return line, self._campaign, step
+
+    def _check_each(self, line: int, campaign_cells: tuple[Any, ...], step_cells: tuple[Any, ...]) -> Row:
+        faults: list[tuple[str, Fault]] = []
+        campaign = RowCampaign(*self._values(CAMPAIGN_COLUMNS, campaign_cells, faults))
+        if all(cell == self._absent for cell in campaign_cells[: len(IDS)]):
+            faults.append((IDS[0], Fault((), "required", "Name the campaign: give campaign_id or external_id.")))
+        if not faults:
+            self._cells, self._campaign = campaign_cells, campaign
+        step = None
+        if any(cell != self._absent for cell in step_cells):
+            step = tuple(self._values(STEP_COLUMNS, step_cells, faults))
+        if faults:
+            raise RowRefused(line, faults, campaign.external_id or campaign.campaign_id)
+        return line, campaign, step
+
+    def _values(self, columns: tuple[str, ...], cells: tuple[Any, ...], faults: list[tuple[str, Fault]]) -> list[Any]:
+        values = []
+        for column, cell in zip(columns, cells, strict=True):
+            value = None
+            try:
+                value = self._checks[column](cell)
+            except RuleViolation as violation:
+                faults += [(column, fault) for fault in violation.faults]
+            values.append(value)
+        return values

@@ -18,15 +18,16 @@ FORMATS = ("csv", "jsonl")
 SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 GZIP_MAGIC = b"\x1f\x8b"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 class Source(Protocol):
-    """Rows, once, in order, some at a time. Each row that breaks a rule goes to `refuse` instead."""
+    """Rows, once, in order. Each row that breaks a rule goes to `refuse` instead."""
 
     name: str
     size: int | None  # bytes to read, if known
 
-    def blocks(self, refuse: Refuse) -> Iterator[list[Row]]: ...
+    def rows(self, refuse: Refuse) -> Iterator[Row]: ...
 
     def position(self) -> int:
         """Bytes read so far."""
@@ -79,7 +80,7 @@ class FileSource:
         self._stream, self.size = (stream, None) if stream else _open(path)
         self._raw = CountingReader(self._stream)
 
-    def blocks(self, refuse: Refuse) -> Iterator[list[Row]]:
+    def rows(self, refuse: Refuse) -> Iterator[Row]:
         try:
             buffered = io.BufferedReader(self._raw, 256 * 1024)
             yield from self._read(self._unzipped(buffered), refuse)
@@ -98,6 +99,8 @@ class FileSource:
             buffered = io.BufferedReader(gzip.GzipFile(fileobj=buffered), 256 * 1024)
         if buffered.peek(3)[:3] == BYTE_ORDER_MARK:
             buffered.read(3)
+        if buffered.peek(2)[:2] in UTF_16:
+            raise UnusableInput(" it is UTF-16. Save it as CSV UTF-8 with commas between the cells.")
         return buffered
 
     def position(self) -> int:

@@ -4,27 +4,36 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from decimal import Decimal
+from functools import lru_cache
+from itertools import chain
 from typing import Any
 
-import uuid_utils
 from django.db import connection, transaction
 
 from campaigns import history
 from campaigns.canonical_json import canonical
-from campaigns.seeding.plain_json import same_json
-from campaigns.seeding.rows import Row
-from campaigns.seeding.staging import JUDGEMENTS, ROW_COLUMNS, RUN_COLUMNS, TABLES, Divided, Run, Stage, batches
+from campaigns.seeding.rows import JSON_COLUMNS, Row
+from campaigns.seeding.staging import (
+    JUDGEMENTS,
+    ROW_TYPES,
+    SECTION_TYPES,
+    STAGED,
+    TABLES,
+    Stage,
+    batches,
+    row_values,
+)
 
-TYPES = {"line": "integer PRIMARY KEY", "uuid": "text", "json": "text"}
 
-
-def _insert(table: str, columns: str) -> str:
-    marks = ", ".join(["%s"] * len(columns.split(",")))
-    return f"INSERT INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608 - the names of this package's tables
+@lru_cache(1_000)
+def respelled(text: str) -> str:
+    """JSON in the spelling that is stored. Files repeat few texts."""
+    return canonical(json.loads(text))
 
 
 @contextmanager
-def staged(blocks: Iterable[list[Row]], tick: Callable[[int], None]) -> Iterator[Stage]:
+def staged(rows: Iterable[Row], tick: Callable[[int], None]) -> Iterator[Stage]:
     """Fill the temporary tables, outside the caller's transaction. `tick` gets the count of rows.
 
     The caller's block runs with the tables filled.
@@ -37,17 +46,16 @@ def staged(blocks: Iterable[list[Row]], tick: Callable[[int], None]) -> Iterator
         connection.connection.create_function("history_entry_id", 1, _history_entry_id, deterministic=True)
         try:
             for table in TABLES:
-                cursor.execute(table.format(**TYPES))
+                cursor.execute(table.replace("line bigint", "line integer PRIMARY KEY", 1))
             with _own_transaction(cursor):
-                for batch in batches(blocks):
-                    divided, ended = stage.divide(batch)
-                    cursor.executemany(_insert("seed_row", ROW_COLUMNS), list(_row_values(divided)))
-                    cursor.executemany(_insert("seed_run", RUN_COLUMNS), list(map(_run_values, ended)))
+                for batch in batches(rows):
+                    sections = stage.divide(batch)
+                    _insert(cursor, "seed_section", SECTION_TYPES, (section.values() for section in sections))
+                    _insert(cursor, "seed_row", ROW_TYPES, chain.from_iterable(map(row_values, sections)))
                     tick(stage.rows)
-                cursor.executemany(_insert("seed_run", RUN_COLUMNS), list(map(_run_values, stage.last_run())))
             yield stage
         finally:
-            for name in ("seed_row", "seed_run", *JUDGEMENTS):
+            for name in (*STAGED, *JUDGEMENTS):
                 cursor.execute(f"DROP TABLE IF EXISTS {name}")
 
 
@@ -72,20 +80,45 @@ def _own_transaction(cursor: Any) -> Iterator[None]:
     cursor.execute("BEGIN DEFERRED")  # atomic() would begin an IMMEDIATE one
     try:
         yield
-    finally:
-        cursor.execute("COMMIT")
+    except BaseException:
+        if connection.connection.in_transaction:  # a full disk may have ended it
+            cursor.execute("ROLLBACK")
+        raise
+    cursor.execute("COMMIT")
 
 
-def _row_values(divided: Divided) -> Iterator[tuple[Any, ...]]:
-    new_id = uuid_utils.uuid7
-    for run, rows in divided:
-        grp = run.grp
-        for line, _, position, template_id, version_id, delay, variables in rows:
-            spelled = canonical(json.loads(variables))
-            yield (line, grp, new_id().hex, position, delay, template_id, version_id, spelled)
+def _insert(cursor: Any, table: str, types: dict[str, str], rows: Iterable[tuple[Any, ...]]) -> None:
+    ids = [index for index, kind in enumerate(types.values()) if kind == "uuid"]
+    texts = [index for index, column in enumerate(types) if column in JSON_COLUMNS]
+    places = ", ".join(["%s"] * len(types))
+    statement = f"INSERT INTO {table} ({', '.join(types)}) VALUES ({places})"  # noqa: S608 - this package's tables
+
+    def stored(row: tuple[Any, ...]) -> list[Any]:
+        values = list(row)
+        for index in ids:
+            values[index] = values[index] and values[index].hex
+        for index in texts:
+            values[index] = values[index] and respelled(values[index])
+        return values
+
+    cursor.executemany(statement, list(map(stored, rows)))
 
 
-def _run_values(run: Run) -> tuple[Any, ...]:
-    given_id, *texts = run.head
-    ids = (run.new_id.hex, run.entry_id.hex)
-    return (run.grp, run.line, given_id and given_id.hex, *texts, *ids, run.steps, run.minutes, 0)
+def same_json(left: str, right: str) -> bool:
+    """Whether two JSON texts mean the same, as PostgreSQL's jsonb has it: 1 is 1.0, and true is not 1."""
+    return left == right or _same(_decimals(left), _decimals(right))
+
+
+def _decimals(text: str) -> object:
+    # As jsonb has numbers: 1e25 is the integer of its digits, which a float isn't.
+    return json.loads(text, parse_int=Decimal, parse_float=Decimal)
+
+
+def _same(left: object, right: object) -> bool:
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(_same(value, right[name]) for name, value in left.items())
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(_same, left, right))
+    return left == right

@@ -1,6 +1,6 @@
-"""Checked rows on their way to the database: in batches, and divided into runs of rows of one campaign."""
+"""Checked rows on their way to the database: in batches, and divided into sections."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter, lt
@@ -8,44 +8,67 @@ from typing import Any
 
 import uuid_utils
 
-from campaigns.seeding.rows import Head, Row
-
-# The temporary tables that rows wait in. Nothing else sees them, and filling them locks nothing.
-# A run has what the file says of its campaign, two fresh ids (for the campaign if it has to be made, and for its
-# history entry), how many steps its rows hold and how long they take together. `ahead` is 1 if the steps are
-# not in seed_row, but in the table of steps already: see postgresql.py.
-TABLES = (
-    """CREATE TEMPORARY TABLE seed_row (
-        line {line}, grp integer, id {uuid}, position bigint, delay_minutes integer,
-        template_id text, template_version_id text, variables {json}
-    )""",
-    """CREATE TEMPORARY TABLE seed_run (
-        grp integer PRIMARY KEY, line bigint, given_id {uuid}, external_id text, name text, description text,
-        status text, new_id {uuid}, entry_id {uuid}, steps bigint, minutes bigint, ahead integer
-    )""",
-)
-ROW_COLUMNS = "line, grp, id, position, delay_minutes, template_id, template_version_id, variables"
-RUN_COLUMNS = "grp, line, given_id, external_id, name, description, status, new_id, entry_id, steps, minutes, ahead"
-# What merging.py makes of them.
-JUDGEMENTS = ("seed_group", "seed_campaign", "seed_hit", "seed_fault", "seed_run_fault", "seed_change", "seed_entry")
+from campaigns.models import CampaignStep
+from campaigns.seeding.rows import JSON_COLUMNS, STEP_COLUMNS, Row, RowCampaign
 
 BATCH_ROWS = 10_000
-BATCH_LENGTH = 2 * 1024 * 1024  # characters of variables; this bounds the memory
+BATCH_LENGTH = 2 * 1024 * 1024  # characters of JSON; this bounds the memory
 
-_head = itemgetter(1)
-_position = itemgetter(2)
-_delay = itemgetter(5)
-_variables = itemgetter(6)
+POSITION = STEP_COLUMNS.index("position")
+DELAY = STEP_COLUMNS.index("delay_minutes")
+JSON_INDEXES = [STEP_COLUMNS.index(column) for column in JSON_COLUMNS]
+NO_STEP = (None,) * len(STEP_COLUMNS)
+
+# The temporary tables that rows wait in, with the type of each column. Nothing else sees them, and filling them locks
+# nothing. A section is what neighbouring rows say of their campaign, with two fresh ids (for the campaign if it has to
+# be made, and for its history entry), how many rows
+# and steps it has, and how long these take together.
+TYPES = {"BigIntegerField": "bigint", "IntegerField": "integer", "CharField": "text", "JSONField": "jsonb"}
+STEP_TYPES = {column: TYPES[CampaignStep._meta.get_field(column).get_internal_type()] for column in STEP_COLUMNS}
+ROW_TYPES = {"line": "bigint", "section": "integer", "id": "uuid", **STEP_TYPES}
+SECTION_TYPES = {
+    "section": "integer",
+    "line": "bigint",
+    "given_id": "uuid",
+    "external_id": "text",
+    "name": "text",
+    "description": "text",
+    "status": "text",
+    "new_id": "uuid",
+    "entry_id": "uuid",
+    "rows": "bigint",
+    "steps": "bigint",
+    "minutes": "bigint",
+}
+TABLES = (
+    f"CREATE TEMPORARY TABLE seed_row ({', '.join(map(' '.join, ROW_TYPES.items()))})",
+    # created_id: the campaign that was made early for the section, and has its steps; see early.py.
+    f"CREATE TEMPORARY TABLE seed_section ({', '.join(map(' '.join, SECTION_TYPES.items()))}, created_id uuid)",
+    # The campaigns that were made early.
+    "CREATE TEMPORARY TABLE seed_created (id uuid PRIMARY KEY)",
+)
+STAGED = ("seed_row", "seed_section", "seed_created")
+# What merging.py makes of them.
+JUDGEMENTS = (
+    "seed_group",
+    "seed_campaign",
+    "seed_hit",
+    "seed_fault",
+    "seed_section_fault",
+    "seed_change",
+    "seed_entry",
+)
 
 
-def batches(blocks: Iterable[list[Row]]) -> Iterator[list[Row]]:
-    """The rows, more at a time."""
+def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """The rows, many at a time."""
     batch: list[Row] = []
     length = 0
-    for rows in blocks:
-        batch += rows
-        length += sum(map(len, map(_variables, rows)))
-        if length >= BATCH_LENGTH or len(batch) >= BATCH_ROWS:
+    for row in rows:
+        batch.append(row)
+        if step := row[2]:
+            length += sum([len(step[index]) for index in JSON_INDEXES])
+        if len(batch) >= BATCH_ROWS or length >= BATCH_LENGTH:
             yield batch
             batch, length = [], 0
     if batch:
@@ -53,94 +76,70 @@ def batches(blocks: Iterable[list[Row]]) -> Iterator[list[Row]]:
 
 
 @dataclass(slots=True)
-class Run:
-    """Rows of one campaign that stand together, as far as they were read."""
+class Section:
+    """Neighbouring rows of a batch that say the same of their campaign."""
 
-    grp: int
-    head: Head
-    line: int
-    ahead: bool
+    number: int
+    campaign: RowCampaign
+    rows: list[Row]
     new_id: Any = field(default_factory=uuid_utils.uuid7)
     entry_id: Any = field(default_factory=uuid_utils.uuid7)
-    steps: int = 0
-    minutes: int = 0
-    last_line: int = 0
-    last_position: int = -1
-
-
-class Piece:
-    """Neighbouring rows of one campaign, or as many of them as the batch has."""
-
-    def __init__(self, head: Head, rows: list[Row]) -> None:
-        self.head = head
-        self.rows = rows
-        self.positions: list[int] = [position for position in map(_position, rows) if position is not None]
-        self.first_line, self.last_line = rows[0][0], rows[-1][0]
 
     @property
-    def is_unbroken(self) -> bool:
-        """Whether each row holds a step and is one line, the next one."""
-        return len(self.positions) == len(self.rows) == self.last_line - self.first_line + 1
+    def steps(self) -> list[tuple[Any, ...]]:
+        return [step for _, _, step in self.rows if step]
 
-    def is_ascending(self, after: int = -1) -> bool:
-        positions = self.positions
-        return not positions or (positions[0] > after and all(map(lt, positions, positions[1:])))
-
-
-Divided = list[tuple[Run, list[Row]]]
+    def values(self) -> tuple[Any, ...]:
+        """In the order of SECTION_TYPES."""
+        steps = self.steps
+        minutes = sum([step[DELAY] for step in steps])
+        return (
+            self.number,
+            self.rows[0][0],
+            *self.campaign,
+            self.new_id,
+            self.entry_id,
+            len(self.rows),
+            len(steps),
+            minutes,
+        )
 
 
 class Stage:
-    """What is staged: how many rows and runs, and whether each run in seed_row has ascending positions.
+    """What is staged: how many rows, and whether positions ascend in each stretch of rows of one campaign.
 
-    Where it has, and no campaign has two runs, no position can occur twice.
+    Where they do, and no campaign has two stretches, no position can occur twice.
     """
 
     def __init__(self) -> None:
         self.rows = 0
         self.last_line = 0
-        self.runs = 0
+        self.stretches = 0
         self.ascending = True
-        self.has_ahead = False
-        self._run: Run | None = None
+        self._sections = 0
+        self._last: tuple[RowCampaign | None, int] = None, -1
 
-    def divide(self, batch: list[Row], new: Collection[str] = ()) -> tuple[Divided, list[Run]]:
-        """The batch's rows by runs, and the runs that have ended.
+    def divide(self, batch: list[Row]) -> list[Section]:
+        sections = []
+        for campaign, rows in groupby(batch, key=itemgetter(1)):
+            self._sections += 1
+            sections.append(Section(self._sections, campaign, list(rows)))
+            self._take(sections[-1])
+        self.rows += len(batch)
+        self.last_line = batch[-1][0]
+        return sections
 
-        `new` are the external ids of campaigns that nobody knows yet: their steps can be written ahead.
-        """
-        divided: Divided = []
-        ended: list[Run] = []
-        for head, rows in groupby(batch, key=_head):
-            piece = Piece(head, list(rows))
-            run = self._run
-            if run is None or run.head != head or (run.ahead and not _goes_on(run, piece)):
-                ended += [run] if run else []
-                ahead = head.external_id in new and _may_be_ahead(piece)
-                self.has_ahead = self.has_ahead or ahead
-                self.runs += 1
-                run = self._run = Run(self.runs, head, piece.first_line, ahead)
-            self._take(run, piece)
-            divided.append((run, piece.rows))
-        return divided, ended
-
-    def last_run(self) -> list[Run]:
-        """The run that ends with the input."""
-        return [self._run] if self._run else []
-
-    def _take(self, run: Run, piece: Piece) -> None:
-        self.rows += len(piece.rows)
-        self.last_line = run.last_line = piece.last_line
-        self.ascending = self.ascending and piece.is_ascending(run.last_position)
-        run.steps += len(piece.positions)
-        run.minutes += sum(map(_delay, piece.rows))
-        run.last_position = piece.positions[-1] if piece.positions else run.last_position
+    def _take(self, section: Section) -> None:
+        last_campaign, last_position = self._last
+        goes_on = section.campaign == last_campaign
+        self.stretches += not goes_on
+        positions = [last_position if goes_on else -1, *(step[POSITION] for step in section.steps)]
+        self.ascending = self.ascending and all(map(lt, positions, positions[1:]))
+        self._last = section.campaign, positions[-1]
 
 
-def _may_be_ahead(piece: Piece) -> bool:
-    head = piece.head
-    return head.campaign_id is None and head.name is not None and piece.is_unbroken and piece.is_ascending()
-
-
-def _goes_on(run: Run, piece: Piece) -> bool:
-    return piece.first_line == run.last_line + 1 and piece.is_unbroken and piece.is_ascending(run.last_position)
+def row_values(section: Section) -> Iterator[tuple[Any, ...]]:
+    """The rows of a section, each in the order of ROW_TYPES."""
+    new_id, number = uuid_utils.uuid7, section.number
+    for line, _, step in section.rows:
+        yield (line, number, new_id(), *(step or NO_STEP))

@@ -1,19 +1,18 @@
 """Made-up campaigns that look like real ones; the same for the same seed."""
 
 import hashlib
-import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from campaigns.seeding.rows import Head, Refuse, Row, campaign_row
+from campaigns.canonical_json import canonical
+from campaigns.seeding.rows import STEP_COLUMNS, Refuse, Row, RowCampaign, Step
 
 AUDIENCES = ("Trial users", "New customers", "Newsletter readers", "Members", "Shop visitors", "Returning guests")
 OCCASIONS = ("onboarding", "win-back", "spring sale", "renewal", "product tour", "birthday", "abandoned cart", "survey")
 TEMPLATES = ("welcome", "first-steps", "tips", "case-study", "reminder", "offer", "last-call", "feedback", "thank-you")
 DELAYS = (60, 240, 1_440, 1_440, 2_880, 4_320, 10_080)
 SUBJECTS = ("Good to have you", "Three things to try", "A small gift", "Still interested?", "See what is new")
-BLOCK_ROWS = 500
 GREETINGS = ("Hello", "Hi", "Good morning", "Grüezi", "Hej")
 
 
@@ -27,22 +26,21 @@ class SyntheticSource:
     name: str = "<synthetic>"
     size: int | None = None
 
-    def blocks(self, refuse: Refuse) -> Iterator[list[Row]]:
+    def rows(self, refuse: Refuse) -> Iterator[Row]:
         line = 1
         for number in range(1, self.campaigns + 1):
             # One generator per campaign: more campaigns don't change the ones before them.
             rng = random.Random(f"{self.seed}/{number}")  # noqa: S311 - not for cryptography
-            head = self._head(rng, number)
+            campaign = self._campaign(rng, number)
             if not self.steps:
-                yield [campaign_row(line, head)]
-            for first in range(0, self.steps, BLOCK_ROWS):
-                positions = range(first, min(first + BLOCK_ROWS, self.steps))
-                yield [_step(rng, line + position, head, position) for position in positions]
+                yield line, campaign, None
+            for position in range(self.steps):
+                yield line + position, campaign, _step(rng, position)
             line += self.steps or 1
 
-    def _head(self, rng: random.Random, number: int) -> Head:
+    def _campaign(self, rng: random.Random, number: int) -> RowCampaign:
         audience, occasion = rng.choice(AUDIENCES), rng.choice(OCCASIONS)
-        return Head(
+        return RowCampaign(
             campaign_id=None,
             external_id=f"synthetic-{self.seed}-{number:07d}",
             name=f"{audience}: {occasion} {number}",
@@ -57,7 +55,7 @@ class SyntheticSource:
         return hashlib.sha256(f"{self.campaigns} {self.steps} {self.seed}".encode()).hexdigest()
 
 
-def _step(rng: random.Random, line: int, head: Head, position: int) -> Row:
+def _step(rng: random.Random, position: int) -> Step:
     template = rng.choice(TEMPLATES)
     variables = {
         "greeting": rng.choice(GREETINGS),
@@ -65,12 +63,11 @@ def _step(rng: random.Random, line: int, head: Head, position: int) -> Row:
         "discount_percent": rng.randrange(0, 45, 5),
         "show_banner": rng.random() < 0.5,
     }
-    return (
-        line,
-        head,
-        position,
-        f"tpl-{template}",
-        f"tpl-{template}-v{rng.randint(1, 12)}",
-        rng.choice(DELAYS) if position else 0,
-        json.dumps(variables, ensure_ascii=False),
-    )
+    step = {
+        "position": position,
+        "template_id": f"tpl-{template}",
+        "template_version_id": f"tpl-{template}-v{rng.randint(1, 12)}",
+        "delay_minutes": rng.choice(DELAYS) if position else 0,
+        "variables": canonical(variables),
+    }
+    return tuple(step[column] for column in STEP_COLUMNS)

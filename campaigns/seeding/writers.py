@@ -10,10 +10,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
-from campaigns.seeding.rows import COLUMNS, Row
+from campaigns.seeding.rows import COLUMNS, JSON_COLUMNS, STEP_COLUMNS, Row
 
-# A row of the file in the order of COLUMNS: None where it says nothing, ids and variables as text.
+# A row of the file in the order of COLUMNS: None where it says nothing, ids and JSON as text.
 Cells = tuple[Any, ...]
+NO_STEP = (None,) * len(STEP_COLUMNS)
 
 
 @contextmanager
@@ -41,9 +42,8 @@ def write_rows(rows: Iterable[Row], path: str, format: str) -> int:
 
 
 def _cells(row: Row) -> Cells:
-    _, head, position, template_id, version_id, delay_minutes, variables = row
-    step = (None,) * 5 if position is None else (position, template_id, version_id, delay_minutes, variables)
-    return (head.campaign_id and str(head.campaign_id), *head[1:], *step)
+    _, campaign, step = row
+    return (campaign.campaign_id and str(campaign.campaign_id), *campaign[1:], *(step or NO_STEP))
 
 
 def write_csv(rows: Iterable[Cells], write: Callable[[bytes], Any]) -> int:
@@ -65,14 +65,11 @@ def write_csv(rows: Iterable[Cells], write: Callable[[bytes], Any]) -> int:
 def write_json_lines(rows: Iterable[Cells], write: Callable[[bytes], Any]) -> int:
     count = 0
     for count, row in enumerate(rows, 1):  # noqa: B007 - the count outlives the loop
-        *cells, variables = row
         fields = [
-            f'"{column}":{json.dumps(value, ensure_ascii=False)}'
-            for column, value in zip(COLUMNS, cells, strict=False)
+            f'"{column}":{value if column in JSON_COLUMNS else json.dumps(value, ensure_ascii=False)}'
+            for column, value in zip(COLUMNS, row, strict=True)
             if value is not None
         ]
-        if variables is not None:
-            fields.append(f'"variables":{variables}')
         write(f"{{{','.join(fields)}}}\n".encode())
     return count
 

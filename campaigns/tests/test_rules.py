@@ -12,8 +12,8 @@ from campaigns import rules
 from campaigns.canonical_json import canonical
 from campaigns.serializers import CampaignStepSerializer
 from campaigns.tests.factories import step_body
-from messaging_project.api.errors import place
 from messaging_project.api.json import render
+from messaging_project.field_paths import place
 from messaging_project.strict_json import JSONError, loads
 
 INTEGER = rules.STEP_FIELDS["delay_minutes"].rule

@@ -5,12 +5,15 @@ import json
 import logging
 import re
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
 
 from campaigns.management import progress
+from campaigns.management.commands.seed_campaigns import Command
 from campaigns.models import Campaign, CampaignStep, HistoryEntry, new_id
+from campaigns.seeding.rows import COLUMNS
 from campaigns.tests.factories import history_of, make_campaign, make_step, stored
 from campaigns.tests.seed_files import (
     campaigns,
@@ -256,9 +259,91 @@ def test_a_dry_run_counts_and_writes_nothing(csv_path: Path) -> None:
     before = stored()
     said = seed(csv_file(csv_path, row(0), row(1), row(2, "new"), row("x")), dry_run=True, on_conflict="update")
     assert said.code == 1
-    assert said.out.startswith("Dry run, nothing written: 4 rows in ")
-    assert "1 campaigns created, 1 extended; 2 steps added, 1 updated, 0 unchanged, 0 skipped; 1 rows" in said.out
+    assert "\nDry run, nothing written: 4 rows in " in said.out
+    assert "1 campaign created, 1 extended; 2 steps added, 1 updated, 0 unchanged, 0 skipped; 0 rows" in said.out
     assert stored() == before
+
+
+def test_a_dry_run_shows_what_would_become_of_each_campaign(csv_path: Path, tmp_path: Path) -> None:
+    stored_campaign = make_campaign(external_id="c")
+    make_step(stored_campaign, 0, template_id="t", template_version_id="t-v1", delay_minutes=5)
+    make_step(stored_campaign, 1, template_id="t", template_version_id="t-v1")
+    file = csv_file(csv_path, row(0), row(1), row(2), row(0, "new"), row(-1), row(-1, "bad"))
+    diff = tmp_path / "diff.jsonl"
+    said = seed(file, dry_run=True, on_conflict="update", diff=str(diff))
+    assert said.out.splitlines()[:3] == [
+        "c: 1 added, 1 updated, 1 unchanged, 1 refused",
+        "new (new): 1 added",
+        "bad: 1 refused",
+    ]
+    assert [json.loads(line) for line in diff.read_text().splitlines()] == [
+        {
+            "line": 2, "external_id": "c", "campaign_id": str(stored_campaign.id), "position": 0, "outcome": "updated",
+            "before": {"delay_minutes": 5}, "after": {"delay_minutes": 0},
+        }
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("on_conflict", "outcome"), [("error", "refused"), ("skip", "kept")])
+def test_the_difference_says_what_would_become_of_the_step(
+    on_conflict: str, outcome: str, csv_path: Path, tmp_path: Path
+) -> None:
+    make_step(make_campaign(external_id="c"), 0, template_id="t", template_version_id="t-v1", variables={"a": 1})
+    diff = tmp_path / "diff.jsonl"
+    seed(csv_file(csv_path, row(0, variables='{"a": 2}')), dry_run=True, on_conflict=on_conflict, diff=str(diff))
+    told = json.loads(diff.read_text())
+    assert (told["outcome"], told["before"], told["after"]) == (
+        outcome,
+        {"variables": {"a": 1}},
+        {"variables": {"a": 2}},
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "told"),
+    [
+        ([row(0), row(1)], {}, {"outcome": "done", "exit_code": 0, "written": True, "steps_added": 2, "refused": 0}),
+        ([row(0)], {"dry_run": True}, {"outcome": "done", "exit_code": 0, "written": False, "steps_added": 1}),
+        ([row(0), row(-1)], {}, {"outcome": "refused", "exit_code": 1, "written": False, "faults": 1, "refused": 1}),
+        ([], {}, {"outcome": "failed", "exit_code": 2, "written": False, "rows": 0}),
+    ],
+    ids=["loaded", "dry run", "refused", "empty"],
+)
+def test_a_report_is_for_scripts(
+    rows: list[str], options: dict[str, Any], told: dict[str, Any], csv_path: Path, tmp_path: Path
+) -> None:
+    said = seed(csv_file(csv_path, *rows), report=str(tmp_path / "report.json"), **options)
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert {name: report[name] for name in told} == told
+    assert report["message"] == said.message
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "found"),
+    [({"max_faults": 2}, 1, 2), ({"max_faults": 0}, 1, 3), ({"max_faults": 3}, 1, 3), ({"dry_run": True}, 1, 3)],
+)
+def test_reading_ends_after_as_many_faults_as_are_wanted(
+    options: dict[str, Any], code: int, found: int, csv_path: Path
+) -> None:
+    said = seed(csv_file(csv_path, row(0), row(-1), row("x"), row(-2)), **options)
+    assert (said.code, len(said.faults), stored()) == (code, found, [])
+
+
+def test_faults_that_only_the_database_shows_count_towards_the_limit(csv_path: Path) -> None:
+    said = seed(csv_file(csv_path, *(row(0) for _ in range(5))), max_faults=2)
+    assert (said.code, said.faults) == (1, [(3, "position", "repeated"), (4, "position", "repeated")])
+    assert said.message == "2 faults found, and so the rest wasn't read (--max-faults). Nothing was written."
+
+
+def test_help_shows_the_columns_and_an_example_that_loads(csv_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        Command().run_from_argv(["manage.py", "seed_campaigns", "--help"])
+    shown = capsys.readouterr().out
+    columns, example = shown.partition("columns of a file")[2].split("example:")
+    assert [line.split()[0] for line in columns.splitlines()[1:] if line] == list(COLUMNS)
+    csv_path.write_text(dedent(example).lstrip())
+    assert seed(csv_path).code == 0
+    assert campaigns() == [("spring", "Spring sale", "draft", 2)]
 
 
 def test_the_first_hundred_faults_are_shown_and_all_are_filed(csv_path: Path) -> None:
@@ -281,8 +366,8 @@ def test_verbosity_0_is_silent(csv_path: Path, caplog: pytest.LogCaptureFixture)
 def test_the_summary_is_one_line(csv_path: Path) -> None:
     said = seed(csv_file(csv_path, row(0)))
     assert re.fullmatch(
-        r"1 rows in \d+\.\d s \([\d,]+ rows/s\): 1 campaigns created, 0 extended; 1 steps added, 0 updated, "
-        r"0 unchanged, 0 skipped; 0 rows refused; stored campaigns locked for \d+\.\d s\.\n",
+        r"1 row in \d+\.\d s \([\d,]+ rows/s\): 1 campaign created, 0 extended; 1 step added, 0 updated, "
+        r"0 unchanged, 0 skipped; 0 rows without a step; 0 rows refused; stored campaigns locked for \d+\.\d s\.\n",
         said.out,
     )
 

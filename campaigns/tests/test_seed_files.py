@@ -75,17 +75,31 @@ def test_bytes_that_are_no_utf8_are_a_fault_of_their_cell(csv_path: Path) -> Non
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "the header needs campaign_id or external_id"),
+        (b"", "it holds no rows"),
+        (HEADER.encode(), "it holds no rows"),
+        (HEADER.replace(",", ";").encode(), "Save it as CSV UTF-8 with commas"),
         (b"external_id,colour\n", "unknown columns 'colour'"),
         (b"external_id,position\n", "the header lacks template_id, template_version_id"),
         (b"external_id,external_id\n", "the header names external_id more than once"),
         (b"campaign_name\n", "the header needs campaign_id or external_id"),
         (b'external_id,"x\n', "the header isn't CSV"),
-        (HEADER.encode("utf-16"), "unknown columns"),
+        (HEADER.encode("utf-16"), "it is UTF-16. Save it as CSV UTF-8 with commas"),
         (gzip.compress(f"{HEADER}\n{row(0)}\n".encode())[:-12], "the gzip data is damaged or cut short"),
         (b"\x1f\x8b" + b"x" * 100, "the gzip data is damaged or cut short"),
     ],
-    ids=["empty", "unknown", "lacking", "twice", "no id", "broken", "UTF-16", "truncated gzip", "no gzip"],
+    ids=[
+        "empty",
+        "only a header",
+        "semicolons",
+        "unknown",
+        "lacking",
+        "twice",
+        "no id",
+        "broken",
+        "UTF-16",
+        "truncated gzip",
+        "no gzip",
+    ],
 )
 def test_an_input_that_cannot_be_used_ends_with_2(content: bytes, message: str, csv_path: Path) -> None:
     csv_path.write_bytes(content)
@@ -93,6 +107,22 @@ def test_an_input_that_cannot_be_used_ends_with_2(content: bytes, message: str, 
     assert (said.code, stored()) == (2, [])
     assert message in said.message
     assert said.message.startswith(str(csv_path))
+
+
+def test_an_input_without_rows_may_be_meant(csv_path: Path) -> None:
+    csv_path.write_text(f"{HEADER}\n")
+    said = seed(csv_path, allow_empty=True)
+    assert (said.code, stored()) == (0, [])
+    assert said.out.startswith("0 rows in ")
+
+
+def test_a_quote_that_is_not_closed_costs_its_own_line_only(csv_path: Path) -> None:
+    rows = [row(position, delay=position) for position in range(200)]
+    rows[100] = rows[100].replace("c,Welcome", 'c,"Welcome')
+    said = seed(csv_file(csv_path, *rows), skip_invalid=True)
+    assert (said.code, said.faults) == (1, [(102, "row", "malformed")])
+    assert "200 rows in" in said.out
+    assert [step[0] for step in steps_of("c")] == [position for position in range(200) if position != 100]
 
 
 @pytest.mark.parametrize(
@@ -106,6 +136,8 @@ def test_an_input_that_cannot_be_used_ends_with_2(content: bytes, message: str, 
         (("-",), {"format": "csv", "commit_every": 10}),
         (("steps.csv",), {"commit_every": -1, "errors": None}),
         (("steps.csv",), {"campaigns": 1, "steps": 1, "errors": None}),
+        ((), {"campaigns": 1, "steps": 1, "diff": "diff.jsonl"}),
+        ((), {"campaigns": 1, "steps": 1, "report": "/nowhere/report.json"}),
         ((), {"campaigns": 1, "steps": 1, "output": "/nowhere/out.csv"}),
         ((), {"campaigns": 1, "steps": 1, "output": "out.txt"}),
     ],

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 
 from campaigns.models import Campaign, CampaignStep
+from campaigns.seeding import sqlite
 from campaigns.seeding.merging import Merge
 from campaigns.steps import add_step
 from campaigns.tests.factories import ACTOR, make_campaign, make_step, step_body, step_fields, stored
@@ -72,12 +73,39 @@ def test_the_exit_code_reaches_the_shell() -> None:
     assert stored() == []
 
 
+def test_ctrl_c_during_start_up_is_130_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "interrupted_settings.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "interrupted_settings", "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "manage.py", "seed_campaigns", "-", "--format", "csv"]
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_full_disk_under_the_errors_is_no_fault_of_the_input(tmp_path: Path) -> None:
+    said = seed(csv_file(tmp_path / "steps.csv", row(-1)), errors="/dev/full")
+    assert (said.code, said.message) == (2, "/dev/full: No space left on device")
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL stages in its own data folder")
+def test_a_full_temporary_folder_is_called_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def staged_rows(section: Any) -> Iterator[Any]:
+        with connection.cursor() as cursor:  # a full disk ends the transaction in the same way
+            cursor.execute("ROLLBACK")
+        raise OperationalError("database or disk is full")
+
+    monkeypatch.setattr(sqlite, "row_values", staged_rows)
+    said = seed(csv_file(tmp_path / "steps.csv", row(0)))
+    assert (said.code, stored()) == (2, [])
+    assert said.message == "The database ended the load: database or disk is full\nNothing was written."
+
+
 @pytest.mark.postgresql
 def test_a_lost_connection_leaves_nothing_behind() -> None:
     with seeding_process() as process:
-        until(lambda: sessions(query="COPY campaigns_campaignstep%") == 1)
+        until(lambda: sessions(query="COPY seed_row%") == 1)
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY campaigns_%'")
+            cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY seed_%'")
         _, err = process.communicate("".join(f"{row(position)}\n" for position in range(20_000, 40_000)).encode())
         assert process.returncode == 2
         assert b"Nothing was written." in err

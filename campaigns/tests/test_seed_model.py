@@ -1,10 +1,11 @@
 """Files of any shape do what a plain model in Python says, whichever way their rows take into the database."""
 
+import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import pytest
@@ -13,11 +14,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from campaigns.models import Campaign, CampaignStep, HistoryEntry
-from campaigns.seeding import csv_lines, postgresql, staging
-from campaigns.tests.factories import make_campaign, make_step
-from campaigns.tests.seed_files import csv_file, row, seed
+from campaigns.seeding import postgresql, staging
+from campaigns.tests.factories import make_campaign, make_step, stored
+from campaigns.tests.seed_files import csv_file, json_file, record, row, seed
 
 STORED_NAME = "Welcome"
+GIVEN_ID = "0190f3c2-7d6e-7a60-8f3e-2f5b8a1c9d04"
 
 
 class Line(NamedTuple):
@@ -95,7 +97,6 @@ def batches_of(rows: int) -> Iterator[None]:
     """Handle small files as large ones are."""
     with (
         patch.object(staging, "BATCH_ROWS", rows),
-        patch.object(csv_lines, "BLOCK_LENGTH", 20 * rows),
         patch.object(postgresql, "MANY_ROWS", 2),
     ):
         yield
@@ -128,7 +129,7 @@ def test_a_file_does_what_the_model_says(file: list[Line], before: State, skip_i
         after = after if skip_invalid or not faults else before
 
         with batches_of(batch_rows):
-            said = seed(csv_file(Path(folder) / "steps.csv", *texts), skip_invalid=skip_invalid)
+            said = seed(csv_file(Path(folder) / "steps.csv", *texts), skip_invalid=skip_invalid, allow_empty=True)
         assert (said.code, set(said.faults)) == (int(bool(faults)), faults)
         assert stored_state() == after
         changed = [campaign for campaign in after if after[campaign] != before.get(campaign)]
@@ -150,6 +151,79 @@ def test_faults_found_at_the_end_name_each_line_of_their_campaign(batch_rows: in
         said = seed(file, restore_status=True)
     assert said.faults == [(line, "campaign_status", "not_ready") for line in (2, 3, 5, 6)]
     assert stored_state() == {}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("batch_rows", [1, 2, 10])
+@pytest.mark.parametrize(
+    ("later", "found"),
+    [
+        ({"campaign_description": "Later"}, ("c", None, "Later", "draft")),
+        ({"campaign_status": "paused"}, ("c", None, "", "paused")),
+        ({"campaign_id": GIVEN_ID}, ("c", GIVEN_ID, "", "draft")),
+        ({"campaign_id": GIVEN_ID, "campaign_status": "paused"}, ("c", GIVEN_ID, "", "paused")),
+    ],
+    ids=["description", "status", "id", "id and status"],
+)
+def test_what_only_a_later_row_says_of_a_new_campaign_counts(
+    later: dict[str, str], found: tuple[Any, ...], batch_rows: int, tmp_path: Path
+) -> None:
+    rows = [record(0, variables={"a": 1}), record(1), record(2, **later), record(3)]
+    with batches_of(batch_rows):
+        said = seed(json_file(tmp_path / "steps.jsonl", *rows), restore_status=True)
+    assert (said.code, said.faults) == (0, [])
+    (campaign,) = Campaign.objects.all()
+    given_id = str(campaign.id) if found[1] else None
+    assert (campaign.external_id, given_id, campaign.description, campaign.status) == found
+    steps = [(step.position, step.template_id, step.variables) for step in campaign.steps.order_by("position")]
+    assert steps == [(0, "t", {"a": 1}), (1, "t", {}), (2, "t", {}), (3, "t", {})]
+
+
+rows_with_statuses = st.builds(
+    record,
+    st.integers(0, 3),
+    st.sampled_from("ab"),
+    st.sampled_from("tu"),
+    campaign_status=st.sampled_from(["draft", "active", "paused"]),
+)
+
+
+FATES = ["steps_added", "steps_updated", "steps_unchanged", "steps_skipped", "rows_without_step", "refused"]
+
+
+def reported(file: Path, **options: Any) -> dict[str, Any]:
+    """What a load says in its report."""
+    report = Path(f"{file}.report")
+    seed(file, report=str(report), **options)
+    found: dict[str, Any] = json.loads(report.read_text())
+    return found
+
+
+@pytest.mark.django_db
+@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(rows_with_statuses, min_size=1, max_size=6),
+    st.sampled_from(["error", "skip", "update"]),
+    st.booleans(),
+    st.booleans(),
+    st.integers(1, 4),
+)
+@example([record(0, campaign_status="draft"), record(1, campaign_status="paused")], "error", True, True, 4)
+def test_a_second_run_changes_nothing_with_any_options(
+    rows: list[Any], on_conflict: str, skip_invalid: bool, restore_status: bool, batch_rows: int
+) -> None:
+    options = {"on_conflict": on_conflict, "skip_invalid": skip_invalid, "restore_status": restore_status}
+    with transaction.atomic(), tempfile.TemporaryDirectory() as folder, batches_of(batch_rows):
+        file = json_file(Path(folder) / "steps.jsonl", *rows)
+        first = reported(file, **options)
+        before = stored()
+        second = reported(file, **options)
+        assert stored() == before
+        assert second["exit_code"] == first["exit_code"]
+        for report in (first, second):
+            if report["written"]:
+                assert report["rows"] == sum(report[name] for name in FATES) == len(rows)
+        transaction.set_rollback(True)
 
 
 @pytest.mark.django_db

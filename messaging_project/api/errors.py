@@ -16,12 +16,12 @@ from rest_framework.response import Response
 from messaging_project.api.json import PayloadTooLarge, render
 from messaging_project.api.request_id import HEADER, current_request_id
 from messaging_project.database_errors import discard_connections, is_unavailable
+from messaging_project.field_paths import MAX_ECHOED, place
 
 logger = logging.getLogger(__name__)
 
 API_PREFIX = "/v1/"
 MAX_LISTED_FAULTS = 100
-MAX_ECHOED = 64
 RETRY_AFTER_SECONDS = "5"
 
 
@@ -180,24 +180,6 @@ def _flatten(detail: Any, path: str = "") -> Iterator[tuple[str, str, str]]:
             yield from _flatten(value, path if isinstance(value, str) else place(path, (index,)))
     else:
         yield place(path, getattr(detail.code, "path", ())), str(detail.code), str(detail)
-
-
-def place(path: str, keys: tuple[str | int, ...]) -> str:
-    """`path` and the keys below it as one path; names that aren't plain words are quoted, and long ones cut.
-
-    Uncut, one long name above thousands of faults would make gigabytes of a body that fits the limit.
-    """
-    for key in keys:
-        if isinstance(key, int):
-            path += f"[{key}]"
-            continue
-        name = key if len(key) <= MAX_ECHOED else f"{key[:MAX_ECHOED]}…"
-        if name.isidentifier():
-            path += f".{name}" if path else name
-        else:
-            quoted = name.replace("\\", "\\\\").replace('"', '\\"').encode("utf-8", "backslashreplace").decode()
-            path += f'["{quoted}"]'
-    return path
 
 
 # --- Where Django catches --------------------------------------------------------------------------------------------

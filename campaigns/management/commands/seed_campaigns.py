@@ -1,24 +1,53 @@
 import getpass
 import signal
 import threading
+from argparse import RawDescriptionHelpFormatter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from itertools import chain
-from pathlib import Path
+from contextlib import ExitStack, closing, contextmanager
+from textwrap import indent
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
 from django.db import Error as DatabaseError
 
 from campaigns.exceptions import Contention
+from campaigns.management.outputs import UNUSABLE, OutputFile, ShownPreview, report_of
 from campaigns.management.progress import Display
-from campaigns.seeding.loading import Busy, CheckpointMoved, Load, Options, Outcome, Refused
+from campaigns.rules import STEP_FIELDS
+from campaigns.seeding.loading import Busy, CheckpointMoved, Load, Options, Outcome, Refused, TooManyFaults
 from campaigns.seeding.rows import UnusableInput
 from campaigns.seeding.sources import FORMATS, STDIN, FileSource, Source, format_of
 from campaigns.seeding.synthetic import SyntheticSource
 from campaigns.seeding.writers import write_rows
 
-REFUSED, UNUSABLE, INTERRUPTED = 1, 2, 130
+REFUSED, INTERRUPTED = 1, 130
+MAX_FAULTS = 1_000
+EXAMPLE = """
+external_id,campaign_name,position,template_id,template_version_id,delay_minutes,variables
+spring,Spring sale,0,tpl-welcome,tpl-welcome-v3,0,"{""subject"": ""Good to see you""}"
+spring,,1,tpl-offer,tpl-offer-v1,1440,
+"""
+CAMPAIGN_HELP = {
+    "campaign_id": "the campaign's UUID; this or external_id is required",
+    "external_id": "your own key for the campaign",
+    "campaign_name": "required for a new campaign, on one of its rows at least",
+    "campaign_description": "",
+    "campaign_status": "of a new campaign, and only with --restore-status",
+}
+
+
+class Formatter(DjangoHelpFormatter, RawDescriptionHelpFormatter):
+    """Django's order of options, and line ends as they are."""
+
+
+def epilog() -> str:
+    """The columns of a file, and an example."""
+    step_help = {
+        name: " ".join(filter(None, (field.help or field.label, "" if field.is_required else "Optional.")))
+        for name, field in STEP_FIELDS.items()
+    }
+    columns = "".join(f"  {column:<21} {text}\n" for column, text in (CAMPAIGN_HELP | step_help).items())
+    return f"columns of a file, in any order:\n{columns}\nexample:\n{indent(EXAMPLE.strip(), '  ')}"
 
 
 class Command(BaseCommand):
@@ -27,6 +56,9 @@ class Command(BaseCommand):
         "Each row is checked by the rules of the API; by default any fault means that nothing is written. "
         "Exit codes: 0 done, 1 rows were refused, 2 unusable arguments, input or database. See docs/seeding.md."
     )
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        return super().create_parser(prog_name, subcommand, formatter_class=Formatter, epilog=epilog(), **kwargs)
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", nargs="?", help="the file to load; - is standard input")
@@ -38,8 +70,20 @@ class Command(BaseCommand):
             help="what to do where a position holds another step (default: error)",
         )
         parser.add_argument("--skip-invalid", action="store_true", help="load the valid rows in spite of faulty ones")
+        parser.add_argument(
+            "--max-faults",
+            type=int,
+            metavar="N",
+            help=f"stop after N faults, 0 for all (default: {MAX_FAULTS:,}; 0 with --skip-invalid)",
+        )
         parser.add_argument("--restore-status", action="store_true", help="give new campaigns their campaign_status")
-        parser.add_argument("--dry-run", action="store_true", help="say what would happen, and write nothing")
+        parser.add_argument("--allow-empty", action="store_true", help="take an input without rows for a success")
+        parser.add_argument("--dry-run", action="store_true", help="show what would change, and write nothing")
+        parser.add_argument(
+            "--diff",
+            metavar="FILE",
+            help="with --dry-run: write each step that differs, before and after, as JSON Lines",
+        )
         parser.add_argument(
             "--commit-every",
             type=int,
@@ -48,6 +92,7 @@ class Command(BaseCommand):
             help="commit whole campaigns after about so many rows; after a stop, the same command goes on",
         )
         parser.add_argument("--errors", metavar="FILE", help="write every fault to this file, as JSON Lines")
+        parser.add_argument("--report", metavar="FILE", help="write the outcome and the counts to this file, as JSON")
         parser.add_argument("--campaigns", type=int, metavar="N", help="without a file: make N campaigns")
         parser.add_argument("--steps", type=int, metavar="M", help="without a file: with M steps each")
         parser.add_argument("--seed", type=int, default=0, help="the same seed makes the same data (default: 0)")
@@ -61,16 +106,21 @@ class Command(BaseCommand):
             self._write(source, options)
             return
         with ExitStack() as stack:
-            errors = stack.enter_context(_created(options["errors"])) if options["errors"] else None
-            display = Display(source.name, self.stderr, errors, silent=options["verbosity"] == 0)
-            stack.callback(display.close)
-            load = Load(source, how, display, getpass.getuser())
-            with _terminable(), _explained(load):
-                outcome = load.run_in_batches(lambda: _source(options)) if _in_batches(how) else load.run()
-        if options["verbosity"]:
-            self.stdout.write(summary(outcome, dry_run=how.dry_run))
-        if outcome.refused:
-            raise CommandError(_count(outcome.refused, "row was refused.", "rows were refused."), returncode=REFUSED)
+            errors, diff, report = (_opened(stack, options[name]) for name in ("errors", "diff", "report"))
+            silent = options["verbosity"] == 0
+            display = Display(source.name, self.stderr, errors, silent=silent)
+            preview = ShownPreview(None if silent else self.stdout, diff, updates=how.on_conflict == "update")
+            load = Load(source, how, display, getpass.getuser(), preview if how.dry_run else None)
+            with _reported(load, report, dry_run=how.dry_run):
+                with closing(display), _terminable(), _explained(load):
+                    in_batches = how.commit_every and not how.dry_run
+                    outcome = load.run_in_batches(lambda: _source(options)) if in_batches else load.run()
+                preview.close()
+                if not silent:
+                    self.stdout.write(summary(outcome, dry_run=how.dry_run))
+                if outcome.refused:
+                    refused = counted(outcome.refused, "row was", "rows were")
+                    raise CommandError(f"{refused} refused.", returncode=REFUSED)
 
     def _write(self, source: Source, options: dict[str, Any]) -> None:
         path = options["output"]
@@ -78,9 +128,9 @@ class Command(BaseCommand):
         if chosen is None:
             raise CommandError(f"{path}: choose --format csv or --format jsonl.", returncode=UNUSABLE)
         with _usable():
-            count = write_rows(chain.from_iterable(source.blocks(lambda _: None)), path, chosen)
+            count = write_rows(source.rows(lambda _: None), path, chosen)
         if options["verbosity"]:
-            self.stdout.write(f"{count:,} rows written to {path}.")
+            self.stdout.write(f"{counted(count, 'row', 'rows')} written to {path}.")
 
 
 def _load_options(options: dict[str, Any]) -> Options:
@@ -91,11 +141,11 @@ def _load_options(options: dict[str, Any]) -> Options:
             "--commit-every reads its input twice, and standard input can be read only once: name a file.",
             returncode=UNUSABLE,
         )
+    if options["diff"] and not options["dry_run"]:
+        raise CommandError("--diff shows what would change: it needs --dry-run.", returncode=UNUSABLE)
+    if options["max_faults"] is None:
+        options["max_faults"] = 0 if options["skip_invalid"] else MAX_FAULTS
     return Options(**{name: options[name] for name in Options.__dataclass_fields__})
-
-
-def _in_batches(how: Options) -> bool:
-    return bool(how.commit_every) and not how.dry_run
 
 
 def _source(options: dict[str, Any]) -> Source:
@@ -113,11 +163,25 @@ def _source(options: dict[str, Any]) -> Source:
     return SyntheticSource(options["campaigns"], options["steps"], options["seed"])
 
 
-def _created(path: str) -> Any:
+def _opened(stack: ExitStack, path: str | None) -> OutputFile | None:
+    if path is None:
+        return None
+    file = OutputFile(path)
+    stack.callback(file.close)
+    return file
+
+
+@contextmanager
+def _reported(load: Load, report: OutputFile | None, *, dry_run: bool) -> Iterator[None]:
+    code, message = 0, ""
     try:
-        return Path(path).open("w", encoding="utf-8")
-    except OSError as error:
-        raise CommandError(f"{path}: {error.strerror}", returncode=UNUSABLE) from error
+        yield
+    except CommandError as error:
+        code, message = error.returncode, str(error)
+        raise
+    finally:
+        if report:
+            report.write(report_of(load, code, message, dry_run=dry_run))
 
 
 @contextmanager
@@ -148,8 +212,12 @@ def _explained(load: Load) -> Iterator[None]:
         yield
     except UnusableInput as error:
         raise CommandError(f"{error} {_written(load)}", returncode=UNUSABLE) from error
+    except TooManyFaults as error:
+        faults = counted(load.outcome.faults, "fault", "faults")
+        message = f"{faults} found, and so the rest wasn't read (--max-faults)."
+        raise CommandError(f"{message} {_written(load)}", returncode=REFUSED) from error
     except Refused as error:
-        refused = _count(load.outcome.refused, "row was", "rows were")
+        refused = counted(load.outcome.refused, "row was", "rows were")
         raise CommandError(f"{refused} refused. {_written(load)}", returncode=REFUSED) from error
     except CheckpointMoved as error:
         raise CommandError(
@@ -172,19 +240,22 @@ def _written(load: Load) -> str:
     return "Nothing was written."
 
 
-def _count(number: int, one: str, many: str) -> str:
+def counted(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
 
 
 def summary(outcome: Outcome, *, dry_run: bool) -> str:
-    """One line: what was done, or would be."""
+    """One line: what was done, or would be. What became of the rows adds up to their number."""
     counts, rows = outcome.counts, outcome.rows
     rate = rows / max(outcome.seconds, 0.001)
     return (
         f"{'Dry run, nothing written: ' if dry_run else ''}"
-        f"{rows:,} rows in {outcome.seconds:.1f} s ({rate:,.0f} rows/s): "
-        f"{counts.campaigns_created:,} campaigns created, {counts.campaigns_extended:,} extended; "
-        f"{counts.steps_added:,} steps added, {counts.steps_updated:,} updated, {counts.steps_unchanged:,} unchanged, "
-        f"{counts.steps_skipped:,} skipped; {outcome.refused:,} rows refused; "
+        f"{counted(rows, 'row', 'rows')} in {outcome.seconds:.1f} s ({rate:,.0f} rows/s): "
+        f"{counted(counts.campaigns_created, 'campaign', 'campaigns')} created, "
+        f"{counts.campaigns_extended:,} extended; "
+        f"{counted(counts.steps_added, 'step', 'steps')} added, {counts.steps_updated:,} updated, "
+        f"{counts.steps_unchanged:,} unchanged, {counts.steps_skipped:,} skipped; "
+        f"{counted(counts.rows_without_step, 'row', 'rows')} without a step; "
+        f"{counted(outcome.refused, 'row', 'rows')} refused; "
         f"stored campaigns locked for {outcome.locked_seconds:.1f} s."
     )

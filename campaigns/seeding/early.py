@@ -1,0 +1,119 @@
+"""Steps of new campaigns, written while the rest of the file is being read; on PostgreSQL only.
+
+The campaigns of each batch of rows are inserted first, where nobody has their id or external id. These are ours until
+the transaction ends, and their steps go straight to where they stay. What is staged of such a row is all but its
+texts: merging.py judges it like any other. Where it finds a campaign of ours to be other than it was
+written, undo() deletes it, and it is written again with those that weren't written early.
+
+Whoever creates a campaign with the same external id waits for us. Two loads could so wait for each other for ever:
+only the holder of the load lock writes early, or writes at all.
+"""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from psycopg import errors
+
+from campaigns.seeding.merge_sql import filled
+from campaigns.seeding.staging import Section
+
+# It conflicts with itself only: on the table of checkpoints it is in nobody's way.
+LOAD_LOCK = "LOCK TABLE campaigns_seedmark IN SHARE UPDATE EXCLUSIVE MODE"
+
+# Insert the campaigns of one batch of sections, and find which sections belong to ours.
+ADD_CAMPAIGNS = (
+    """
+    WITH added AS (
+        INSERT INTO campaigns_campaign (id, external_id, name, description, status, version)
+        SELECT COALESCE(given_id, new_id), external_id, name, COALESCE(description, ''), {new_status}, 1
+        FROM seed_section c WHERE section >= %(section)s AND name IS NOT NULL
+        ORDER BY section
+        ON CONFLICT DO NOTHING
+        RETURNING id
+    )
+    INSERT INTO seed_created SELECT id FROM added
+    """,
+    """
+    UPDATE seed_section g SET created_id = (
+        SELECT id FROM seed_created
+        WHERE id = COALESCE(g.given_id, (SELECT c.id FROM campaigns_campaign c WHERE c.external_id = g.external_id))
+    )
+    WHERE section >= %(section)s
+    """,
+    "SELECT section, created_id FROM seed_section WHERE section >= %(section)s AND created_id IS NOT NULL",
+)
+# What was written otherwise than it was judged.
+UNDONE = """
+CREATE TEMPORARY TABLE seed_undone ON COMMIT DROP AS
+SELECT created_id AS id FROM seed_group WHERE created_id <> campaign_id
+UNION SELECT g.created_id FROM seed_fault f JOIN seed_row r ON r.line = f.line
+    JOIN seed_group g ON g.section = r.section
+UNION SELECT c.id FROM seed_campaign c JOIN seed_created n ON n.id = c.id JOIN campaigns_campaign s ON s.id = c.id
+    WHERE (s.external_id, s.name, s.description, s.status)
+        IS DISTINCT FROM (c.external_id, c.name, c.description, {new_status})
+"""
+UNDO = (
+    """
+    UPDATE seed_row r SET {back_columns} FROM campaigns_campaignstep s
+    WHERE s.id = r.id AND s.campaign_id IN (SELECT id FROM seed_undone)
+    """,
+    "DELETE FROM campaigns_campaignstep WHERE campaign_id IN (SELECT id FROM seed_undone)",
+    "DELETE FROM campaigns_campaign WHERE id IN (SELECT id FROM seed_undone)",
+    "DELETE FROM seed_created WHERE id IN (SELECT id FROM seed_undone)",
+    "UPDATE seed_group SET created_id = NULL WHERE created_id IN (SELECT id FROM seed_undone)",
+)
+
+
+class EarlyWriter:
+    """Writes batch by batch, in the thread that stages them, as long as nothing speaks against it."""
+
+    def __init__(self, *, restore_status: bool) -> None:
+        self._flags = {"restore_status": int(restore_status)}
+        self._statements = list(map(filled, ADD_CAMPAIGNS))
+        self._has_lock = self._has_ended = False
+
+    def write(self, cursor: Any, first: Section, add_steps: Callable[[dict[int, UUID]], None]) -> dict[int, UUID]:
+        """The campaigns, by the numbers of their sections, whose steps `add_steps` has written.
+
+        `first` is the first of the batch's sections. If it fails, nothing of the batch is written.
+        """
+        if self._has_ended:
+            return {}
+        try:
+            self._lock(cursor)
+            with cursor.connection.transaction():
+                for statement in self._statements:
+                    cursor.execute(statement, {"section": first.number, **self._flags})
+                created = dict(cursor.fetchall())
+                add_steps(created)
+                return created
+        except (errors.LockNotAvailable, errors.DeadlockDetected):
+            # With the lock it was somebody who is creating one of these campaigns: the next batch may go.
+            self._has_ended = not self._has_lock
+        except errors.UniqueViolation:  # a position is repeated: judging will name it
+            self._has_ended = True
+        return {}
+
+    def _lock(self, cursor: Any) -> None:
+        if not self._has_lock:
+            with cursor.connection.transaction():
+                cursor.execute(f"{LOAD_LOCK} NOWAIT")
+            self._has_lock = True
+
+
+def lock_out_other_loads() -> None:
+    """Wait for the load lock. Raises OperationalError after lock_timeout."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOAD_LOCK)
+
+
+def undo(flags: dict[str, int]) -> None:
+    """Delete the campaigns that were written early and are other than judged; they count as not written then."""
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS seed_undone")
+        cursor.execute(filled(UNDONE), flags)
+        if cursor.rowcount:
+            for statement in UNDO:
+                cursor.execute(filled(statement))
