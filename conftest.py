@@ -69,6 +69,8 @@ def _left_out(config: pytest.Config) -> list[tuple[str, str]]:
     left_out = []
     if "postgresql" not in settings.DATABASES["default"]["ENGINE"]:
         left_out.append(("postgresql", "tests that need PostgreSQL (DATABASE_URL=postgres://… pytest)"))
+    else:
+        left_out.append(("sqlite", "tests of SQLite alone (pytest without DATABASE_URL)"))
     if not config.getoption("--browser"):
         left_out.append(("browser", "tests that drive a browser (pytest --browser)"))
     if not config.getoption("--package-index"):
