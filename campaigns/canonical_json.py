@@ -7,15 +7,10 @@ when it was accepted, on either database.
 """
 
 import json
-import re
-from collections.abc import Iterator
 from json.encoder import encode_basestring
 from typing import Any
 
-from messaging_project.strict_json import excess, written_out
-
-# In a JSON text that Python made: a number that is written otherwise when it is read back. In a string it may be, too.
-RESPELLED = re.compile(r"[0-9]e[-+]?[0-9]|-0\.0")
+from messaging_project.strict_json import written_out
 
 
 class CanonicalEncoder(json.JSONEncoder):
@@ -64,20 +59,3 @@ def as_read(value: Any) -> Any:
             return json.loads(written_out(value))
         case _:
             return value
-
-
-def total_excess(value: object) -> int:
-    """How many more characters a JSON value's numbers take written out in full."""
-    return sum(map(excess, _floats(value)))
-
-
-def _floats(value: object) -> Iterator[float]:
-    match value:
-        case float():
-            yield value
-        case dict():
-            for item in value.values():
-                yield from _floats(item)
-        case list() | tuple():
-            for item in value:
-                yield from _floats(item)

@@ -14,8 +14,9 @@ from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
-from campaigns.canonical_json import RESPELLED, as_read, compact, total_excess
+from campaigns.canonical_json import as_read, compact
 from messaging_project.ids import parse_uuid
+from messaging_project.strict_json import excess, written_out
 
 MAX_INTEGER = 2_147_483_647
 MAX_BATCH = 1_000  # steps added by one call
@@ -152,21 +153,21 @@ class JSONObject:
     def __call__(self, value: object, /) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise _violation("invalid_type", f"Must be an object, not {kind(value)}.")
-        if faults := list(self._faults_inside(value)):
+        respelled: list[float] = []
+        if faults := list(self._faults_inside(value, respelled)):
             raise RuleViolation(*faults)
-        text = compact(value)
-        is_respelled = RESPELLED.search(text)
-        size = len(text.encode()) + (total_excess(value) if is_respelled else 0)
+        size = len(compact(value).encode()) + sum(map(excess, respelled))
         if size > self.max_bytes:
             message = f"Must take at most {self.max_bytes:,} bytes as compact JSON, numbers written out in full;"
             raise _violation("too_large", f"{message} it takes {size:,}.")
-        return as_read(value) if is_respelled else value
+        return as_read(value) if respelled else value
 
     @property
     def schema(self) -> dict[str, Any]:
         return {"type": "object", "additionalProperties": {}}
 
-    def _faults_inside(self, whole: dict[str, Any]) -> Iterator[Fault]:
+    def _faults_inside(self, whole: dict[str, Any], respelled: list[float]) -> Iterator[Fault]:
+        """Every fault; `respelled` gets the floats that are spelled otherwise when they are read back."""
         # A stack and not recursion: the depth is the caller's to choose.
         stack: list[tuple[Path, object, int]] = [((), whole, 1)]
         while stack:
@@ -179,7 +180,10 @@ class JSONObject:
                     yield from (fault for key in value for fault in _key_faults(path, key))
                 items = value.items() if isinstance(value, dict) else enumerate(value)
                 stack.extend(((*path, key), item, depth + 1) for key, item in reversed(list(items)))
-            elif fault := _scalar_fault(value):
+                continue
+            if isinstance(value, float) and written_out(value) != repr(value):
+                respelled.append(value)
+            if fault := _scalar_fault(value):
                 yield Fault(path, *fault)
 
 

@@ -1,7 +1,6 @@
 """JSON that means one thing only: the value of a text, or an error."""
 
 import json
-import math
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, NoReturn
@@ -23,7 +22,7 @@ def written_out(number: float) -> str:
 
 def excess(number: float) -> int:
     """How many more characters a float takes written out in full than with an exponent."""
-    return len(written_out(number)) - len(repr(number)) if math.isfinite(number) else 0
+    return len(written_out(number)) - len(repr(number))
 
 
 def loads(text: str, *, subject: str = "It", parse_float: Callable[[str], float] | None = None) -> Any:
