@@ -7,9 +7,10 @@ when it was accepted, on either database.
 """
 
 import json
-import math
-from decimal import Decimal
+from json.encoder import encode_basestring
 from typing import Any
+
+from messaging_project.strict_json import written_out
 
 
 class CanonicalEncoder(json.JSONEncoder):
@@ -23,31 +24,38 @@ def canonical(value: object) -> str:
     """A JSON value as jsonb prints it. Nested at most a few dozen levels, as the rules allow it."""
     match value:
         case str():
-            return json.dumps(value, ensure_ascii=False)
+            return encode_basestring(value)
         case dict():
             names = sorted(value, key=_name_order)
-            return f"{{{', '.join(f'{canonical(name)}: {canonical(value[name])}' for name in names)}}}"
+            return f"{{{', '.join([f'{encode_basestring(name)}: {canonical(value[name])}' for name in names])}}}"
         case list() | tuple():
             return f"[{', '.join(map(canonical, value))}]"
         case float():
-            return spelled(value)
+            return written_out(value)
         case _:
             return json.dumps(value)
 
 
-def _name_order(name: str) -> tuple[int, bytes]:
-    encoded = name.encode()
+def _name_order(name: object) -> tuple[int, bytes]:
+    if not isinstance(name, str):
+        raise TypeError("names must be strings")
+    encoded = name.encode("utf-8", "surrogatepass")
     return len(encoded), encoded
 
 
-def spelled(number: float) -> str:
-    """A float written out in full: its shortest decimal (`repr`), without an exponent. There is no negative zero."""
-    text = repr(number)
-    if "e" in text:
-        return format(Decimal(text), "f")
-    return "0.0" if text == "-0.0" else text
+def compact(value: object) -> str:
+    """A JSON value without blanks."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def excess(number: float) -> int:
-    """How many more characters a float takes written out in full than with an exponent."""
-    return len(spelled(number)) - len(repr(number)) if math.isfinite(number) else 0
+def as_read(value: Any) -> Any:
+    """A JSON value as it comes back: a float that is written out as an integer is one."""
+    match value:
+        case dict():
+            return {name: as_read(item) for name, item in value.items()}
+        case list() | tuple():
+            return list(map(as_read, value))
+        case float():
+            return json.loads(written_out(value))
+        case _:
+            return value

@@ -1,6 +1,5 @@
 """Who changed what, in the order in which it happened: one append-only table, written in the change's transaction."""
 
-import json
 import secrets
 import time
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from uuid import UUID
 from django.db import connection
 from psycopg.types.json import Jsonb
 
+from campaigns.canonical_json import canonical
 from campaigns.models import Action, ActorType, HistoryEntry
 
 
@@ -38,7 +38,7 @@ def actor_of(user: Any) -> Actor:
 
 def difference(old: dict[str, Any], new: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The values that differ, before and after, of the fields in `new`. JSON tells 1 from true, and so does this."""
-    changed = [name for name in new if json.dumps(old[name], sort_keys=True) != json.dumps(new[name], sort_keys=True)]
+    changed = [name for name in new if canonical(old[name]) != canonical(new[name])]
     return {name: old[name] for name in changed}, {name: new[name] for name in changed}
 
 

@@ -7,13 +7,12 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
-from django.db.models.functions import Now
 
 from campaigns import history
 from campaigns.exceptions import ExternalIdTaken, InvalidTransition, NotDeletable, NotFound, NotReady
 from campaigns.history import Actor
 from campaigns.many_steps import copy_steps, write_steps
-from campaigns.models import Action, Campaign, CampaignStep
+from campaigns.models import Action, Campaign, CampaignStep, CurrentTime
 from campaigns.readiness import check_readiness
 from campaigns.rules import CAMPAIGN_FIELDS, NAME, StepFields
 from campaigns.statuses import DELETABLE, STATUSES, Status
@@ -131,7 +130,7 @@ def change_status(campaign_id: UUID, target: str, *, actor: Actor, if_match: IfM
 
 
 def _update(campaign_id: UUID, **values: Any) -> None:
-    Campaign.objects.filter(pk=campaign_id).update(**values, version=F("version") + 1, updated_at=Now())
+    Campaign.objects.filter(pk=campaign_id).update(**values, version=F("version") + 1, updated_at=CurrentTime())
 
 
 def _match_campaign(campaign_id: UUID, if_match: IfMatch) -> None:

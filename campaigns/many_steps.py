@@ -14,11 +14,12 @@ from django.db.models import F
 from django.utils import timezone
 
 from campaigns import history
+from campaigns.canonical_json import canonical
 from campaigns.exceptions import PositionTaken, StepSetMismatch
 from campaigns.history import Actor
 from campaigns.models import Action, CampaignStep, new_id
-from campaigns.rules import StepFields
-from campaigns.steps import locked, position_taken, require_editable
+from campaigns.rules import STEP_FIELDS, StepFields
+from campaigns.steps import COLUMNS, locked, position_taken, require_editable
 from campaigns.versions import IfMatch, match_version, step_list_etag
 from messaging_project.transactions import retried
 
@@ -167,31 +168,22 @@ def _rearrange(
 
 # All rows are one JSON parameter, so that their number is bound by no limit on parameters (32,766 on SQLite, and 999
 # in Django's idea of it). A step that exists is changed, unless it is another campaign's.
-WRITE_STEPS = """
-INSERT INTO campaigns_campaignstep
-    (id, campaign_id, position, template_id, template_version_id, delay_minutes, variables, version,
-     created_at, updated_at)
-{rows}
-ON CONFLICT (id) DO UPDATE SET
-    position = excluded.position, template_id = excluded.template_id,
-    template_version_id = excluded.template_version_id, delay_minutes = excluded.delay_minutes,
-    variables = excluded.variables, version = excluded.version, updated_at = excluded.updated_at
+CHANGED_COLUMNS = (*STEP_FIELDS, "version", "updated_at")
+WRITE_STEPS = f"""
+INSERT INTO campaigns_campaignstep ({", ".join(COLUMNS)}, created_at, updated_at)
+SELECT {{columns}}, %(now)s, %(now)s FROM {{rows}} WHERE true
+ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in CHANGED_COLUMNS)}
 WHERE campaigns_campaignstep.campaign_id = excluded.campaign_id
-"""
+"""  # noqa: S608 - put together from names that stand in the code
 ROWS = {
-    "postgresql": """
-    SELECT id, campaign_id, position, template_id, template_version_id, delay_minutes, variables, version,
-        %(now)s, %(now)s
-    FROM jsonb_to_recordset(%(rows)s::jsonb) AS row (id uuid, campaign_id uuid, position bigint, template_id text,
-        template_version_id text, delay_minutes integer, variables jsonb, version bigint)
-    """,
-    "sqlite": """
-    SELECT json_extract(value, '$.id'), json_extract(value, '$.campaign_id'), json_extract(value, '$.position'),
-        json_extract(value, '$.template_id'), json_extract(value, '$.template_version_id'),
-        json_extract(value, '$.delay_minutes'), json_extract(value, '$.variables'), json_extract(value, '$.version'),
-        %(now)s, %(now)s
-    FROM json_each(%(rows)s) WHERE true
-    """,
+    "postgresql": {
+        "columns": ", ".join(COLUMNS),
+        "rows": "jsonb_populate_recordset(NULL::campaigns_campaignstep, %(rows)s::jsonb)",
+    },
+    "sqlite": {
+        "columns": ", ".join(f"json_extract(value, '$.{name}')" for name in COLUMNS),
+        "rows": "json_each(%(rows)s)",
+    },
 }
 
 
@@ -202,14 +194,13 @@ def write_steps(steps: Sequence[CampaignStep]) -> None:
     now = connection.ops.adapt_datetimefield_value(timezone.now())
     parameters = {"rows": json.dumps([_row(step) for step in steps]), "now": now}
     with connection.cursor() as cursor:
-        cursor.execute(WRITE_STEPS.format(rows=ROWS[connection.vendor]), parameters)
+        cursor.execute(WRITE_STEPS.format(**ROWS[connection.vendor]), parameters)
 
 
 def _row(step: CampaignStep) -> dict[str, Any]:
-    # SQLite has no type for UUIDs: Django keeps them there as 32 hexadecimal digits, which PostgreSQL reads as well.
-    return {
-        "id": step.id.hex,
-        "campaign_id": step.campaign_id.hex,
-        **step.fields._asdict(),
-        "version": step.version,
-    }
+    # SQLite has no types for UUIDs and JSON. Django keeps UUIDs there as 32 hexadecimal digits, which PostgreSQL reads
+    # as well, and JSON as text; json_extract() would respell an object.
+    fields = step.fields._asdict()
+    if connection.vendor == "sqlite":
+        fields = {name: canonical(value) if isinstance(value, dict) else value for name, value in fields.items()}
+    return {"id": step.id.hex, "campaign_id": step.campaign_id.hex, **fields, "version": step.version}

@@ -6,7 +6,6 @@ it or raises RuleViolation with every fault in it. Nothing is coerced, clamped o
 in JSON Schema, as far as JSON Schema can.
 """
 
-import json
 import math
 import re
 from collections.abc import Iterator
@@ -15,7 +14,9 @@ from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
+from campaigns.canonical_json import as_read, compact
 from messaging_project.ids import parse_uuid
+from messaging_project.strict_json import excess, written_out
 
 MAX_INTEGER = 2_147_483_647
 MAX_BATCH = 1_000  # steps added by one call
@@ -142,7 +143,8 @@ class Text:
 class JSONObject:
     """A JSON object of at most `max_bytes` as compact UTF-8 JSON, without U+0000 and lone surrogates.
 
-    It is nested at most `max_depth` levels deep; the object itself is level 1.
+    Its numbers count as they are written out in full, since that is how they are stored and read. It is nested at most
+    `max_depth` levels deep; the object itself is level 1.
     """
 
     max_bytes: int
@@ -151,19 +153,21 @@ class JSONObject:
     def __call__(self, value: object, /) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise _violation("invalid_type", f"Must be an object, not {kind(value)}.")
-        faults = list(self._faults_inside(value))
-        if not faults and (size := compact_size(value)) > self.max_bytes:
-            message = f"Must take at most {self.max_bytes:,} bytes as compact JSON; it takes {size:,}."
-            faults = [Fault((), "too_large", message)]
-        if faults:
+        respelled: list[float] = []
+        if faults := list(self._faults_inside(value, respelled)):
             raise RuleViolation(*faults)
-        return value
+        size = len(compact(value).encode()) + sum(map(excess, respelled))
+        if size > self.max_bytes:
+            message = f"Must take at most {self.max_bytes:,} bytes as compact JSON, numbers written out in full;"
+            raise _violation("too_large", f"{message} it takes {size:,}.")
+        return as_read(value) if respelled else value
 
     @property
     def schema(self) -> dict[str, Any]:
         return {"type": "object", "additionalProperties": {}}
 
-    def _faults_inside(self, whole: dict[str, Any]) -> Iterator[Fault]:
+    def _faults_inside(self, whole: dict[str, Any], respelled: list[float]) -> Iterator[Fault]:
+        """Every fault; `respelled` gets the floats that are spelled otherwise when they are read back."""
         # A stack and not recursion: the depth is the caller's to choose.
         stack: list[tuple[Path, object, int]] = [((), whole, 1)]
         while stack:
@@ -176,13 +180,11 @@ class JSONObject:
                     yield from (fault for key in value for fault in _key_faults(path, key))
                 items = value.items() if isinstance(value, dict) else enumerate(value)
                 stack.extend(((*path, key), item, depth + 1) for key, item in reversed(list(items)))
-            elif fault := _scalar_fault(value):
+                continue
+            if isinstance(value, float) and written_out(value) != repr(value):
+                respelled.append(value)
+            if fault := _scalar_fault(value):
                 yield Fault(path, *fault)
-
-
-def compact_size(value: object) -> int:
-    """Bytes of `value` as compact UTF-8 JSON."""
-    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 def _key_faults(path: Path, key: object) -> Iterator[Fault]:

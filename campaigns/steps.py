@@ -12,14 +12,13 @@ from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import F
-from django.db.models.functions import Now
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
 from campaigns import history
 from campaigns.exceptions import CampaignNotEditable, Contention, NoRoom, NotFound, PositionTaken
 from campaigns.history import Actor, difference
-from campaigns.models import Action, Campaign, CampaignStep, new_id
+from campaigns.models import Action, Campaign, CampaignStep, CurrentTime, new_id
 from campaigns.rules import STEP_FIELDS, StepFields
 from campaigns.versions import IfMatch, match_version
 from messaging_project.transactions import ATTEMPTS, retried
@@ -195,7 +194,9 @@ def _make_room(campaign_id: UUID, position: int, actor: Actor) -> None:
         raise NoRoom(position)
     run = CampaignStep.objects.filter(campaign_id=campaign_id, position__range=(position, free - 1))
     parked = CampaignStep.objects.filter(campaign_id=campaign_id, position__gte=CampaignStep.PARKING)
-    count = run.update(position=F("position") + CampaignStep.PARKING + 1, version=F("version") + 1, updated_at=Now())
+    count = run.update(
+        position=F("position") + CampaignStep.PARKING + 1, version=F("version") + 1, updated_at=CurrentTime()
+    )
     parked.update(position=F("position") - CampaignStep.PARKING)
     history.record(
         actor, Action.STEPS_SHIFTED, campaign_id, after={"from_position": position, "to_position": free, "steps": count}

@@ -1,6 +1,7 @@
 """JSON that means one thing only: the value of a text, or an error."""
 
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, NoReturn
 
@@ -11,14 +12,27 @@ class JSONError(ValueError):
     """A text that isn't JSON (RFC 8259), or JSON that two readers could read differently."""
 
 
-def loads(text: str, *, subject: str = "It") -> Any:
+def written_out(number: float) -> str:
+    """A float in full: its shortest decimal (`repr`), without an exponent. There is no negative zero."""
+    text = repr(number)
+    if "e" in text:
+        return format(Decimal(text), "f")
+    return "0.0" if text == "-0.0" else text
+
+
+def excess(number: float) -> int:
+    """How many more characters a float takes written out in full than with an exponent."""
+    return len(written_out(number)) - len(repr(number))
+
+
+def loads(text: str, *, subject: str = "It", parse_float: Callable[[str], float] | None = None) -> Any:
     """The value of a JSON text. An integer of more than 4,300 digits comes back as a Decimal, `1e400` as infinity.
 
     Raises JSONError for what isn't JSON (NaN and Infinity included), repeated names, and nesting too deep to parse;
     `subject` begins its message.
     """
     try:
-        return _decode(text)
+        return _decode(text, parse_float)
     except RecursionError:
         raise JSONError(f"{subject} is nested too deeply.") from None
     except json.JSONDecodeError as error:
@@ -31,13 +45,14 @@ class _Ambiguous(Exception):
     """What is wrong, as the rest of a sentence."""
 
 
-def _decode(text: str) -> Any:
+def _decode(text: str, parse_float: Callable[[str], float] | None) -> Any:
+    hooks: dict[str, Any] = {"object_pairs_hook": _object, "parse_constant": _no_constant, "parse_float": parse_float}
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
+        return json.loads(text, **hooks)
     except ValueError as error:
         if not str(error).startswith(INTEGER_LIMIT_HIT):
             raise
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant, parse_int=_long_integer)
+        return json.loads(text, **hooks, parse_int=_long_integer)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -70,9 +70,7 @@ def export(
                 write(data)
         return
     with connection.cursor() as cursor:
-        # The short form for JSON Lines: variables may have been stored with blanks and without.
-        columns = CSV_COLUMNS.replace("s.variables", "json(s.variables)") if format == "jsonl" else CSV_COLUMNS
-        cursor.execute(SELECT.format(columns=columns, condition=condition), parameters)
+        cursor.execute(SELECT.format(columns=CSV_COLUMNS, condition=condition), parameters)
         WRITERS[format](_cells(cursor), write)
 
 

@@ -15,7 +15,7 @@ DIALECTS = {
         "clock": "history_clock()",
         "entry_id": "history_entry_id(at)",
         "on_commit_drop": "",
-        "json_object": "json_object",
+        "json_object": "canonical_object",
         "same_variables": "same_json(s.variables, r.variables)",
         "text": "",
     },

@@ -14,6 +14,10 @@ MAX_PLAIN_LENGTH = 16 * 1024
 
 ESCAPED = re.compile(r"\\u00(?:00|3[aA])")  # U+0000 and the colon
 ESCAPED_BYTES = re.compile(rb"\\u00(?:00|3[aA])")
+# Written out in full, `1e308,` takes 309 bytes of its text's 6. So what is no longer can't exceed the limit by it.
+MAX_UNEXPANDED_LENGTH = 1024
+EXPONENT = re.compile(r"[0-9][eE]")
+EXPONENT_BYTES = re.compile(rb"[0-9][eE]")
 
 MAX_DEPTH = 20
 Integer = Annotated[int, msgspec.Meta(ge=0, le=rules.MAX_INTEGER)]
@@ -41,7 +45,7 @@ ENCODER = msgspec.json.Encoder()
 
 
 def spell(value: Any) -> str:
-    """The text that Django's JSONField would store."""
+    """A text that means the value."""
     return json.dumps(value)
 
 
@@ -78,6 +82,8 @@ def _are_canonical(lines: str, texts: list[str]) -> bool:
     """Whether decoding and encoding changes nothing but spaces: no name is repeated, and floats are in short."""
     if max(text.count("{") + text.count("[") for text in texts) > MAX_DEPTH:
         return False
+    if max(map(len, texts)) > MAX_UNEXPANDED_LENGTH and EXPONENT.search(lines):
+        return False
     try:
         values = OBJECTS.decode_lines(lines)
     except ValueError:
@@ -90,7 +96,10 @@ def plain_records(texts: list[bytes]) -> list[PlainRecord] | None:
     """The records in the lines, if all of them are plain, the objects in them too; else None."""
     lines = b"\n".join(texts)
     ends = len(texts) - 1
-    if max(map(len, texts)) > MAX_PLAIN_LENGTH or (b"\\" in lines and ESCAPED_BYTES.search(lines)):
+    longest = max(map(len, texts))
+    if longest > MAX_PLAIN_LENGTH or (longest > MAX_UNEXPANDED_LENGTH and EXPONENT_BYTES.search(lines)):
+        return None
+    if b"\\" in lines and ESCAPED_BYTES.search(lines):
         return None
     if lines[:1] != b"{" or lines.count(b"\n{") != ends or lines.count(b"}\n") != ends or lines[-1:] != b"}":
         return None

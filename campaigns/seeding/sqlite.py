@@ -1,5 +1,6 @@
 """Staging on SQLite: in its temporary database, so that nothing waits for it."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ import uuid_utils
 from django.db import connection, transaction
 
 from campaigns import history
+from campaigns.canonical_json import canonical
 from campaigns.seeding.plain_json import same_json
 from campaigns.seeding.rows import Row
 from campaigns.seeding.staging import JUDGEMENTS, ROW_COLUMNS, RUN_COLUMNS, TABLES, Divided, Run, Stage, batches
@@ -30,6 +32,7 @@ def staged(blocks: Iterable[list[Row]], tick: Callable[[int], None]) -> Iterator
     stage = Stage()
     with connection.cursor() as cursor:
         connection.connection.create_function("same_json", 2, same_json, deterministic=True)
+        connection.connection.create_function("canonical_object", -1, _canonical_object, deterministic=True)
         connection.connection.create_function("history_clock", 0, _history_clock)
         connection.connection.create_function("history_entry_id", 1, _history_entry_id, deterministic=True)
         try:
@@ -46,6 +49,10 @@ def staged(blocks: Iterable[list[Row]], tick: Callable[[int], None]) -> Iterator
         finally:
             for name in ("seed_row", "seed_run", *JUDGEMENTS):
                 cursor.execute(f"DROP TABLE IF EXISTS {name}")
+
+
+def _canonical_object(*names_and_values: str | int) -> str:
+    return canonical(dict(zip(names_and_values[::2], names_and_values[1::2], strict=True)))
 
 
 def _history_clock() -> str | None:
@@ -74,7 +81,8 @@ def _row_values(divided: Divided) -> Iterator[tuple[Any, ...]]:
     for run, rows in divided:
         grp = run.grp
         for line, _, position, template_id, version_id, delay, variables in rows:
-            yield (line, grp, new_id().hex, position, delay, template_id, version_id, variables)
+            spelled = canonical(json.loads(variables))
+            yield (line, grp, new_id().hex, position, delay, template_id, version_id, spelled)
 
 
 def _run_values(run: Run) -> tuple[Any, ...]:

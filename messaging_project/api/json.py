@@ -11,20 +11,22 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.utils.encoders import JSONEncoder
 
-from messaging_project.strict_json import JSONError, loads
+from messaging_project.strict_json import JSONError, loads, written_out
 
 MEDIA_TYPE = "application/json"
 MEBIBYTE = 1024 * 1024
 MAX_BODY_BYTES = MEBIBYTE  # for one object; a view may set its own max_body_bytes
 MAX_BATCH_BYTES = 8 * MEBIBYTE  # for many
+WRITTEN_OUT = "With its numbers written out in full (1e300 takes 301 digits)"
 
 
 def render(data: Any) -> bytes:
     """`data` as compact UTF-8 JSON."""
     try:
         return orjson.dumps(data, default=JSONEncoder().default)
-    except TypeError:  # integers beyond 64 bits, or text with half of a surrogate pair
-        return json.dumps(data, cls=JSONEncoder, separators=(",", ":")).encode()
+    except TypeError:  # integers beyond 64 bits, or text with half of a surrogate pair: only that is escaped
+        text = json.dumps(data, cls=JSONEncoder, separators=(",", ":"), ensure_ascii=False)
+        return text.encode(errors="backslashreplace")
 
 
 class JSONRenderer(BaseRenderer):
@@ -37,7 +39,10 @@ class JSONRenderer(BaseRenderer):
 
 
 class JSONParser(BaseParser):
-    """Reads at most the view's `max_body_bytes` (413 beyond that, before parsing), as UTF-8 JSON (400 otherwise)."""
+    """Reads at most the view's `max_body_bytes` (413 beyond that, before parsing), as UTF-8 JSON (400 otherwise).
+
+    Numbers count as they are written out in full: what is stored and read again is no longer than the limit.
+    """
 
     media_type = MEDIA_TYPE
 
@@ -49,11 +54,26 @@ class JSONParser(BaseParser):
         if len(body) < _announced(parser_context):
             raise exceptions.ParseError("The body is shorter than its Content-Length.")
         try:
-            return loads(body.decode(), subject="The body")
+            return loads(body.decode(), subject="The body", parse_float=WrittenOut(len(body), limit))
         except UnicodeDecodeError as error:
             raise exceptions.ParseError(f"The body is not UTF-8: byte {error.start} is wrong.") from None
         except JSONError as error:
             raise exceptions.ParseError(str(error)) from None
+
+
+class WrittenOut:
+    """Parses the floats of a body, and raises PayloadTooLarge where they would make it too long written out in full."""
+
+    def __init__(self, length: int, limit: int) -> None:
+        self._length, self._limit = length, limit
+
+    def __call__(self, text: str) -> float:
+        number = float(text)
+        if "e" in text or "E" in text:
+            self._length += max(len(written_out(number)) - len(text), 0)
+        if self._length > self._limit:
+            raise PayloadTooLarge(self._limit, f"{WRITTEN_OUT}, the body")
+        return number
 
 
 def _announced(parser_context: Any) -> int:
@@ -65,8 +85,8 @@ def _announced(parser_context: Any) -> int:
 class PayloadTooLarge(exceptions.APIException):
     status_code = 413
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"The body is larger than {limit:,} bytes.", "payload_too_large")
+    def __init__(self, limit: int, what: str = "The body") -> None:
+        super().__init__(f"{what} is larger than {limit:,} bytes.", "payload_too_large")
 
 
 def json_body(request: Request) -> Any:
