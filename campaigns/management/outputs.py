@@ -45,7 +45,7 @@ class OutputFile:
 
 
 class ShownPreview:
-    """Shows what each campaign's rows would do, the first hundred of them, and writes each step that differs to `diff`."""
+    """Shows what the rows of the first hundred campaigns would do, and writes each step that differs to `diff`."""
 
     def __init__(self, stdout: Any, diff: OutputFile | None, *, updates: bool) -> None:
         self._stdout = stdout
