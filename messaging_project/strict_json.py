@@ -1,6 +1,7 @@
 """JSON that means one thing only: the value of a text, or an error."""
 
 import json
+import math
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, NoReturn

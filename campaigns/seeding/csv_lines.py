@@ -4,6 +4,7 @@ import csv
 import io
 from collections import deque
 from collections.abc import Iterator
+from functools import partial
 from operator import itemgetter
 
 from campaigns.seeding.rows import (
@@ -88,15 +89,17 @@ class Lines:
         self._given_back.extendleft(reversed(self._record[1:]))
 
     def _lines(self) -> Iterator[str]:
-        while text := self._given_back.popleft() if self._given_back else self._read():
-            self._number += 1
-            self._record.append(text)
-            yield text
+        while self._given_back:
+            yield self._taken(self._given_back.popleft())
+        for text in iter(partial(self._text.readline, MAX_LINE_LENGTH), ""):
+            yield self._taken(self._cut() if len(text) == MAX_LINE_LENGTH and not _is_ended(text) else text)
 
-    def _read(self) -> str:
-        text = self._text.readline(MAX_LINE_LENGTH)
-        if len(text) < MAX_LINE_LENGTH or _is_ended(text):
-            return text
+    def _taken(self, text: str) -> str:
+        self._number += 1
+        self._record.append(text)
+        return text
+
+    def _cut(self) -> str:
         while (rest := self._text.readline(MAX_LINE_LENGTH)) and not _is_ended(rest):
             pass
         return CUT

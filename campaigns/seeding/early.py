@@ -42,7 +42,7 @@ ADD_CAMPAIGNS = (
     )
     WHERE section >= %(section)s
     """,
-    "SELECT section, created_id FROM seed_section WHERE section >= %(section)s AND created_id IS NOT NULL",
+    "SELECT section, created_id FROM seed_section WHERE section >= %(section)s AND created_id IS NOT NULL ORDER BY 1",
 )
 # What was written otherwise than it was judged.
 UNDONE = """

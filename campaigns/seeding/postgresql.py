@@ -116,21 +116,23 @@ def analyze(cursor: Any, keys: str) -> None:
 
 def _write(cursor: Any, rows_before: int, sections: list[Section], early: EarlyWriter | None) -> None:
     _copy(cursor, "seed_section", SECTION_TYPES, [section.values() for section in sections])
-    staged = [(section.number, row) for section in sections for row in row_values(section)]
+    staged = {section.number: list(row_values(section)) for section in sections}
 
     def add_steps(created: dict[int, UUID]) -> None:
-        steps = (
-            (row[ID], created[number], 1, *row[ID + 1 :])
-            for number, row in staged
-            if number in created and row[POSITION] is not None
-        )
-        _copy(cursor, "campaigns_campaignstep", STORED_TYPES, steps)
+        _copy(cursor, "campaigns_campaignstep", STORED_TYPES, _steps(staged, created))
 
     created = early.write(cursor, sections[0], add_steps) if early else {}
-    _copy(cursor, "seed_row", NUMBER_TYPES, (numbers(row) for number, row in staged if number in created))
-    _copy(cursor, "seed_row", ROW_TYPES, (row for number, row in staged if number not in created))
-    if created and rows_before < MANY_ROWS <= rows_before + len(staged):
+    _copy(cursor, "seed_row", NUMBER_TYPES, (numbers(row) for number in created for row in staged[number]))
+    _copy(cursor, "seed_row", ROW_TYPES, (row for number in staged if number not in created for row in staged[number]))
+    if created and rows_before < MANY_ROWS <= rows_before + sum(map(len, staged.values())):
         analyze(cursor, CAMPAIGN_KEYS)
+
+
+def _steps(staged: dict[int, list[tuple[Any, ...]]], created: dict[int, UUID]) -> Iterator[tuple[Any, ...]]:
+    for number, campaign_id in created.items():
+        for row in staged[number]:
+            if row[POSITION] is not None:
+                yield (row[ID], campaign_id, 1, *row[ID + 1 :])
 
 
 class JSONText(Dumper):

@@ -18,6 +18,7 @@ from messaging_project.strict_json import JSONError, loads, loads_finite
 # Variables of 64 KiB stay below this, however they are spelled. It bounds the memory that one row can take.
 MAX_CELL_LENGTH = 1024 * 1024
 MAX_LINE_LENGTH = 2 * MAX_CELL_LENGTH
+MAX_REMEMBERED_LENGTH = 256  # of a cell with JSON
 WHOLE_ROW = "row"  # where a fault is of no single column
 
 JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
@@ -124,7 +125,7 @@ def json_text(value: object) -> str:
 
 
 class Remembered(dict[Any, Any]):
-    """Values that passed a check before: files repeat few template ids and numbers. Forgets all when it grows large."""
+    """Values that passed a check before: files repeat few of them. Forgets all when it grows large."""
 
     LIMIT = 20_000
 
@@ -186,7 +187,8 @@ def _json_cell_check(column: str) -> Check:
                 pass
         return json_text(rule(_not_null(_json(cell))))
 
-    return check
+    known = Remembered(check)
+    return lambda cell: known[cell] if len(cell) <= MAX_REMEMBERED_LENGTH else check(cell)
 
 
 def _decoded(cell: str) -> str:
