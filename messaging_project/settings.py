@@ -1,4 +1,4 @@
-"""Settings, all of them from the environment; README.md has the table.
+"""Settings, all of them from the environment; docs/settings.md has the table.
 
 Without DJANGO_SECRET_KEY the project runs *locally*: random secrets from a git-ignored file, and only hosts of this
 machine are answered. With it, the defaults are those of production, and nothing is read from that file.
