@@ -186,7 +186,7 @@ class CampaignStep(models.Model):
     PARKING = maximum("position") + 1
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    # The unique constraint's index starts with the campaign: another one of its own would only cost inserts.
+    # The unique constraint's index starts with the campaign; a second index would only slow inserts.
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="steps", db_index=False)
     position = models.BigIntegerField(**column("step", "position"))
     template_id = models.CharField(**column("step", "template_id"))
@@ -273,7 +273,7 @@ class Action(models.TextChoices):
 
 
 class HistoryEntry(models.Model):
-    """One change. It names campaign and step by id, without foreign keys: it outlives what it tells of.
+    """One change. It names campaign and step by id, without foreign keys, because it outlives them.
 
     `before` and `after` hold the changed fields only; a change of many steps has its counts in `after`.
     """

@@ -24,7 +24,7 @@ class Readiness:
 
 
 def check_readiness(campaign_id: UUID) -> Readiness:
-    """Judge a campaign's steps. Locks nothing: who needs the answer to stay true holds the campaign's row."""
+    """Judge a campaign's steps. Takes no lock: a caller that needs the answer to stay true holds the campaign's row."""
     steps = CampaignStep.objects.filter(campaign_id=campaign_id).order_by("position")
     readiness = Readiness()
     total, previous_version = 0, None

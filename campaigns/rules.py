@@ -239,7 +239,7 @@ class StepId:
 
     schema: dict[str, Any] = {  # noqa: RUF012 - a constant, as the other rules' property
         "type": "string",
-        "description": "An existing step that is kept; without it the step is new.",
+        "description": "The existing step that is kept. A step without one is new.",
     }
 
     def __call__(self, value: object, /) -> UUID:

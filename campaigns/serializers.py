@@ -72,7 +72,7 @@ class ObjectSerializer(serializers.Serializer[Any]):
             else:
                 near = get_close_matches(name, known, n=1)
                 hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}."
-                found[name] = [ErrorDetail(f"Is no known property; {hint}", "unknown")]
+                found[name] = [ErrorDetail(f"Unknown property; {hint}", "unknown")]
         return dict(sorted(found.items()))
 
 
@@ -184,7 +184,7 @@ class CampaignChangesSerializer(CampaignSerializer):
 
 
 class NoQuerySerializer(serializers.Serializer[Any]):
-    """A query string of which nothing is read."""
+    """A query string without parameters of its own."""
 
 
 class InstantField(serializers.DateTimeField):
@@ -218,8 +218,8 @@ class AddStepQuerySerializer(serializers.Serializer[Any]):
         rules.OneOf(("reject", "shift")),
         default="reject",
         help_text=(
-            "What happens where the position holds another step: `reject` answers 412; `shift` makes room, moving the "
-            "unbroken run of steps from that position on up by one."
+            "What happens if the position holds another step. `reject` answers 412. `shift` makes room: it moves the "
+            "unbroken run of steps from that position up by one."
         ),
     )
 
@@ -257,8 +257,8 @@ class TimelineQuerySerializer(serializers.Serializer[Any]):
         Reading(timeline.parse_instant, INSTANT),
         required=False,
         help_text=(
-            "When the recipient enters, in ISO 8601 (`2026-12-01T09:00:00+01:00`); without an offset it is in `tz`. "
-            "Now without it."
+            "When the recipient enters, in ISO 8601 (`2026-12-01T09:00:00+01:00`); `tz` applies if it has no offset. "
+            "Defaults to now."
         ),
     )
 

@@ -27,7 +27,7 @@ class StatusRow:
     """All that depends on one status.
 
     `targets`: the statuses that may follow. `is_editable`: whether steps may be changed. `is_deletable`: whether the
-    campaign may be deleted. The rest tells of the change that leads to it, and is empty where none does: `verb` and
+    campaign may be deleted. The rest describes the change that leads to it, and is empty where none does: `verb` and
     `done` are what a button and a message call it, `consequences` what a person reads before confirming it,
     `is_final` whether there is no way back, `action` its name in the history (a value of models.Action).
     """

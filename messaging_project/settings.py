@@ -161,7 +161,7 @@ elif _database["ENGINE"] == "django.db.backends.postgresql":
 else:
     raise ImproperlyConfigured("DATABASE_URL names an unsupported database: use postgres:// or sqlite://.")
 DATABASES = {"default": _database}
-# Whether `manage.py load_demo` may write its campaigns and its account: of itself only where nothing else can be.
+# Whether `manage.py load_demo` may write its campaigns and its account. Defaults to on only for the local SQLite file.
 DEMO = env.flag("DEMO", default=LOCAL and not env.text("DATABASE_URL"))
 
 # --- API -------------------------------------------------------------------------------------------------------------

@@ -22,7 +22,9 @@ def loads(text: str, *, subject: str = "It") -> Any:
     except RecursionError:
         raise JSONError(f"{subject} is nested too deeply.") from None
     except json.JSONDecodeError as error:
-        raise JSONError(f"{subject} is no JSON: {error.msg} at line {error.lineno} column {error.colno}.") from None
+        raise JSONError(
+            f"{subject} is not valid JSON: {error.msg} at line {error.lineno} column {error.colno}."
+        ) from None
     except _Ambiguous as error:
         raise JSONError(f"{subject} {error}") from None
 
@@ -50,7 +52,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise _Ambiguous(f"is no JSON: {name} is no JSON number.")
+    raise _Ambiguous(f"is not valid JSON: {name} is not a JSON number.")
 
 
 def _long_integer(digits: str) -> int | Decimal:

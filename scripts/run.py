@@ -45,7 +45,7 @@ def why_not(host: str, port: str) -> str | None:
     try:
         family, _, _, _, place = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0]
     except OSError:
-        return f"HOST is {host!r}, which is no address of this machine: set it to 127.0.0.1, or 0.0.0.0 for all."
+        return f"HOST is {host!r}, which isn't an address of this machine: set it to 127.0.0.1, or 0.0.0.0 for all."
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         # Connections that have just been closed don't count, as for the server itself.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

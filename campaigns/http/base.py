@@ -91,7 +91,7 @@ class BaseCampaignViewSet(GenericViewSet[Campaign]):
         return current_campaign(self.campaign_id)
 
     def get_step(self) -> CampaignStep:
-        """The path's step. Raises NotFound, for the campaign where there is none."""
+        """The path's step. Raises NotFound: for the campaign if that doesn't exist, else for the step."""
         try:
             return find_step(self.campaign_id, self.step_id)
         except exceptions.NotFound:

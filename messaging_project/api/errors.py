@@ -32,7 +32,7 @@ UNAVAILABLE_SQLITE_CODES = (5, 6, 8, 10, 13, 14)
 
 
 class APIError(exceptions.APIException):
-    """An error answer, whole: its status, the envelope's members, and headers of its own."""
+    """A whole error answer: status, members of the envelope, headers."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ def validation_error(*faults: tuple[str, str, str]) -> APIError:
 
 
 def server_error() -> APIError:
-    message = "Something went wrong on our side. Nothing of it is your fault; tell us the request id if it persists."
+    message = "Something went wrong on our side. It is not your fault; if it persists, tell us the request id."
     return APIError(500, "server_error", message, {"request_id": current_request_id()})
 
 
@@ -142,7 +142,7 @@ def as_api_error(exc: Exception) -> APIError:
         case DjangoPermissionDenied():
             return APIError(403, "permission_denied", "You are not allowed to do this.")
         case exceptions.MethodNotAllowed():
-            return APIError(405, "method_not_allowed", f"{exc.detail} The Allow header names the methods that are.")
+            return APIError(405, "method_not_allowed", f"{exc.detail} The Allow header lists the methods that are.")
         case exceptions.APIException():
             return _of_framework(exc)
         case DatabaseError() | InterfaceError() if is_unavailable(exc):
@@ -265,7 +265,7 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBa
 
 @csrf_exempt  # else a POST to it would be refused as forged, in HTML
 def unknown_url(request: HttpRequest) -> HttpResponse:
-    """The view of every URL under /v1/ that is none: with DEBUG on, Django would not ask handler404."""
+    """The view of every unknown URL under /v1/: with DEBUG on, Django would not ask handler404."""
     return json_response(not_found("url", request.path))
 
 

@@ -34,7 +34,7 @@ KEY = re.compile(KEY_PATTERN)
 KEY_FAULT = (
     HEADER,
     "invalid",
-    "Must be 1 to 255 visible ASCII characters, best a UUID, with or without double quotes around it.",
+    "Must be 1 to 255 visible ASCII characters, preferably a UUID, with or without double quotes around it.",
 )
 STORED_HEADERS = ("Location", "ETag")  # views give every answer the others
 
@@ -146,6 +146,6 @@ def _digest(*parts: str) -> bytes:
 
 
 def prune(now: Any = None) -> int:
-    """Delete the answers that are no longer given again; returns how many."""
+    """Delete expired answers; returns how many."""
     count, _ = IdempotentAnswer.objects.filter(created_at__lt=(now or timezone.now()) - KEPT_FOR).delete()
     return count

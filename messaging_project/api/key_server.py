@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 FETCH_TIMEOUT_SECONDS = 3  # for each of: connect, and each wait for more bytes
 FRESH_SECONDS = 300  # after which the keys are fetched again
-USABLE_SECONDS = 3_600  # after which, with the key server still out of reach, the keys are no longer trusted
+USABLE_SECONDS = 3_600  # for how long keys are trusted while the key server can't be reached
 PAUSE_SECONDS = 5  # between two fetches, whatever came of the first
 
 

@@ -23,19 +23,19 @@ MEANINGS = {
     200: "OK",
     201: "Created",
     204: "Deleted",
-    304: "Not changed: as you have it",
+    304: "Not modified",
     400: "Faulty request",
-    401: "Without a valid access token",
+    401: "No valid access token",
     403: "The access token's scopes don't suffice",
     404: "Not found",
-    406: "No such media type",
-    409: "A request with the same key is being answered",
+    406: "Not acceptable",
+    409: "A request with the same key is in progress",
     412: "Bad state",
     413: "Body too large",
-    415: "Not sent as JSON",
+    415: "The body is not sent as JSON",
     422: "The key belongs to another request",
     500: "Server error",
-    503: "Unavailable for a moment",
+    503: "Temporarily unavailable",
 }
 SHARED = (401, 403, 406, 409, 413, 415, 422, 500, 503)
 
@@ -78,7 +78,7 @@ class ErrorSerializer(serializers.Serializer[Any]):
     """Every error answer, of every status."""
 
     error = serializers.CharField(help_text="What went wrong, for programs: one word that never changes.")
-    message = serializers.CharField(help_text="What went wrong and what to do, for people.")
+    message = serializers.CharField(help_text="What went wrong and what to do about it, for people.")
     details = serializers.DictField(required=False, help_text="What the error is about; its keys depend on `error`.")
 
 
@@ -108,7 +108,7 @@ class Operation:
     `refusals` are exceptions: the document shows what the view answers to each, so its examples can't go stale.
     What every operation can answer (401, 403, 406, 500, 503; 413 and 415 where there is a body) comes by itself.
     `answer` is a serializer, or one with many=True for a page of them; `example` is what it would be given to show.
-    `has_etag` tells of the answer's ETag, `takes_if_match` of the header that a change may come with.
+    `has_etag`: the answer has an ETag. `takes_if_match`: the request may have an If-Match header.
     """
 
     tag: str
@@ -144,16 +144,16 @@ def header(name: str, description: str, on: bool | Sequence[int] = True, *, alwa
 
 IDEMPOTENCY_KEY = request_header(
     idempotency.HEADER,
-    "Makes the call safe to repeat: within 24 hours the same key with the same request gives the first success again. "
-    "1 to 255 visible ASCII characters, best a UUID, with or without double quotes around it.",
+    "Makes the call safe to repeat: within 24 hours, the same key with the same request gives the first success again. "
+    "1 to 255 visible ASCII characters, preferably a UUID, with or without double quotes around it.",
     idempotency.KEY_PATTERN,
 )
-IF_MATCH = request_header("If-Match", "The ETag that you have seen: the change is refused if it isn't the current one.")
+IF_MATCH = request_header("If-Match", "The ETag that you have seen. The change is refused if it isn't the current one.")
 IF_NONE_MATCH = request_header(
-    "If-None-Match", "The ETag that you have: the answer is 304 while it is the current one."
+    "If-None-Match", "The ETag that you have. The answer is 304 while it is the current one."
 )
 PREFER = request_header(
-    "Prefer", "`handling=strict` (RFC 7240) makes unknown properties a 400 instead of ignoring them."
+    "Prefer", "`handling=strict` (RFC 7240) answers 400 to unknown properties instead of ignoring them."
 )
 REQUEST_HEADERS: Sequence[tuple[OpenApiParameter, Callable[[str, Operation], bool]]] = (
     (IDEMPOTENCY_KEY, lambda method, operation: method == "POST"),
@@ -162,7 +162,10 @@ REQUEST_HEADERS: Sequence[tuple[OpenApiParameter, Callable[[str, Operation], boo
     (PREFER, lambda method, operation: operation.body is not None),
 )
 HEADERS = (
-    header(REQUEST_ID, "The request's own id, or the one that the service gave it; name it when you report a fault."),
+    header(
+        REQUEST_ID,
+        "The id that the request came with, or the one that the service gave it. Quote it when you report a problem.",
+    ),
     header("Location", "The address of what was created.", [201]),
     header("WWW-Authenticate", "The challenge (RFC 6750, section 3), with the reason.", [401, 403]),
     header("Retry-After", "Seconds to wait before trying again.", [409, 503]),
@@ -262,9 +265,14 @@ class DeclaredSchema(openapi.AutoSchema):
     def headers_of_success(self) -> Iterable[OpenApiParameter]:
         operation = self.declared
         if operation.has_etag:
-            yield header("ETag", "The version of what is answered (RFC 9110, 8.8.3).", [operation.status, 304])
+            yield header("ETag", "The version of what is shown (RFC 9110, 8.8.3).", [operation.status, 304])
         if self.method == "POST":
-            yield header("Idempotent-Replayed", "`true` on a success given again.", [operation.status], always=False)
+            yield header(
+                "Idempotent-Replayed",
+                "`true` if this is a stored answer, given again.",
+                [operation.status],
+                always=False,
+            )
         if operation.body:
             yield header("Preference-Applied", "The preference that was honoured.", [operation.status], always=False)
 

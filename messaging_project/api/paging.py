@@ -25,8 +25,8 @@ class KeysetPagination(CursorPagination):
 
     page_size = DEFAULT_LIMIT
     page_size_query_param = "limit"
-    page_size_query_description = f"How many results a page has, 1-{MAX_LIMIT:,}; {DEFAULT_LIMIT} without it."
-    cursor_query_description = "Where the page starts; taken from the `next` or `previous` of another page."
+    page_size_query_description = f"How many results a page has, 1-{MAX_LIMIT:,}; the default is {DEFAULT_LIMIT}."
+    cursor_query_description = "Where the page starts, from the `next` or `previous` of another page."
     ordering = "id"
 
     def get_ordering(self, request: Request, queryset: QuerySet[Any], view: Any) -> tuple[str, ...]:
@@ -86,7 +86,7 @@ class KeysetPagination(CursorPagination):
                 },
                 "previous": {
                     **link,
-                    "description": "The address of the page before; null on the first one.",
+                    "description": "The address of the previous page; null on the first one.",
                     "example": None,
                 },
                 "results": schema,

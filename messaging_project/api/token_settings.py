@@ -90,7 +90,7 @@ def _check_jwks_url(url: str) -> None:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
-    except ValueError:  # a port that is no number, an unclosed bracket
+    except ValueError:  # a port that isn't a number, an unclosed bracket
         host = ""
     if not host or not (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))):
         raise ImproperlyConfigured(
