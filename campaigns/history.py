@@ -30,7 +30,7 @@ def actor_of(user: Any) -> Actor:
 
 
 def difference(old: dict[str, Any], new: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The values that differ, before and after, of the fields in `new`. As in JSON, 1 and true differ."""
+    """The values that differ, before and after, of the fields in `new`. JSON tells 1 from true, and so does this."""
     changed = [name for name in new if json.dumps(old[name], sort_keys=True) != json.dumps(new[name], sort_keys=True)]
     return {name: old[name] for name in changed}, {name: new[name] for name in changed}
 

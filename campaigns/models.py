@@ -273,7 +273,7 @@ class Action(models.TextChoices):
 
 
 class HistoryEntry(models.Model):
-    """One change. It names campaign and step by id, without foreign keys, because it outlives them.
+    """One change. It names campaign and step by id, without foreign keys: it outlives what it tells of.
 
     `before` and `after` hold the changed fields only; a change of many steps has its counts in `after`.
     """

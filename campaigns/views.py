@@ -1,4 +1,4 @@
-"""The campaigns API. Its views declare and delegate: sequence, resequence, lifecycle and timeline do the work."""
+"""The campaigns API. Its views declare and delegate: steps, many_steps, lifecycle and timeline do the work."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -44,7 +44,7 @@ from messaging_project.api.openapi import DeclaredSchema
 
 
 def filtered(campaigns: QuerySet[Campaign], chosen: Mapping[str, Any]) -> QuerySet[Campaign]:
-    """The campaigns that all of the query's parameters choose."""
+    """The campaigns that match every parameter of the query."""
     lookups = {
         "status": "status",
         "external_id": "external_id",
@@ -54,7 +54,7 @@ def filtered(campaigns: QuerySet[Campaign], chosen: Mapping[str, Any]) -> QueryS
     }
     campaigns = campaigns.filter(**{lookups[name]: chosen[name] for name in lookups.keys() & chosen.keys()})
     templates = {name: chosen[name] for name in ("template_id", "template_version_id") if name in chosen}
-    if templates:  # both together mean one step that has both
+    if templates:  # given together, one step must have both
         campaigns = campaigns.filter(Exists(CampaignStep.objects.filter(campaign_id=OuterRef("pk"), **templates)))
     return campaigns
 
@@ -134,7 +134,7 @@ class CampaignViewSet(BaseCampaignViewSet):
     @steps.mapping.get
     def list_steps(self, request: Request, id: str) -> Response:
         campaign_id = self.get_campaign().id
-        etag = step_list_etag(campaign_id)  # before the page: of a change in between it must know less, never more
+        etag = step_list_etag(campaign_id)  # read before the page: it may be older than the page, never newer
         response = self.paged(CampaignStep.objects.filter(campaign_id=campaign_id), CampaignStepSerializer)
         return with_etag(request, response, etag)
 

@@ -1,4 +1,4 @@
-"""The domain's refusals as the API's error answers, with the remedy in the API's words."""
+"""The domain's refusals as error answers of the API, with the remedy in its words."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,9 +12,9 @@ from messaging_project.api.errors import MAX_ECHOED, RETRY_AFTER_SECONDS, APIErr
 
 
 def as_http(exc: Exception, *, offers_shift: bool = False) -> Exception:
-    """A refusal of the domain as the error answer that the API gives for it; anything else unchanged.
+    """A refusal of the domain as an error answer of the API; any other exception unchanged.
 
-    `offers_shift`: the operation takes `?on_conflict=shift`, which is then the remedy for a position that is taken.
+    `offers_shift`: the operation takes `?on_conflict=shift`, so that is the remedy for a taken position.
     """
     match exc:
         case exceptions.NotFound():
@@ -105,7 +105,7 @@ def _post(campaign_id: UUID, action: str) -> str:
 
 @contextmanager
 def step_ids_at(place: str) -> Iterator[None]:
-    """Report step ids that don't fit the campaign as faults of the body, at `place` with the index filled in."""
+    """Report step ids that don't fit as faults of the body, at the path `place` ({} takes the index)."""
     try:
         yield
     except exceptions.StepSetMismatch as mismatch:

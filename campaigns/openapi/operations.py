@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of the campaigns API: one Operation per operation id.
+"""What the OpenAPI document says about the campaigns API: one Operation per operation id.
 
 To add an operation, name it in its viewset's `operation_ids` and declare it here.
 """
@@ -8,7 +8,7 @@ from typing import Any
 from rest_framework import serializers
 
 from campaigns import exceptions
-from campaigns.openapi import examples, fields  # noqa: F401 - being imported registers the fields' schemas
+from campaigns.openapi import examples, fields  # noqa: F401 - importing it registers the fields' schemas
 from campaigns.openapi.examples import CHANGED_MEANWHILE, NO_CAMPAIGN, NO_STEP, NOT_EDITABLE, POSITION_TAKEN
 from campaigns.serializers import (
     AddStepQuerySerializer,
@@ -33,13 +33,13 @@ EDITABLE = "Possible while the campaign is a draft or paused."
 
 
 class StepsSerializer(serializers.Serializer[Any]):
-    """Steps of a campaign, all of those that the call was about."""
+    """The steps of a campaign that the call wrote."""
 
     results = CampaignStepSerializer(many=True)
 
 
 def transition(target: str, summary: str, description: str, *refusals: Exception, refused_from: str) -> Operation:
-    """A change of status: answers with the campaign, and refuses to leave `refused_from`."""
+    """A change of status. It answers with the campaign, and refuses a campaign that is `refused_from`."""
     refusal = exceptions.InvalidTransition(refused_from, target)
     return Operation(
         tag="Campaigns",
@@ -260,7 +260,7 @@ STEPS = {
 INSIGHT = {
     "getReadiness": Operation(
         tag="Insight",
-        summary="Check whether a campaign can be activated",
+        summary="Check whether a campaign could be activated",
         description="`errors` prevent an activation; `warnings` are only unusual.",
         answer=ReadinessSerializer,
         example=examples.READINESS,
