@@ -1,4 +1,4 @@
-"""JSON that means one thing only: the value of a text, or an error."""
+"""JSON without ambiguity: the value of a text, or an error."""
 
 import json
 from decimal import Decimal
@@ -8,7 +8,7 @@ INTEGER_LIMIT_HIT = "Exceeds the limit"
 
 
 class JSONError(ValueError):
-    """A text that isn't JSON (RFC 8259), or JSON that two readers could read differently."""
+    """A text that isn't valid JSON (RFC 8259), or that two parsers could read differently."""
 
 
 def loads(text: str, *, subject: str = "It") -> Any:
@@ -30,7 +30,7 @@ def loads(text: str, *, subject: str = "It") -> Any:
 
 
 class _Ambiguous(Exception):
-    """What is wrong, as the rest of a sentence."""
+    """What is wrong; it completes a sentence."""
 
 
 def _decode(text: str) -> Any:
