@@ -66,7 +66,7 @@ def add_step(campaign_id: UUID, fields: StepFields, *, actor: Actor, shift: bool
     return step
 
 
-# The campaign's row is locked first and its status read under that lock, so a status change that commits is seen.
+# The campaign's row lock comes first and the status is read under it: a status change that commits meanwhile is seen.
 ADD_STEP = """
 WITH campaign AS (
     SELECT id, status FROM campaigns_campaign WHERE id = %(campaign_id)s FOR SHARE

@@ -23,7 +23,7 @@ def main() -> None:
         sys.exit(refusal)
     manage("migrate", "--verbosity=0")
     manage("load_demo", f"--url={address(host, port)}")
-    # Replaces this process, so that a signal to make ends the server and leaves nothing behind.
+    # In this process's place, so that a signal to make ends the server and nothing is left behind.
     os.execv(sys.executable, [*SERVER, f"--host={host}", f"--port={port}", "messaging_project.wsgi:application"])
 
 

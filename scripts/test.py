@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def suite(database: str, environment: dict[str, str]) -> list[str]:
-    """Run every test that fits the database; return a line for each that failed."""
+    """Run every test that fits the database; a line for each one that failed."""
     print(f"\n=== {database}", flush=True)
     cache = Path(".pytest_cache") / database.lower()
     failed = cache / "v" / "cache" / "lastfailed"

@@ -189,9 +189,9 @@ def _flatten(detail: Any, path: str = "") -> Iterator[tuple[str, str, str]]:
 
 
 def place(path: str, keys: tuple[str | int, ...]) -> str:
-    """`path` and the keys below it as one path. Names that aren't identifiers are quoted, long ones are cut.
+    """`path` and the keys below it as one path; names that aren't plain words are quoted, and long ones cut.
 
-    Uncut, one long name above thousands of faults would turn a body within the limit into gigabytes of answer.
+    Uncut, one long name above thousands of faults would make gigabytes of a body that fits the limit.
     """
     for key in keys:
         if isinstance(key, int):
