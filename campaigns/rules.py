@@ -164,7 +164,7 @@ class JSONObject:
         return {"type": "object", "additionalProperties": {}}
 
     def _faults_inside(self, whole: dict[str, Any]) -> Iterator[Fault]:
-        # A stack, not recursion: the caller chooses the depth.
+        # A stack and not recursion: the depth is the caller's to choose.
         stack: list[tuple[Path, object, int]] = [((), whole, 1)]
         while stack:
             path, value, depth = stack.pop()
