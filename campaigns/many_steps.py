@@ -1,6 +1,6 @@
-"""Writes of many steps of a campaign at once, each in one transaction and a constant number of statements.
+"""Writes of many steps of a campaign at once.
 
-Each holds the campaign's row FOR NO KEY UPDATE.
+Each is one transaction with a constant number of statements, and holds the campaign's row FOR NO KEY UPDATE.
 """
 
 import json
@@ -25,7 +25,7 @@ from messaging_project.database_errors import retried
 
 
 class DesiredStep(NamedTuple):
-    """A step of the sequence to be: `id` is None for a new one."""
+    """A step of the new sequence; the `id` of a new one is None."""
 
     id: UUID | None
     fields: StepFields
@@ -33,9 +33,9 @@ class DesiredStep(NamedTuple):
 
 @retried
 def add_steps(campaign_id: UUID, many: Sequence[StepFields], *, actor: Actor) -> list[CampaignStep]:
-    """Add all of `many`, whose positions differ from each other, or none.
+    """Add all of `many`, each at a position of its own, or none.
 
-    Raises NotFound, CampaignNotEditable, or PositionTaken for the first whose position is taken.
+    Raises NotFound, CampaignNotEditable, or PositionTaken for the first taken position.
     """
     steps = [CampaignStep(id=new_id(), campaign_id=campaign_id, **fields._asdict()) for fields in many]
     with locked(campaign_id) as campaign:
@@ -99,13 +99,13 @@ def replace_steps(
 
 
 def match_list(campaign_id: UUID, if_match: IfMatch) -> None:
-    """Raises VersionMismatch where the whole list's entity tag is another."""
+    """Raises VersionMismatch if the step list has another entity tag."""
     if if_match is not None:
         match_version(step_list_etag(campaign_id), if_match)
 
 
 def copy_steps(source_id: UUID, target_id: UUID) -> int:
-    """Give an empty campaign copies of another's steps, with ids of their own; returns how many. Locks nothing."""
+    """Copy a campaign's steps to an empty one, under new ids; return how many. Locks nothing."""
     source = CampaignStep.objects.filter(campaign_id=source_id)
     steps = [CampaignStep(id=new_id(), campaign_id=target_id, **step.fields._asdict()) for step in source]
     write_steps(steps)
@@ -118,7 +118,7 @@ def _steps_by_id(campaign_id: UUID) -> dict[str, CampaignStep]:
 
 
 def _require_known(given: Sequence[str | None], current: dict[str, CampaignStep], missing: Sequence[str] = ()) -> None:
-    """Raises StepSetMismatch. None is a step that is new."""
+    """Raises StepSetMismatch. None stands for a new step."""
     seen: set[str] = set()
     unknown, repeated = {}, {}
     for index, step_id in enumerate(given):
@@ -136,7 +136,7 @@ def _require_known(given: Sequence[str | None], current: dict[str, CampaignStep]
 def _rearrange(
     campaign_id: UUID, current: dict[str, CampaignStep], desired: Sequence[DesiredStep]
 ) -> tuple[list[CampaignStep], Counter[str]]:
-    """Write the difference between the two sequences; returns the new one in order, and what was done to how many."""
+    """Write the difference between the two sequences; return the new one in order, and the counts of changes."""
     kept = [step.id for step in desired if step.id]
     removed = len(current) - len(kept)
     steps, changed, moved = [], [], []

@@ -1,9 +1,9 @@
-"""The rules of the fields of campaigns and steps: two tables, and the kinds of rule that they are made of.
+"""The fields of campaigns and steps: two tables, and the kinds of rule that they use.
 
 CAMPAIGN_FIELDS and STEP_FIELDS are the one place for a field's rule, limit, default and words. Models, serializers,
-forms, seeding and the OpenAPI document derive from them. A rule takes a value as JSON (RFC 8259) gives it, and returns
-it or raises RuleViolation with every fault in it. Nothing is coerced, clamped or trimmed. Its `schema` says the same
-in JSON Schema, as far as JSON Schema can.
+forms, seeding and the OpenAPI document derive from them. A rule takes a value as parsed from JSON (RFC 8259). It
+returns the value, or raises RuleViolation with every fault. Nothing is coerced, clamped or trimmed. A rule's `schema`
+says the same in JSON Schema, as far as JSON Schema can.
 """
 
 import math
@@ -21,7 +21,7 @@ from messaging_project.strict_json import excess, written_out
 MAX_INTEGER = 2_147_483_647
 MAX_BATCH = 1_000  # steps added by one call
 MAX_SEQUENCE = 10_000  # steps replaced or reordered by one call
-MAX_NUMBER_DIGITS = 4_300  # what Python converts without a quadratic cost, and so its own limit
+MAX_NUMBER_DIGITS = 4_300  # Python's own limit, because converting takes quadratic time
 
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # Unicode's category Cc
 CONTROL_BUT_LAYOUT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # the same less tab, line feed, return
@@ -31,7 +31,7 @@ Path = tuple[str | int, ...]
 
 
 class Fault(NamedTuple):
-    """One thing that is wrong with a value. `path` leads to it from the value: () is the value itself."""
+    """One fault of a value. `path` leads to it from the value; () is the value itself."""
 
     path: Path
     code: str
@@ -54,7 +54,7 @@ class Rule(Protocol):
 
     @property
     def schema(self) -> dict[str, Any]:
-        """What the rule means in an OpenAPI document's JSON Schema."""
+        """The rule as JSON Schema, for the OpenAPI document."""
 
 
 def _violation(code: str, message: str) -> RuleViolation:
@@ -62,7 +62,7 @@ def _violation(code: str, message: str) -> RuleViolation:
 
 
 def kind(value: object) -> str:
-    """What JSON calls a value's type, for messages."""
+    """JSON's name for a value's type, for messages."""
     match value:
         case None:
             return "null"
@@ -90,7 +90,7 @@ class Integer:
     def __call__(self, value: object, /) -> int:
         if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
             raise _violation("invalid_type", f"Must be an integer, not {kind(value)}.")
-        # A parser makes infinity of 1e400: a number, and too large. A Decimal is an integer of very many digits.
+        # The parser turns 1e400 into infinity, which is too large, and an integer with too many digits into a Decimal.
         if isinstance(value, float) and math.isfinite(value) and not value.is_integer():
             raise _violation("invalid_type", "Must be a whole number.")
         if value < 0:
@@ -209,7 +209,7 @@ def _scalar_fault(value: object) -> tuple[str, str] | None:
             return ("number_too_long", f"Must have at most {MAX_NUMBER_DIGITS:,} digits.") if too_long else None
         case float():
             return None if math.isfinite(value) else ("out_of_range", "Must be a number that a 64-bit float can hold.")
-        case Decimal():  # the strict parser hands on an integer that it won't convert
+        case Decimal():  # how the strict parser returns an integer that it doesn't convert
             return "number_too_long", f"Must have at most {MAX_NUMBER_DIGITS:,} digits."
         case _:
             return "invalid_type", "Must be a JSON value."
@@ -217,7 +217,7 @@ def _scalar_fault(value: object) -> tuple[str, str] | None:
 
 @dataclass(frozen=True)
 class Items:
-    """A JSON array of `minimum` to `maximum` items, whatever they are."""
+    """A JSON array of `minimum` to `maximum` items of any kind."""
 
     maximum: int
     minimum: int = 0
@@ -237,11 +237,11 @@ class Items:
 
 
 class StepId:
-    """The id of a step, as the API gives it out."""
+    """The id of a step, as the API spells it."""
 
     schema: dict[str, Any] = {  # noqa: RUF012 - a constant, as the other rules' property
         "type": "string",
-        "description": "An existing step that is kept; without it the step is new.",
+        "description": "The existing step that is kept. A step without one is new.",
     }
 
     def __call__(self, value: object, /) -> UUID:
@@ -254,7 +254,7 @@ class StepId:
 
 
 class StepIds:
-    """An array of strings, as many as a sequence has steps at most; in lower case, as the API spells ids."""
+    """An array of at most MAX_SEQUENCE strings, returned in lower case, as the API spells ids."""
 
     items = Items(MAX_SEQUENCE)
 
@@ -276,7 +276,7 @@ class StepIds:
 
 @dataclass(frozen=True)
 class OneOf:
-    """One of some words."""
+    """One of the given words."""
 
     words: tuple[str, ...]
 
@@ -291,7 +291,7 @@ class OneOf:
 
 
 def repeated_positions(steps: list[Any]) -> dict[int, int]:
-    """The index of each step whose position an earlier one has, with the index of the first that has it."""
+    """The index of each step that repeats a position, with the index of the first step that has it."""
     first: dict[Any, int] = {}
     repeated = {}
     for index, step in enumerate(steps):
@@ -305,7 +305,7 @@ def repeated_positions(steps: list[Any]) -> dict[int, int]:
 
 # --- The fields ------------------------------------------------------------------------------------------------------
 
-OPAQUE_ID = Text(255)  # an id that another system gave
+OPAQUE_ID = Text(255)  # an id from another system
 NAME = Text(200)
 
 
@@ -315,7 +315,7 @@ class Required:
 
 @dataclass(frozen=True)
 class Field:
-    """A field that callers give. `default`: its value where it is left out, or what makes it; `help`: for everyone."""
+    """A field that callers set. `default`: its value when it is left out, or what makes it. `help`: for all."""
 
     rule: Rule
     label: str
@@ -355,7 +355,7 @@ STEP_FIELDS = {
 
 
 class StepFields(NamedTuple):
-    """The values of a step's fields, checked: those of STEP_FIELDS, in their order."""
+    """The checked values of a step's fields, in the order of STEP_FIELDS."""
 
     position: int
     template_id: str

@@ -1,7 +1,7 @@
 """Every write to a campaign's ordered steps. API, admin and commands all come through here.
 
-Locks: adding a step holds the campaign row FOR SHARE, so that adders don't wait for each other but a change of status
-does; everything else that writes steps holds it FOR NO KEY UPDATE. A database without row locks (SQLite) runs each
+Locks: adding a step holds the campaign's row FOR SHARE, so adders don't wait for each other, but a change of status
+waits for them. Every other write of steps holds it FOR NO KEY UPDATE. A database without row locks (SQLite) runs each
 transaction alone. Writes of many steps at once are in `many_steps`.
 """
 
@@ -47,7 +47,7 @@ def require_editable(campaign: Campaign) -> None:
 def add_step(campaign_id: UUID, fields: StepFields, *, actor: Actor, shift: bool = False) -> CampaignStep:
     """Add one step and its history entry.
 
-    With `shift`, the unbroken run of steps from its position on moves up by one to make room. Raises NotFound,
+    With `shift`, the unbroken run of steps from its position moves up by one to make room. Raises NotFound,
     CampaignNotEditable, PositionTaken (without `shift`), NoRoom (with it) or Contention. On PostgreSQL and without
     `shift` it is one statement in autocommit.
     """
@@ -98,7 +98,7 @@ def _add_in_one_statement(step: CampaignStep, actor: Actor) -> None:
             return
         if taken := position_taken(step.campaign_id, step.position):
             raise taken
-        # The holder has gone since: it was deleted or moved, or its transaction rolled back.
+        # The holder is gone: deleted, moved, or rolled back.
     raise Contention
 
 
@@ -113,7 +113,7 @@ def _add_step_parameters(step: CampaignStep, actor: Actor) -> dict[str, Any]:
 def change_step(
     campaign_id: UUID, step_id: UUID, changes: dict[str, Any], *, actor: Actor, if_match: IfMatch = None
 ) -> CampaignStep:
-    """Give one step new values for some of its fields, and its version a step up if that changes anything.
+    """Change some fields of a step. Its version goes up if that changes anything.
 
     Raises NotFound, VersionMismatch, CampaignNotEditable or PositionTaken.
     """
@@ -161,7 +161,7 @@ def find_step(campaign_id: UUID, step_id: UUID) -> CampaignStep:
 
 
 def position_taken(campaign_id: UUID, position: int) -> PositionTaken | None:
-    """The refusal that names the step at `position`, or None where the position is free."""
+    """The refusal that names the step at `position`, or None if the position is free."""
     steps = CampaignStep.objects.filter(campaign_id=campaign_id, position=position)
     holder_id = steps.values_list("id", flat=True).first()
     if holder_id is None:

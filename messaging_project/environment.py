@@ -1,4 +1,4 @@
-"""Readers of environment variables that refuse a bad value with a sentence that says what to set."""
+"""Readers of environment variables. They refuse a bad value, and say what to set."""
 
 import json
 import os
@@ -15,8 +15,7 @@ FALSE = frozenset({"0", "false", "no", "off"})
 class Environment:
     """Typed access to `variables` (default: the process's environment).
 
-    An unset and an empty variable are the same. Every reader raises ImproperlyConfigured
-    with the variable's name and the remedy.
+    An empty variable counts as unset. Every reader raises ImproperlyConfigured with the variable's name and the remedy.
     """
 
     def __init__(self, variables: Mapping[str, str] | None = None) -> None:
@@ -53,9 +52,9 @@ class Environment:
 
 
 def local_secrets(path: Path) -> dict[str, str]:
-    """The random secrets of this working copy, made on the first call in the git-ignored file `path` (mode 0600).
+    """The random secrets of this working copy. The first call makes them, in the git-ignored file `path` (mode 0600).
 
-    Two processes that start at once agree: each writes a file of its own and links it into place; the first link wins.
+    Two processes that start at once agree: each writes its own file and links it into place, and the first link wins.
     """
     try:
         if not path.exists():

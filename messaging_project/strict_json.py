@@ -1,4 +1,4 @@
-"""JSON that means one thing only: the value of a text, or an error."""
+"""JSON without ambiguity: the value of a text, or an error."""
 
 import json
 import math
@@ -10,7 +10,7 @@ INTEGER_LIMIT_HIT = "Exceeds the limit"
 
 
 class JSONError(ValueError):
-    """A text that isn't JSON (RFC 8259), or JSON that two readers could read differently."""
+    """A text that isn't valid JSON (RFC 8259), or that two parsers could read differently."""
 
 
 def written_out(number: float) -> str:
@@ -54,7 +54,7 @@ def _loaded(decoder: json.JSONDecoder, text: str, subject: str) -> Any:
 
 
 class _Ambiguous(Exception):
-    """What is wrong, as the rest of a sentence."""
+    """What is wrong; it completes a sentence."""
 
 
 def _decode(decoder: json.JSONDecoder, text: str) -> Any:

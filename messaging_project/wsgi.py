@@ -14,9 +14,9 @@ from messaging_project.api.json import MAX_BATCH_BYTES  # noqa: E402 - needs the
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Django, which takes a body without Content-Length (RFC 9112, 7.1: chunked) for none, given its length.
+    """Django, with the Content-Length of a chunked body (RFC 9112, 7.1): without it, Django sees no body.
 
-    One byte more than the largest body that any view takes is read at most: the view refuses it as too large.
+    At most one byte more is read than the largest body that any view takes; the view then refuses it as too large.
     """
     if environ.get("wsgi.input_terminated") and not environ.get("CONTENT_LENGTH"):
         body = environ["wsgi.input"].read(MAX_BATCH_BYTES + 1)

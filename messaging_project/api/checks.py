@@ -1,4 +1,4 @@
-"""System checks of what the settings alone can't tell."""
+"""System checks that need more than the settings."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +11,7 @@ from messaging_project.api.token_settings import required_scopes
 
 
 def check_required_scopes(**kwargs: Any) -> list[CheckMessage]:
-    """Each operation that REQUIRED_SCOPES names exists: a misspelt one would leave the real one without its scopes."""
+    """Every operation that REQUIRED_SCOPES names exists. A misspelt one would leave the real one without its scopes."""
     named = set(required_scopes(settings.REQUIRED_SCOPES)) - {"*"}
     if not named:
         return []
@@ -27,10 +27,10 @@ def check_required_scopes(**kwargs: Any) -> list[CheckMessage]:
 
 
 def known_operation_ids() -> set[str]:
-    """What the API's views answer as their `operation_id`: the permission goes by that, not by the OpenAPI document."""
+    """The `operation_id`s of the API's views. The permission uses these, not the OpenAPI document."""
     known: set[str] = set()
     for view in _views(get_resolver()):
-        known.update(getattr(view, "operation_ids", {}).values())  # a viewset's, by action
+        known.update(getattr(view, "operation_ids", {}).values())  # of a viewset, by action
         if isinstance(operation_id := getattr(view, "operation_id", None), str):
             known.add(operation_id)
     return known

@@ -19,7 +19,7 @@ def if_match(request: Request) -> tuple[str, ...] | None:
 
 
 def with_etag(request: Request, response: Response, etag: str) -> Response:
-    """The response with its entity tag, or 304 without a body where the caller's If-None-Match has it already."""
+    """The response with its entity tag; or 304 without a body, if the caller's If-None-Match has that tag."""
     quoted = f'"{etag}"'
     response["ETag"] = quoted
     known = parse_etags(request.headers.get("If-None-Match", ""))

@@ -15,7 +15,7 @@ from messaging_project.strict_json import JSONError, loads, written_out
 
 MEDIA_TYPE = "application/json"
 MEBIBYTE = 1024 * 1024
-MAX_BODY_BYTES = MEBIBYTE  # for one object; a view may set its own max_body_bytes
+MAX_BODY_BYTES = MEBIBYTE  # for one object; a view can set its own max_body_bytes
 MAX_BATCH_BYTES = 8 * MEBIBYTE  # for many
 WRITTEN_OUT = "With its numbers written out in full (1e300 takes 301 digits)"
 
@@ -77,7 +77,7 @@ class WrittenOut:
 
 
 def _announced(parser_context: Any) -> int:
-    """The request's Content-Length. Servers hand on what came when a client goes away, and it may be JSON so far."""
+    """The request's Content-Length. If a client goes away, the server passes on what came, which may be valid JSON."""
     request = (parser_context or {}).get("request")
     return int(request.META.get("CONTENT_LENGTH") or 0) if request is not None else 0
 
@@ -90,7 +90,7 @@ class PayloadTooLarge(exceptions.APIException):
 
 
 def json_body(request: Request) -> Any:
-    """The body of a request that must have one. DRF takes an absent body for an empty object; here it is a fault."""
+    """The body of a request that must have one. DRF treats an absent body as an empty object; here it is a fault."""
     if request.stream is None:
         if DefaultContentNegotiation().select_parser(request, [JSONParser()]) is None:
             raise exceptions.UnsupportedMediaType(request.content_type)

@@ -1,11 +1,11 @@
-"""What every API of the project keeps in the database."""
+"""The tables that all APIs of the project share."""
 
 from django.db import models
 from django.db.models.functions import Now
 
 
 class IdempotentAnswer(models.Model):
-    """The first successful answer to a POST with an Idempotency-Key, kept to be given again."""
+    """The first successful answer to a POST with an Idempotency-Key, stored for retries."""
 
     id = models.BigAutoField(primary_key=True)
     # A digest of caller and key: a unique index over three long texts would be larger than its table.

@@ -2,6 +2,7 @@
 
 import json
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,14 @@ def test_the_commands_it_names_exist(document: Path) -> None:
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert set(re.findall(r"`make ([a-z]+)", text)) <= {*targets, "…"}
     assert set(re.findall(r"manage\.py ([a-z_]+)", text)) <= {*get_commands()}
+    modules = set(re.findall(r"python -m ([\w.]+)", text)) - {"pytest"}
+    assert [name for name in modules if find_spec(name) is None] == []
+
+
+@every_document
+def test_the_tests_it_names_exist(document: Path) -> None:
+    named = re.findall(r"\bpytest (?:--?\w+ )*([\w/]+\.py)", document.read_text())
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 @pytest.mark.django_db
