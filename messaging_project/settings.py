@@ -73,6 +73,7 @@ INSTALLED_APPS = [
     "campaigns",
 ]
 MIDDLEWARE = [
+    "messaging_project.health.health",
     "messaging_project.api.request_id.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "messaging_project.content_security_policy.content_security_policy",

@@ -11,7 +11,11 @@ import subprocess
 import sys
 
 # As docs/production.md has it. More threads than four only wait for Python's lock.
-SERVER = "granian --interface wsgi --blocking-threads 4 --no-ws --access-log --respawn-failed-workers"
+HEALTH = "--static-path-route /healthz --static-path-mount messaging_project/healthz --static-path-dir-to-file"
+SERVER = (
+    "granian --interface wsgi --blocking-threads 4 --no-ws --access-log --respawn-failed-workers "
+    f"{HEALTH} index.html --static-path-expires 0"
+)
 
 
 def main() -> None:
