@@ -9,6 +9,7 @@ from pathlib import Path
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
+from messaging_project.api.throttle_settings import throttles
 from messaging_project.api.token_settings import access_tokens, required_scopes
 from messaging_project.environment import Environment, local_secrets
 
@@ -165,9 +166,12 @@ DATABASES = {"default": _database}
 DEMO = env.flag("DEMO", default=LOCAL and not env.text("DATABASE_URL"))
 
 # --- API -------------------------------------------------------------------------------------------------------------
+# How often a caller may call an operation, e.g. "addStep=50/second,*=1000/minute". No limits by default.
+API_THROTTLES = throttles(env.words("API_THROTTLES"))
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["messaging_project.api.tokens.AccessTokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["messaging_project.api.tokens.HasRequiredScopes"],
+    "DEFAULT_THROTTLE_CLASSES": ["messaging_project.api.throttles.OperationThrottle"] if API_THROTTLES else [],
     "DEFAULT_PARSER_CLASSES": ["messaging_project.api.json.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["messaging_project.api.json.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",

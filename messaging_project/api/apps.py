@@ -9,6 +9,7 @@ class ApiConfig(AppConfig):
 
     def ready(self) -> None:
         from messaging_project.api import openapi  # noqa: F401 - registers the security scheme
-        from messaging_project.api.checks import check_required_scopes
+        from messaging_project.api.checks import check_required_scopes, check_throttles
 
         register(check_required_scopes, Tags.security)
+        register(check_throttles, Tags.security)

@@ -251,10 +251,18 @@ def test_https_is_all_or_nothing() -> None:
         ),
         ("DJANGO_STATIC_ROOT", "/srv/static", "STATIC_ROOT", "/srv/static"),
         ("API_REQUIRED_SCOPES", "*=campaigns:read", "REQUIRED_SCOPES", ["*=campaigns:read"]),
+        ("API_THROTTLES", "*=10/hour", "API_THROTTLES", {"*": [10, "hour"]}),
     ],
 )
 def test_a_variable_reaches_its_setting(variable: str, value: str, name: str, expected: object) -> None:
     assert settings_with(PRODUCTION | {variable: value}, name) == [expected]
+
+
+def test_without_limits_nothing_is_built_to_count_calls() -> None:
+    (off,), (on,) = (settings_with(variables, "REST_FRAMEWORK") for variables in ({}, {"API_THROTTLES": "*=10/hour"}))
+
+    assert off["DEFAULT_THROTTLE_CLASSES"] == []
+    assert on["DEFAULT_THROTTLE_CLASSES"] == ["messaging_project.api.throttles.OperationThrottle"]
 
 
 def test_logging_shows_information_unless_told_otherwise() -> None:
