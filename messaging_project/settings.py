@@ -4,6 +4,7 @@ Without DJANGO_SECRET_KEY the project runs *locally*: random secrets from a git-
 machine are answered. With it, the defaults are those of production, and nothing is read from that file.
 """
 
+from datetime import timedelta
 from pathlib import Path
 
 import dj_database_url
@@ -67,6 +68,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.forms",
+    "axes",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -84,6 +86,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "messaging_project.urls"
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"  # form fields may have templates in templates/, too
@@ -116,6 +119,23 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+AUTHENTICATION_BACKENDS = [
+    "messaging_project.login_guard.LoginGuardBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+# Guesses of passwords: never an account alone, or anyone could lock its owner out.
+TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", default=0)
+AXES_HANDLER = "messaging_project.login_guard.LoginGuardHandler"
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "ip_address"]
+AXES_FAILURE_LIMIT = 10  # of the pair; LoginGuardHandler measures an address by it, too
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_CLIENT_IP_CALLABLE = "messaging_project.login_guard.client_address"
+AXES_CLIENT_STR_CALLABLE = "messaging_project.login_guard.described"
+AXES_LOCKOUT_CALLABLE = "messaging_project.login_guard.locked_out"
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
@@ -227,6 +247,7 @@ LOGGING = {
     "filters": {"request_id": {"()": "messaging_project.api.request_id.RequestIdFilter"}},
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["request_id"], "formatter": "line"}},
+    "loggers": {"axes": {"level": "WARNING"}},  # failed logins and locks, without each step on the way
     "root": {
         "handlers": ["console"],
         "level": env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO"),

@@ -251,6 +251,7 @@ def test_https_is_all_or_nothing() -> None:
         ),
         ("DJANGO_STATIC_ROOT", "/srv/static", "STATIC_ROOT", "/srv/static"),
         ("API_REQUIRED_SCOPES", "*=campaigns:read", "REQUIRED_SCOPES", ["*=campaigns:read"]),
+        ("TRUSTED_PROXIES", "2", "TRUSTED_PROXIES", 2),
         ("API_THROTTLES", "*=10/hour", "API_THROTTLES", {"*": [10, "hour"]}),
     ],
 )
