@@ -240,14 +240,34 @@ ACCESS_TOKENS = access_tokens(env, local_key=_local_token_key)
 REQUIRED_SCOPES = env.words("API_REQUIRED_SCOPES")
 required_scopes(REQUIRED_SCOPES)  # stops the start when they can't be read
 
-# --- Logging ---------------------------------------------------------------------------------------------------------
+# --- What operators see ----------------------------------------------------------------------------------------------
+METRICS_DIRECTORY = env.text("PROMETHEUS_MULTIPROC_DIR")  # prometheus_client reads the variable, too
+METRICS_ADDRESS = env.address("METRICS_ADDRESS", "127.0.0.1:9100")
+if METRICS_DIRECTORY:
+    try:
+        Path(METRICS_DIRECTORY).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"PROMETHEUS_MULTIPROC_DIR is {METRICS_DIRECTORY!r}, which can't be made ({error.strerror}): "
+            "set it to a folder that the service may write to."
+        ) from error
+LOG_FORMAT = env.choice("LOG_FORMAT", ("text", "json"), default="text")
+if METRICS_DIRECTORY or LOG_FORMAT == "json":
+    MIDDLEWARE.insert(1, "messaging_project.observe.observe")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"request_id": {"()": "messaging_project.api.request_id.RequestIdFilter"}},
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["request_id"], "formatter": "line"}},
-    "loggers": {"axes": {"level": "WARNING"}},  # failed logins and locks, without each step on the way
+    "formatters": {
+        "text": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"},
+        "json": {"()": "messaging_project.json_lines.JSONFormatter"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["request_id"], "formatter": LOG_FORMAT}},
+    "loggers": {
+        "axes": {"level": "WARNING"},  # failed logins and locks, without each step on the way
+        # As JSON each request has its line already.
+        "django.request": {"level": "ERROR" if LOG_FORMAT == "json" else "NOTSET"},
+    },
     "root": {
         "handlers": ["console"],
         "level": env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO"),

@@ -15,6 +15,7 @@ from rest_framework.response import Response
 
 from messaging_project.api.json import PayloadTooLarge, render
 from messaging_project.api.request_id import HEADER, current_request_id
+from messaging_project.metrics import OUTAGES
 
 logger = logging.getLogger(__name__)
 
@@ -109,6 +110,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
         cause = None if error.status_code == status.HTTP_503_SERVICE_UNAVAILABLE else exc
         logger.error("%s %s: %s: %s", request.method, request.path, error.error, exc, exc_info=cause)
         if is_unavailable(exc):
+            OUTAGES.labels("database").inc()
             discard_broken_connections()
     headers = {**_framework_headers(exc), **error.headers}
     response = Response(envelope(error.error, error.message, error.details), status=error.status_code, headers=headers)

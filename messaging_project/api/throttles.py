@@ -13,6 +13,7 @@ from rest_framework.throttling import BaseThrottle
 
 from messaging_project.api.errors import APIError, discard_broken_connections
 from messaging_project.api.throttle_settings import Rate
+from messaging_project.metrics import UNCOUNTED
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView  # which imports this module, by way of the settings
@@ -56,6 +57,7 @@ class OperationThrottle(BaseThrottle):
             calls, seconds_left = count_call(f"{policy} {rate.per} {user.pk}", rate)
         except Error as error:
             logger.warning("A call of %s passes unthrottled, since it can't be counted: %s", policy, error)
+            UNCOUNTED.labels(policy).inc()
             discard_broken_connections()
             return
         view.headers["RateLimit-Policy"] = f'"{policy}";q={rate.calls};w={rate.seconds}'

@@ -11,6 +11,7 @@ import pytest
 from django.core.checks import Error
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
+from prometheus_client import REGISTRY
 from pytest_django import DjangoAssertNumQueries, Settings
 from rest_framework.permissions import AllowAny
 
@@ -140,6 +141,7 @@ def test_a_call_that_cant_be_counted_passes_and_is_logged(
             cursor.execute(f"ALTER TABLE elsewhere RENAME TO {table}")
 
     assert [(answer.status_code, "RateLimit" in answer) for answer in answers] == [(200, False)] * 2
+    assert REGISTRY.get_sample_value("messaging_throttle_failures_total", {"operation": "whoAmI"}) == 2
     assert caplog.text.count("A call of whoAmI passes unthrottled, since it can't be counted") == 2
 
 

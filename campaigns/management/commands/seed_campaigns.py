@@ -17,6 +17,7 @@ from campaigns.seeding.rows import UnusableInput
 from campaigns.seeding.sources import FORMATS, STDIN, FileSource, Source, format_of
 from campaigns.seeding.synthetic import SyntheticSource
 from campaigns.seeding.writers import write_rows
+from messaging_project.metrics import SEEDED
 
 REFUSED, UNUSABLE, INTERRUPTED = 1, 2, 130
 
@@ -67,6 +68,9 @@ class Command(BaseCommand):
             load = Load(source, how, display, getpass.getuser())
             with _terminable(), _explained(load):
                 outcome = load.run_in_batches(lambda: _source(options)) if _in_batches(how) else load.run()
+        if not how.dry_run:
+            SEEDED.labels("read").inc(outcome.rows)
+            SEEDED.labels("refused").inc(outcome.refused)
         if options["verbosity"]:
             self.stdout.write(summary(outcome, dry_run=how.dry_run))
         if outcome.refused:
