@@ -27,6 +27,7 @@ screenshots: $(VENV)/.development ## Renew the pictures of the staff pages in do
 requirements: $(VENV)/.development ## Compile requirements*.in with hashes; UPGRADE=1 takes the newest versions
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) requirements.in -o requirements.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) requirements-dev.in -o requirements-dev.txt
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) requirements-optional.in -o requirements-optional.txt
 
 # A stamp is younger than the requirements that it stands for, so nothing is installed twice.
 $(VENV)/.runtime: requirements.txt

@@ -5,6 +5,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -43,6 +44,17 @@ class Environment:
     def words(self, name: str, default: tuple[str, ...] = ()) -> list[str]:
         """A comma-separated list; white space around the items is dropped."""
         return [word for item in self.text(name).split(",") if (word := item.strip())] or list(default)
+
+    def address(self, name: str, default: str) -> tuple[str, int]:
+        """Host and port, such as 127.0.0.1:9100 or [::1]:9100."""
+        value = self.text(name, default)
+        try:
+            parts = urlsplit(f"//{value}")
+            if parts.hostname and parts.port and parts.netloc == value:
+                return parts.hostname, parts.port
+        except ValueError:  # a port that is no number
+            pass
+        raise ImproperlyConfigured(f"{name} is {value!r}: set it to a host and a port, such as {default}.")
 
     def choice(self, name: str, choices: tuple[str, ...], *, default: str) -> str:
         value = self.text(name, default)

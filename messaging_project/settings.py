@@ -4,11 +4,13 @@ Without DJANGO_SECRET_KEY the project runs *locally*: it takes random secrets fr
 hosts of this machine. With it, the defaults are those of production, and that file is not read.
 """
 
+from datetime import timedelta
 from pathlib import Path
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
+from messaging_project.api.throttle_settings import throttles
 from messaging_project.api.token_settings import access_tokens, required_scopes
 from messaging_project.environment import Environment, local_secrets
 
@@ -66,6 +68,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.forms",
+    "axes",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -84,6 +87,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "messaging_project.urls"
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"  # so that form fields can have templates in templates/
@@ -116,6 +120,23 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+AUTHENTICATION_BACKENDS = [
+    "messaging_project.login_guard.LoginGuardBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+# Guesses of passwords: never an account alone, or anyone could lock its owner out.
+TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", default=0)
+AXES_HANDLER = "messaging_project.login_guard.LoginGuardHandler"
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "ip_address"]
+AXES_FAILURE_LIMIT = 10  # of the pair; LoginGuardHandler measures an address by it, too
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_CLIENT_IP_CALLABLE = "messaging_project.login_guard.client_address"
+AXES_CLIENT_STR_CALLABLE = "messaging_project.login_guard.described"
+AXES_LOCKOUT_CALLABLE = "messaging_project.login_guard.locked_out"
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
@@ -166,9 +187,12 @@ DATABASES = {"default": _database}
 DEMO = env.flag("DEMO", default=LOCAL and not env.text("DATABASE_URL"))
 
 # --- API -------------------------------------------------------------------------------------------------------------
+# How often a caller may call an operation, e.g. "addStep=50/second,*=1000/minute". No limits by default.
+API_THROTTLES = throttles(env.words("API_THROTTLES"))
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["messaging_project.api.tokens.AccessTokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["messaging_project.api.tokens.HasRequiredScopes"],
+    "DEFAULT_THROTTLE_CLASSES": ["messaging_project.api.throttles.OperationThrottle"] if API_THROTTLES else [],
     "DEFAULT_PARSER_CLASSES": ["messaging_project.api.json.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["messaging_project.api.json.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
@@ -217,13 +241,34 @@ ACCESS_TOKENS = access_tokens(env, local_key=_local_token_key)
 REQUIRED_SCOPES = env.words("API_REQUIRED_SCOPES")
 required_scopes(REQUIRED_SCOPES)  # stops the start if they can't be parsed
 
-# --- Logging ---------------------------------------------------------------------------------------------------------
+# --- What operators see ----------------------------------------------------------------------------------------------
+METRICS_DIRECTORY = env.text("PROMETHEUS_MULTIPROC_DIR")  # prometheus_client reads the variable, too
+METRICS_ADDRESS = env.address("METRICS_ADDRESS", "127.0.0.1:9100")
+if METRICS_DIRECTORY:
+    try:
+        Path(METRICS_DIRECTORY).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"PROMETHEUS_MULTIPROC_DIR is {METRICS_DIRECTORY!r}, which can't be made ({error.strerror}): "
+            "set it to a folder that the service may write to."
+        ) from error
+LOG_FORMAT = env.choice("LOG_FORMAT", ("text", "json"), default="text")
+if METRICS_DIRECTORY or LOG_FORMAT == "json":
+    MIDDLEWARE.insert(1, "messaging_project.observe.observe")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"request_id": {"()": "messaging_project.api.request_id.RequestIdFilter"}},
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["request_id"], "formatter": "line"}},
+    "formatters": {
+        "text": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"},
+        "json": {"()": "messaging_project.json_lines.JSONFormatter"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["request_id"], "formatter": LOG_FORMAT}},
+    "loggers": {
+        "axes": {"level": "WARNING"},  # failed logins and locks, without each step on the way
+        # As JSON each request has its line already.
+        "django.request": {"level": "ERROR" if LOG_FORMAT == "json" else "NOTSET"},
+    },
     "root": {
         "handlers": ["console"],
         "level": env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO"),

@@ -1,6 +1,6 @@
 """System checks that need more than the settings."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.conf import settings
@@ -12,17 +12,26 @@ from messaging_project.api.token_settings import required_scopes
 
 def check_required_scopes(**kwargs: Any) -> list[CheckMessage]:
     """Every operation that REQUIRED_SCOPES names exists. A misspelt one would leave the real one without its scopes."""
-    named = set(required_scopes(settings.REQUIRED_SCOPES)) - {"*"}
-    if not named:
+    return _unknown(required_scopes(settings.REQUIRED_SCOPES), "API_REQUIRED_SCOPES", "messaging_api.E001")
+
+
+def check_throttles(**kwargs: Any) -> list[CheckMessage]:
+    """Every operation that API_THROTTLES names exists. A misspelt one would leave the real one without its limit."""
+    return _unknown(settings.API_THROTTLES, "API_THROTTLES", "messaging_api.E002")
+
+
+def _unknown(named: Iterable[str], variable: str, id: str) -> list[CheckMessage]:
+    operations = set(named) - {"*"}
+    if not operations:
         return []
     known = known_operation_ids()
     return [
         Error(
-            f"API_REQUIRED_SCOPES names the operation {name}, which does not exist.",
+            f"{variable} names the operation {name}, which does not exist.",
             hint=f"Choose from {', '.join(sorted(known))}, or * for all that are not named.",
-            id="messaging_api.E001",
+            id=id,
         )
-        for name in sorted(named - known)
+        for name in sorted(operations - known)
     ]
 
 

@@ -17,6 +17,7 @@ from messaging_project.api.json import PayloadTooLarge, render
 from messaging_project.api.request_id import HEADER, current_request_id
 from messaging_project.database_errors import discard_connections, is_unavailable
 from messaging_project.field_paths import MAX_ECHOED, place
+from messaging_project.metrics import OUTAGES
 
 logger = logging.getLogger(__name__)
 
@@ -103,6 +104,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
         cause = None if error.status_code == status.HTTP_503_SERVICE_UNAVAILABLE else exc
         logger.error("%s %s: %s: %s", request.method, request.path, error.error, exc, exc_info=cause)
         if is_unavailable(exc):
+            OUTAGES.labels("database").inc()
             discard_connections(exc)
     headers = {**_framework_headers(exc), **error.headers}
     response = Response(envelope(error.error, error.message, error.details), status=error.status_code, headers=headers)

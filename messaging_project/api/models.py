@@ -18,3 +18,14 @@ class IdempotentAnswer(models.Model):
 
     def __str__(self) -> str:
         return f"answer of {self.created_at:%Y-%m-%d %H:%M:%S}"
+
+
+class ThrottleCounter(models.Model):
+    """How many calls a caller has made in the current window; a PostgreSQL table without a write-ahead log."""
+
+    key = models.TextField(primary_key=True)  # operation, length of the window, issuer and subject
+    resets_at = models.BigIntegerField()  # seconds since 1970
+    calls = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.calls} calls by {self.key}"

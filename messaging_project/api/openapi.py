@@ -16,6 +16,8 @@ from messaging_project.api import errors, idempotency
 from messaging_project.api.json import MAX_BODY_BYTES, PayloadTooLarge
 from messaging_project.api.paging import LIMIT_FAULT
 from messaging_project.api.request_id import HEADER as REQUEST_ID
+from messaging_project.api.throttle_settings import Rate
+from messaging_project.api.throttles import throttled
 from messaging_project.strict_json import JSONError, loads
 
 EXAMPLE_REQUEST_ID = "0199b3a0-7c1e-7d52-9a57-3f0c8f6b1e02"
@@ -34,10 +36,11 @@ MEANINGS = {
     413: "Body too large",
     415: "The body is not sent as JSON",
     422: "The key belongs to another request",
+    429: "Called too often",
     500: "Server error",
     503: "Temporarily unavailable",
 }
-SHARED = (401, 403, 406, 409, 413, 415, 422, 500, 503)
+SHARED = (401, 403, 406, 409, 413, 415, 422, 429, 500, 503)
 
 
 class AccessTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -168,7 +171,9 @@ HEADERS = (
     ),
     header("Location", "The address of what was created.", [201]),
     header("WWW-Authenticate", "The challenge (RFC 6750, section 3), with the reason.", [401, 403]),
-    header("Retry-After", "Seconds to wait before trying again.", [409, 503]),
+    header("Retry-After", "Seconds to wait before trying again.", [409, 429, 503]),
+    header("RateLimit", "Calls left, and seconds until the next window; where a limit is configured.", always=False),
+    header("RateLimit-Policy", "The limit, and its window in seconds; where one is configured.", always=False),
 )
 INSUFFICIENT_SCOPE = errors.APIError(
     403,
@@ -198,6 +203,7 @@ def common_refusals(method: str, operation: Operation, max_body_bytes: int) -> I
         yield exceptions.UnsupportedMediaType("text/plain")
     failure = errors.server_error()
     failure.details = {"request_id": EXAMPLE_REQUEST_ID}
+    yield throttled("addStep", Rate(50, "second"), 1)
     yield failure
     yield errors.unavailable()
 

@@ -19,6 +19,7 @@ from rest_framework.request import Request
 from messaging_project.api import token_settings
 from messaging_project.api.errors import APIError
 from messaging_project.api.key_server import PAUSE_SECONDS, KeysUnavailable, key_server
+from messaging_project.metrics import OUTAGES
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView  # which imports this module, by way of the settings
@@ -122,6 +123,7 @@ def verified_claims(token: str) -> dict[str, Any]:
     except jwt.PyJWTError as error:
         raise invalid_token(REASONS.get(type(error), "it is malformed")) from error
     except KeysUnavailable as error:
+        OUTAGES.labels("identity provider").inc()
         raise APIError(
             503,
             "unavailable",
