@@ -2,10 +2,13 @@
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from campaigns.models import Action, ActorType, HistoryEntry
+
+PRUNED_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +64,13 @@ def entry(
 def record(actor: Actor, action: Action, campaign_id: UUID, **what: Any) -> None:
     """Write one entry; the caller's transaction holds the change itself. Takes what entry() takes."""
     entry(actor, action, campaign_id, **what).save(force_insert=True)
+
+
+def prune(before: datetime) -> int:
+    """Delete the entries of changes before that time, and return how many. Commits after each PRUNED_AT_ONCE."""
+    first_kept = UUID(int=int(before.timestamp() * 1_000) << 80)  # UUIDv7 begins with its time: RFC 9562, 5.7
+    old = HistoryEntry.objects.filter(id__lt=first_kept).order_by("id")
+    count = 0
+    while ids := list(old.values_list("id", flat=True)[:PRUNED_AT_ONCE]):
+        count += HistoryEntry.objects.filter(id__lte=ids[-1]).delete()[0]
+    return count
