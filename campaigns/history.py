@@ -14,6 +14,8 @@ from psycopg.types.json import Jsonb
 from campaigns.canonical_json import canonical
 from campaigns.models import Action, ActorType, HistoryEntry
 
+PRUNED_AT_ONCE = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class Actor:
@@ -122,3 +124,16 @@ def entry_id(at: datetime) -> UUID:
     """What ENTRY_ID is, on other databases than PostgreSQL."""
     milliseconds, rest = divmod((at - _EPOCH) // timedelta(microseconds=1), 1_000)
     return UUID(int=milliseconds << 80 | 7 << 76 | rest * 4_096 // 1_000 << 64 | 2 << 62 | secrets.randbits(62))
+
+
+# --- Pruning ---------------------------------------------------------------------------------------------------------
+
+
+def prune(before: datetime) -> int:
+    """Delete the entries of changes before that time, and return how many. Commits after each PRUNED_AT_ONCE."""
+    first_kept = UUID(int=int(before.timestamp() * 1_000) << 80)  # UUIDv7 begins with its time: RFC 9562, 5.7
+    old = HistoryEntry.objects.filter(id__lt=first_kept).order_by("id")
+    count = 0
+    while ids := list(old.values_list("id", flat=True)[:PRUNED_AT_ONCE]):
+        count += HistoryEntry.objects.filter(id__lte=ids[-1]).delete()[0]
+    return count

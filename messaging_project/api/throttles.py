@@ -4,6 +4,7 @@ Answers carry the RateLimit fields of draft-ietf-httpapi-ratelimit-headers-09.
 """
 
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -12,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from messaging_project.api.errors import APIError
+from messaging_project.api.models import ThrottleCounter
 from messaging_project.api.throttle_settings import Rate
 from messaging_project.database_errors import discard_connections
 from messaging_project.metrics import UNCOUNTED
@@ -73,6 +75,11 @@ def count_call(key: str, rate: Rate) -> tuple[int, int]:
         cursor.execute(COUNT.format(now=NOW[connection.vendor]), [key, rate.seconds, rate.seconds])
         calls, seconds_left = cursor.fetchone()
     return calls, max(seconds_left, 1)
+
+
+def prune() -> int:
+    """Delete the counts of windows that are over; returns how many. One that begins anew makes its row again."""
+    return ThrottleCounter.objects.filter(resets_at__lt=time.time()).delete()[0]
 
 
 def throttled(policy: str, rate: Rate, seconds_left: int) -> APIError:
