@@ -30,9 +30,9 @@ def run(*command: str) -> list[str]:
 def make_entry(at: datetime, number: int = 0) -> UUID:
     """A change at that time, as its UUIDv7 tells."""
     values = history.entry_values(ACTOR, Action.STEP_CHANGED, UUID(NO_ID))
-    id = UUID(int=int(at.timestamp() * 1_000) << 80 | 7 << 76 | 2 << 62 | number)
-    HistoryEntry.objects.create(id=id, created_at=at, **values)
-    return id
+    entry_id = UUID(int=int(at.timestamp() * 1_000) << 80 | 7 << 76 | 2 << 62 | number)
+    HistoryEntry.objects.create(id=entry_id, created_at=at, **values)
+    return entry_id
 
 
 def ids() -> list[UUID]:
