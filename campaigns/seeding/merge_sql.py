@@ -5,7 +5,7 @@ from campaigns import history
 DIALECTS = {
     "postgresql": {
         "clock": history.CLOCK,
-        "entry_id": history.ENTRY_ID,
+        "entry_id": history.ENTRY_ID.format(random=history.RANDOM),
         "on_commit_drop": "ON COMMIT DROP",
         "json_object": "jsonb_build_object",
         "same_variables": "s.variables = r.variables",
