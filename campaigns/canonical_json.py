@@ -7,6 +7,7 @@ when it was accepted, on either database.
 """
 
 import json
+from collections.abc import Iterable
 from json.encoder import encode_basestring
 from typing import Any
 
@@ -26,21 +27,27 @@ def canonical(value: object) -> str:
         case str():
             return encode_basestring(value)
         case dict():
-            names = sorted(value, key=_name_order)
-            return f"{{{', '.join([f'{encode_basestring(name)}: {canonical(value[name])}' for name in names])}}}"
+            members = [f"{encode_basestring(name)}: {canonical(value[name])}" for name in _in_order(value)]
+            return f"{{{', '.join(members)}}}"
         case list() | tuple():
             return f"[{', '.join(map(canonical, value))}]"
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return int.__repr__(value)
         case float():
             return written_out(value)
         case _:
-            return json.dumps(value)
+            return json.dumps(value)  # null, or a TypeError
 
 
-def _name_order(name: object) -> tuple[int, bytes]:
-    if not isinstance(name, str):
-        raise TypeError("names must be strings")
-    encoded = name.encode("utf-8", "surrogatepass")
-    return len(encoded), encoded
+def _in_order(names: Iterable[str]) -> list[str]:
+    """By length in UTF-8, then by bytes, which is by code points. Raises TypeError for names that aren't strings."""
+    return sorted(sorted(names), key=len if "".join(names).isascii() else _bytes)
+
+
+def _bytes(name: str) -> int:
+    return len(name.encode("utf-8", "surrogatepass"))
 
 
 def compact(value: object) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import connection
 from psycopg.types.json import Jsonb
@@ -50,17 +50,17 @@ def difference(old: dict[str, Any], new: dict[str, Any]) -> tuple[dict[str, Any]
 # they tell of. On PostgreSQL it is the server's clock: those of two processes differ, and now() is the start of the
 # transaction, from before the lock was waited for. Elsewhere writers run one after the other, and the clock is ours.
 CLOCK = "clock_timestamp()"
-MICROSECONDS = "(extract(epoch FROM at) * 1000000)::bigint"
 # A UUIDv7 (RFC 9562, 5.7) of the instant `at`: the 12 bits after the milliseconds are their fraction (6.2, method 3).
-ENTRY_ID = f"""(
-    lpad(to_hex({MICROSECONDS} / 1000), 12, '0') || '7' || lpad(to_hex(mod({MICROSECONDS}, 1000) * 4096 / 1000), 3, '0')
-    || substr(gen_random_uuid()::text, 20)
+# Few functions, since the database looks each up anew for each statement. Until the year 2527 the first digit is 0.
+ENTRY_ID = """(
+    '0' || overlay(to_hex((extract(epoch FROM at) * 4096000)::bigint) placing '7' from 12 for 0) || {random}
 )::uuid"""
+RANDOM = "substr(gen_random_uuid()::text, 20)"
 FIELDS = ("actor_type", "actor_issuer", "actor_id", "actor_name", "action", "campaign_id", "step_id", "before", "after")
-# Goes after a `moment` with the instant `at`, of one row or none.
+# Goes after a `moment` with the instant `at`, of one row or none. Takes parameters().
 ADD_ENTRY = f"""
 INSERT INTO campaigns_historyentry (id, created_at, {", ".join(FIELDS)})
-SELECT {ENTRY_ID}, at, {", ".join(f"%({name})s" for name in FIELDS)} FROM moment
+SELECT {ENTRY_ID.format(random="%(random)s")}, at, {", ".join(f"%({name})s" for name in FIELDS)} FROM moment
 """  # noqa: S608 - put together from this module's own words
 RECORD = f"WITH moment AS MATERIALIZED (SELECT {CLOCK} AS at) {ADD_ENTRY}"
 
@@ -73,7 +73,7 @@ def record(actor: Actor, action: Action, campaign_id: UUID, **what: Any) -> None
     values = entry_values(actor, action, campaign_id, **what)
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute(RECORD, as_parameters(values))
+            cursor.execute(RECORD, parameters(values))
     else:
         at = next_instant()
         HistoryEntry(id=entry_id(at), created_at=at, **values).save(force_insert=True)
@@ -93,9 +93,10 @@ def entry_values(
     return dict(zip(FIELDS, values, strict=True))
 
 
-def as_parameters(values: dict[str, Any]) -> dict[str, Any]:
-    """The values of FIELDS as ADD_ENTRY takes them."""
-    return {name: Jsonb(value) if isinstance(value, dict) else value for name, value in values.items()}
+def parameters(values: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of ADD_ENTRY for the values of FIELDS."""
+    adapted = {name: Jsonb(value) if isinstance(value, dict) else value for name, value in values.items()}
+    return {**adapted, "random": str(uuid4())[19:]}
 
 
 class _Clock:
@@ -122,8 +123,9 @@ def next_instant() -> datetime:
 
 def entry_id(at: datetime) -> UUID:
     """What ENTRY_ID is, on other databases than PostgreSQL."""
-    milliseconds, rest = divmod((at - _EPOCH) // timedelta(microseconds=1), 1_000)
-    return UUID(int=milliseconds << 80 | 7 << 76 | rest * 4_096 // 1_000 << 64 | 2 << 62 | secrets.randbits(62))
+    microseconds = (at - _EPOCH) // timedelta(microseconds=1)
+    milliseconds, fraction = divmod((microseconds * 512 + 62) // 125, 4_096)  # rounded, as PostgreSQL does it
+    return UUID(int=milliseconds << 80 | 7 << 76 | fraction << 64 | 2 << 62 | secrets.randbits(62))
 
 
 # --- Pruning ---------------------------------------------------------------------------------------------------------

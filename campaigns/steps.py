@@ -68,19 +68,17 @@ def add_step(campaign_id: UUID, fields: StepFields, *, actor: Actor, shift: bool
 
 COLUMNS = ("id", "campaign_id", *STEP_FIELDS, "version")
 # The campaign's row lock comes first and the status is read under it: a status change that commits meanwhile is seen.
-# The moment of the history entry is read for a step that is there, and so after the lock was granted.
+# The moment of the history entry is read for a step that was inserted, and so after the lock was granted.
 ADD_STEP = f"""
 WITH campaign AS (
     SELECT id, status FROM campaigns_campaign WHERE id = %(campaign_id)s FOR SHARE
-), step AS (
+), moment AS (
     INSERT INTO campaigns_campaignstep ({", ".join(COLUMNS)})
     SELECT {", ".join(f"%({name})s" for name in COLUMNS)} FROM campaign WHERE campaign.status = ANY(%(editable)s)
     ON CONFLICT (campaign_id, position) DO NOTHING
-    RETURNING id
-), moment AS MATERIALIZED (
-    SELECT {history.CLOCK} AS at FROM step
+    RETURNING id AS step_id, {history.CLOCK} AS at
 ), entry AS ({history.ADD_ENTRY})
-SELECT campaign.status, step.id FROM campaign LEFT JOIN step ON TRUE
+SELECT campaign.status, moment.step_id FROM campaign LEFT JOIN moment ON TRUE
 """  # noqa: S608 - put together from names that stand in the code
 
 
@@ -106,7 +104,7 @@ def _add_step_parameters(step: CampaignStep, actor: Actor) -> dict[str, Any]:
     fields = step.fields._asdict()
     entry = history.entry_values(actor, Action.STEP_ADDED, step.campaign_id, step_id=step.id, after=fields)
     columns = {**fields, "variables": Jsonb(step.variables), "id": step.id, "version": step.version}
-    return {**history.as_parameters(entry), **columns, "editable": list(Campaign.EDITABLE)}
+    return {**history.parameters(entry), **columns, "editable": list(Campaign.EDITABLE)}
 
 
 @retried

@@ -11,7 +11,7 @@ from campaigns.statuses import EDITABLE, STATUSES, Status
 DIALECTS = {
     "postgresql": {
         "clock": history.CLOCK,
-        "entry_id": history.ENTRY_ID,
+        "entry_id": history.ENTRY_ID.format(random=history.RANDOM),
         "on_commit_drop": "ON COMMIT DROP",
         "json_object": "jsonb_build_object",
         "same_json": "s.{column} = r.{column}",

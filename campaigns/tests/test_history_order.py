@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.db import connection, transaction
 
 from campaigns import lifecycle
-from campaigns.history import entry_id, record
+from campaigns.history import ENTRY_ID, RANDOM, entry_id, record
 from campaigns.models import Action, Campaign, HistoryEntry
 from campaigns.statuses import EDITABLE
 from campaigns.steps import add_step
@@ -32,7 +32,7 @@ def microseconds(identifier: UUID) -> int:
     """The time that a UUIDv7 tells, by RFC 9562: 48 bits of milliseconds, and 12 of their fraction (6.2, method 3)."""
     assert (identifier.version, identifier.variant) == (7, "specified in RFC 4122")
     milliseconds, fraction = identifier.int >> 80, identifier.int >> 64 & 0xFFF
-    return milliseconds * 1_000 + -(-fraction * 1_000 // 4_096)
+    return milliseconds * 1_000 + round(fraction * 1_000 / 4_096)
 
 
 def assert_ids_tell_the_times(entries: list[HistoryEntry]) -> None:
@@ -77,6 +77,17 @@ def test_each_microsecond_has_ids_of_its_own(fraction: int) -> None:
     at = datetime(2026, 12, 1, 8, 0, 0, 123_000 + fraction, tzinfo=UTC)
     later = entry_id(at + timedelta(microseconds=1))
     assert all(entry_id(at) < later for _ in range(20))
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db
+@pytest.mark.parametrize("microseconds", range(990, 1_011))
+def test_postgresql_makes_the_ids_that_other_databases_get(microseconds: int) -> None:
+    at = datetime(2026, 12, 1, 8, 0, 0, microseconds, tzinfo=UTC)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {ENTRY_ID.format(random=RANDOM)} FROM (SELECT %s AS at) AS moment", [at])  # noqa: S608
+        made: UUID = cursor.fetchone()[0]
+    assert (made.version, made.int >> 62) == (7, entry_id(at).int >> 62)
 
 
 # --- Writers that wait for each other --------------------------------------------------------------------------------
