@@ -18,7 +18,7 @@ from campaigns.readiness import check_readiness
 from campaigns.rules import CAMPAIGN_FIELDS, NAME, StepFields
 from campaigns.statuses import DELETABLE, STATUSES, Status
 from campaigns.steps import locked
-from campaigns.versions import IfMatch, current_campaign, match_version
+from campaigns.versions import IfMatch, current_campaign, match_campaign, match_campaign_or_steps
 from messaging_project.transactions import is_unique_violation, retried
 
 COPY_SUFFIX = " (copy)"
@@ -67,7 +67,7 @@ def change_campaign(campaign_id: UUID, changes: dict[str, Any], *, actor: Actor,
     Raises NotFound, VersionMismatch or ExternalIdTaken.
     """
     with locked(campaign_id) as campaign:
-        _match_campaign(campaign_id, if_match)
+        match_campaign(campaign_id, if_match)
         before, after = history.difference({name: getattr(campaign, name) for name in CAMPAIGN_FIELDS}, changes)
         if after:
             with unique_external_id(after.get("external_id")):
@@ -86,7 +86,7 @@ def delete_campaign(campaign_id: UUID, *, actor: Actor, if_match: IfMatch = None
         campaign = Campaign.objects.select_for_update().filter(pk=campaign_id).first()
         if campaign is None:
             raise NotFound("campaign", campaign_id)
-        _match_campaign(campaign_id, if_match)
+        match_campaign_or_steps(campaign_id, if_match)
         if campaign.status not in DELETABLE:
             raise NotDeletable(campaign_id, campaign.status)
         before = {name: getattr(campaign, name) for name in CAMPAIGN_FIELDS}
@@ -96,12 +96,15 @@ def delete_campaign(campaign_id: UUID, *, actor: Actor, if_match: IfMatch = None
 
 
 @retried
-def duplicate_campaign(campaign_id: UUID, *, actor: Actor) -> Campaign:
-    """A new draft with the same description and steps, ids of its own and no external id. Raises NotFound.
+def duplicate_campaign(campaign_id: UUID, *, actor: Actor, if_match: IfMatch = None) -> Campaign:
+    """A new draft with the same description and steps, ids of its own and no external id.
+
+    Raises NotFound or VersionMismatch.
 
     The source's row is held FOR NO KEY UPDATE, so that its steps are copied as they stood at one moment.
     """
     with locked(campaign_id) as source:
+        match_campaign_or_steps(campaign_id, if_match)
         copy = Campaign(name=source.name[:COPIED_NAME_LENGTH] + COPY_SUFFIX, description=source.description)
         copy.save(force_insert=True)
         count = copy_steps(campaign_id, copy.id)
@@ -119,7 +122,7 @@ def change_status(campaign_id: UUID, target: str, *, actor: Actor, if_match: IfM
     InvalidTransition or NotReady.
     """
     with locked(campaign_id) as campaign:
-        _match_campaign(campaign_id, if_match)
+        match_campaign_or_steps(campaign_id, if_match)
         before = campaign.status
         if target not in STATUSES[before].targets:
             raise InvalidTransition(before, target)
@@ -132,9 +135,3 @@ def change_status(campaign_id: UUID, target: str, *, actor: Actor, if_match: IfM
 
 def _update(campaign_id: UUID, **values: Any) -> None:
     Campaign.objects.filter(pk=campaign_id).update(**values, version=F("version") + 1, updated_at=Now())
-
-
-def _match_campaign(campaign_id: UUID, if_match: IfMatch) -> None:
-    # Read under the lock, and not with it: a query that waited for the lock counts steps as they were before it waited.
-    if if_match is not None:
-        match_version(current_campaign(campaign_id).etag, if_match)

@@ -19,7 +19,7 @@ from campaigns.history import Actor
 from campaigns.models import Action, CampaignStep, new_id
 from campaigns.rules import StepFields
 from campaigns.steps import locked, position_taken, require_editable
-from campaigns.versions import IfMatch, match_version, step_list_etag
+from campaigns.versions import IfMatch, match_list
 from messaging_project.transactions import retried
 
 
@@ -31,13 +31,16 @@ class DesiredStep(NamedTuple):
 
 
 @retried
-def add_steps(campaign_id: UUID, many: Sequence[StepFields], *, actor: Actor) -> list[CampaignStep]:
+def add_steps(
+    campaign_id: UUID, many: Sequence[StepFields], *, actor: Actor, if_match: IfMatch = None
+) -> list[CampaignStep]:
     """Add all of `many`, whose positions differ from each other, or none.
 
-    Raises NotFound, CampaignNotEditable, or PositionTaken for the first whose position is taken.
+    Raises NotFound, VersionMismatch, CampaignNotEditable, or PositionTaken for the first whose position is taken.
     """
     steps = [CampaignStep(id=new_id(), campaign_id=campaign_id, **fields._asdict()) for fields in many]
     with locked(campaign_id) as campaign:
+        match_list(campaign_id, if_match)
         require_editable(campaign)
         if taken := _first_taken(campaign_id, [step.position for step in steps]):
             raise taken
@@ -95,12 +98,6 @@ def replace_steps(
         if any(counts.values()):
             history.record(actor, Action.STEPS_REPLACED, campaign_id, after=dict(counts))
     return steps
-
-
-def match_list(campaign_id: UUID, if_match: IfMatch) -> None:
-    """Raises VersionMismatch where the whole list's entity tag is another."""
-    if if_match is not None:
-        match_version(step_list_etag(campaign_id), if_match)
 
 
 def copy_steps(source_id: UUID, target_id: UUID) -> int:

@@ -1,6 +1,7 @@
 """Entity tags of what the API shows, and the check that a caller's copy is the current one."""
 
 import hashlib
+import re
 from collections.abc import Iterable
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from campaigns.models import Campaign, CampaignStep
 
 # Accepted entity tags, without quotes; None means no condition.
 IfMatch = tuple[str, ...] | None
+DIGEST = re.compile(r"[0-9a-f]{32}")
 
 
 def match_version(etag: str, if_match: IfMatch) -> None:
@@ -29,6 +31,46 @@ def step_list_etag(campaign_id: UUID) -> str:
     """The entity tag of a campaign's step list as it is stored."""
     steps = CampaignStep.objects.filter(campaign_id=campaign_id).order_by("position")
     return list_etag(steps.values_list("id", "version"))
+
+
+def campaign_with_steps_etag(campaign_tag: str, list_tag: str) -> str:
+    """The entity tag of a campaign that is shown with its steps."""
+    return f"{campaign_tag}-{list_tag}"
+
+
+def match_list(campaign_id: UUID, if_match: IfMatch) -> None:
+    """Raises VersionMismatch where the whole step list's entity tag is another."""
+    if if_match is not None:
+        match_version(step_list_etag(campaign_id), if_match)
+
+
+def match_campaign(campaign_id: UUID, if_match: IfMatch) -> None:
+    """Raises VersionMismatch where the campaign's own entity tag is another."""
+    # Read under the lock, and not with it: a query that waited for the lock counts steps as they were before it waited.
+    if if_match is not None:
+        match_version(current_campaign(campaign_id).etag, if_match)
+
+
+def match_campaign_or_steps(campaign_id: UUID, if_match: IfMatch) -> None:
+    """Raises VersionMismatch unless the tag of the campaign, of its step list or of both together is the caller's.
+
+    The campaign's tag doesn't change with a step's content; whoever has read the steps sends one that does. The
+    refusal names the current tag of the kind that was sent: one of another kind would let the same call through.
+    """
+    if if_match is None:
+        return
+    campaign_tag = current_campaign(campaign_id).etag
+    if campaign_tag in if_match:
+        return
+    list_tag = step_list_etag(campaign_id)
+    current = (list_tag, campaign_with_steps_etag(campaign_tag, list_tag), campaign_tag)
+    if set(current).isdisjoint(if_match):
+        sent = {_kind(tag) for tag in if_match}
+        raise VersionMismatch(next((tag for tag in current if _kind(tag) in sent), campaign_tag))
+
+
+def _kind(tag: str) -> tuple[bool, bool]:
+    return "-" in tag, DIGEST.search(tag) is not None
 
 
 def current_campaign(campaign_id: UUID) -> Campaign:

@@ -118,7 +118,7 @@ class CampaignViewSet(BaseCampaignViewSet):
     @action(detail=True, methods=["post"])
     @idempotent
     def duplicate(self, request: Request, id: str) -> Response:
-        copy = lifecycle.duplicate_campaign(self.campaign_id, actor=self.actor)
+        copy = lifecycle.duplicate_campaign(self.campaign_id, actor=self.actor, if_match=self.if_match)
         return self.campaign_response(copy, status.HTTP_201_CREATED)
 
     # --- Steps -------------------------------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ class CampaignViewSet(BaseCampaignViewSet):
     def steps(self, request: Request, id: str) -> Response:
         fields = StepFields(**self.checked_body())
         shift = self.query()["on_conflict"] == "shift"
-        step = add_step(self.campaign_id, fields, actor=self.actor, shift=shift)
+        step = add_step(self.campaign_id, fields, actor=self.actor, shift=shift, if_match=self.if_match)
         return self.step_response(step, status.HTTP_201_CREATED)
 
     @steps.mapping.get
@@ -151,7 +151,7 @@ class CampaignViewSet(BaseCampaignViewSet):
     def bulk(self, request: Request, id: str) -> Response:
         body = self.checked_body(StepListSerializer)
         many = [StepFields(**step) for step in body["steps"]]
-        steps = add_steps(self.campaign_id, many, actor=self.actor)
+        steps = add_steps(self.campaign_id, many, actor=self.actor, if_match=self.if_match)
         location = reverse("campaign-steps", args=[self.campaign_id], request=request)
         results = CampaignStepSerializer(steps, many=True).data
         return Response({"results": results}, status=status.HTTP_201_CREATED, headers={"Location": location})

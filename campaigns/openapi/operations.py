@@ -30,6 +30,11 @@ from messaging_project.api.openapi import Operation, faults_of
 
 PATH_PARAMETERS = {"id": "The campaign's id.", "step_id": "The step's id."}
 EDITABLE = "Possible while the campaign is a draft or paused."
+# What If-Match takes.
+THE_CAMPAIGN = "the campaign"
+THE_STEP = "the step"
+THE_LIST = "the step list"
+CAMPAIGN_OR_LIST = "the campaign, or of its step list, which changes with the content of each step, too"
 
 
 class StepsSerializer(serializers.Serializer[Any]):
@@ -48,7 +53,7 @@ def transition(target: str, summary: str, description: str, *refusals: Exception
         answer=CampaignSerializer,
         example=examples.campaign(target),
         has_etag=True,
-        takes_if_match=True,
+        if_match=CAMPAIGN_OR_LIST,
         refusals=[NO_CAMPAIGN, refusal, *refusals, CHANGED_MEANWHILE],
     )
 
@@ -95,7 +100,7 @@ CAMPAIGNS = {
         answer=CampaignSerializer,
         example=examples.CAMPAIGN,
         has_etag=True,
-        takes_if_match=True,
+        if_match=THE_CAMPAIGN,
         refusals=[
             faults_of(CampaignChangesSerializer, {"name": None, "description": 5}),
             examples.EXTERNAL_ID_TAKEN,
@@ -106,9 +111,13 @@ CAMPAIGNS = {
     "deleteCampaign": Operation(
         tag="Campaigns",
         summary="Delete a campaign",
-        description="Deletes a draft and its steps; its history stays. What has been active can only be archived.",
+        description=(
+            "Deletes a draft and its steps; its history stays. What has been active can only be archived. To delete "
+            "only what you have reviewed, send the ETag of its step list as If-Match: the campaign's own doesn't "
+            "change with a step's content."
+        ),
         status=204,
-        takes_if_match=True,
+        if_match=CAMPAIGN_OR_LIST,
         refusals=[NO_CAMPAIGN, examples.NOT_DELETABLE, CHANGED_MEANWHILE],
     ),
     "duplicateCampaign": Operation(
@@ -119,12 +128,15 @@ CAMPAIGNS = {
         answer=CampaignSerializer,
         example=examples.COPY,
         has_etag=True,
-        refusals=[NO_CAMPAIGN],
+        if_match=CAMPAIGN_OR_LIST,
+        refusals=[NO_CAMPAIGN, CHANGED_MEANWHILE],
     ),
     "activateCampaign": transition(
         Status.ACTIVE,
         "Activate a campaign",
-        "From draft or paused. The campaign must be ready: it has steps, and lasts at most ten years.",
+        "From draft or paused. The campaign must be ready: it has steps, and lasts at most ten years. To activate only "
+        "what you have reviewed, send the ETag of its step list as If-Match: the campaign's own doesn't change with a "
+        "step's content.",
         examples.NOT_READY,
         refused_from=Status.COMPLETED,
     ),
@@ -169,11 +181,13 @@ STEPS = {
         answer=CampaignStepSerializer,
         example=examples.STEP,
         has_etag=True,
+        if_match=THE_LIST,
         refusals=[
             faults_of(CampaignStepSerializer, {"position": "1", "template_id": "", "variables": {"name": "\0"}}),
             NO_CAMPAIGN,
             NOT_EDITABLE,
             POSITION_TAKEN,
+            CHANGED_MEANWHILE,
             examples.NO_ROOM,
         ],
     ),
@@ -186,11 +200,13 @@ STEPS = {
         status=201,
         answer=StepsSerializer,
         example=examples.STEPS,
+        if_match=THE_LIST,
         refusals=[
             faults_of(StepListSerializer, {"steps": [examples.STEP_BODY, {**examples.STEP_BODY, "template_id": " "}]}),
             NO_CAMPAIGN,
             NOT_EDITABLE,
             POSITION_TAKEN,
+            CHANGED_MEANWHILE,
         ],
     ),
     "replaceSteps": Operation(
@@ -205,7 +221,7 @@ STEPS = {
         answer=StepsSerializer,
         example=examples.STEPS,
         has_etag=True,
-        takes_if_match=True,
+        if_match=THE_LIST,
         refusals=[examples.not_the_steps("steps[{}].id"), NO_CAMPAIGN, NOT_EDITABLE, CHANGED_MEANWHILE],
     ),
     "reorderSteps": Operation(
@@ -217,7 +233,7 @@ STEPS = {
         answer=StepsSerializer,
         example=examples.STEPS,
         has_etag=True,
-        takes_if_match=True,
+        if_match=THE_LIST,
         refusals=[examples.not_the_steps("step_ids[{}]"), NO_CAMPAIGN, NOT_EDITABLE, CHANGED_MEANWHILE],
     ),
     "getStep": Operation(
@@ -237,7 +253,7 @@ STEPS = {
         answer=CampaignStepSerializer,
         example=examples.STEP,
         has_etag=True,
-        takes_if_match=True,
+        if_match=THE_STEP,
         refusals=[
             faults_of(CampaignStepSerializer, {**examples.STEP_BODY, "position": -1, "delay_minutes": 2.5}),
             NO_CAMPAIGN,
@@ -252,7 +268,7 @@ STEPS = {
         summary="Delete a step",
         description=f"{EDITABLE} The other steps keep their positions.",
         status=204,
-        takes_if_match=True,
+        if_match=THE_STEP,
         refusals=[NO_CAMPAIGN, NO_STEP, NOT_EDITABLE, CHANGED_MEANWHILE],
     ),
 }

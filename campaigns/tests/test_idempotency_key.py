@@ -71,6 +71,20 @@ def test_the_answer_stays_the_first_one_whatever_happens_meanwhile(client: APICl
     assert post(client, campaign_url(campaign, "/steps"), step_body(0)).content == first.content
 
 
+@pytest.mark.parametrize("name", [name for name in CALLS if name != "createCampaign"])
+def test_an_answer_is_given_again_before_if_match_is_judged(client: APIClient, name: str) -> None:
+    """The first success itself has made the tag an old one."""
+    status, path, body = CALLS[name]
+    campaign = make_campaign(status=status, steps=2)
+    condition = {"If-Match": client.get(campaign_url(campaign, "/steps"))["ETag"]}
+    first = post(client, ROOT + path.format(id=campaign.id), body, **condition)
+    make_step(campaign, 77)
+    again = post(client, ROOT + path.format(id=campaign.id), body, **condition)
+    assert first.status_code in {200, 201}
+    assert replayed(again)
+    assert (again.status_code, again.content) == (first.status_code, first.content)
+
+
 @pytest.mark.parametrize(
     "other",
     [TokenPrincipal(subject="other"), TokenPrincipal(issuer="https://other.example/")],

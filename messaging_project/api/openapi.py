@@ -108,7 +108,7 @@ class Operation:
     `refusals` are exceptions: the document shows what the view answers to each, so its examples can't go stale.
     What every operation can answer (401, 403, 406, 500, 503; 413 and 415 where there is a body) comes by itself.
     `answer` is a serializer, or one with many=True for a page of them; `example` is what it would be given to show.
-    `has_etag` tells of the answer's ETag, `takes_if_match` of the header that a change may come with.
+    `has_etag` tells of the answer's ETag; `if_match` says whose ETag the header of that name takes, if it is taken.
     """
 
     tag: str
@@ -121,7 +121,7 @@ class Operation:
     answer: type[serializers.BaseSerializer[Any]] | serializers.BaseSerializer[Any] | None = None
     example: Any = None
     has_etag: bool = False
-    takes_if_match: bool = False
+    if_match: str = ""
     refusals: Sequence[Exception] = ()
 
 
@@ -142,13 +142,18 @@ def header(name: str, description: str, on: bool | Sequence[int] = True, *, alwa
     return OpenApiParameter(name, str, OpenApiParameter.HEADER, always, description, response=on)
 
 
+def if_match(whose: str) -> OpenApiParameter:
+    sentence = f"The ETag of {whose}, as you have seen it: the call is refused if it isn't the current one."
+    return request_header("If-Match", sentence)
+
+
 IDEMPOTENCY_KEY = request_header(
     idempotency.HEADER,
     "Makes the call safe to repeat: within 24 hours the same key with the same request gives the first success again. "
     "1 to 255 visible ASCII characters, best a UUID, with or without double quotes around it.",
     idempotency.KEY_PATTERN,
 )
-IF_MATCH = request_header("If-Match", "The ETag that you have seen: the change is refused if it isn't the current one.")
+
 IF_NONE_MATCH = request_header(
     "If-None-Match", "The ETag that you have: the answer is 304 while it is the current one."
 )
@@ -157,7 +162,6 @@ PREFER = request_header(
 )
 REQUEST_HEADERS: Sequence[tuple[OpenApiParameter, Callable[[str, Operation], bool]]] = (
     (IDEMPOTENCY_KEY, lambda method, operation: method == "POST"),
-    (IF_MATCH, lambda method, operation: operation.takes_if_match),
     (IF_NONE_MATCH, lambda method, operation: method == "GET" and operation.has_etag),
     (PREFER, lambda method, operation: operation.body is not None),
 )
@@ -257,6 +261,8 @@ class DeclaredSchema(openapi.AutoSchema):
         ]
         operation = self.declared
         taken = [header for header, applies in REQUEST_HEADERS if applies(self.method, operation)]
+        if operation.if_match:
+            taken.append(if_match(operation.if_match))
         return [*in_path, *operation.parameters, *taken, *HEADERS, *self.headers_of_success()]
 
     def headers_of_success(self) -> Iterable[OpenApiParameter]:
