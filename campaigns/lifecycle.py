@@ -36,7 +36,8 @@ def unique_external_id(external_id: str | None) -> Iterator[None]:
             yield
     except IntegrityError as error:
         if external_id is not None and is_unique_violation(error):
-            raise ExternalIdTaken(external_id) from error
+            holders = Campaign.objects.filter(external_id=external_id)
+            raise ExternalIdTaken(external_id, holders.values_list("id", flat=True).first()) from error
         raise
 
 
@@ -96,19 +97,29 @@ def delete_campaign(campaign_id: UUID, *, actor: Actor, if_match: IfMatch = None
 
 
 @retried
-def duplicate_campaign(campaign_id: UUID, *, actor: Actor, if_match: IfMatch = None) -> Campaign:
-    """A new draft with the same description and steps, ids of its own and no external id.
+def duplicate_campaign(
+    campaign_id: UUID,
+    *,
+    actor: Actor,
+    name: str | None = None,
+    external_id: str | None = None,
+    if_match: IfMatch = None,
+) -> Campaign:
+    """A new draft with the same description and steps, and ids of its own; without `name`, with a name like the old.
 
-    Raises NotFound or VersionMismatch.
+    Raises NotFound, VersionMismatch or ExternalIdTaken.
 
     The source's row is held FOR NO KEY UPDATE, so that its steps are copied as they stood at one moment.
     """
     with locked(campaign_id) as source:
         match_campaign_or_steps(campaign_id, if_match)
-        copy = Campaign(name=source.name[:COPIED_NAME_LENGTH] + COPY_SUFFIX, description=source.description)
-        copy.save(force_insert=True)
+        name = source.name[:COPIED_NAME_LENGTH] + COPY_SUFFIX if name is None else name
+        copy = Campaign(name=name, external_id=external_id, description=source.description)
+        with unique_external_id(external_id):
+            copy.save(force_insert=True)
         count = copy_steps(campaign_id, copy.id)
-        after = {"name": copy.name, "duplicate_of": str(campaign_id), "steps": count}
+        own = {"name": name} if external_id is None else {"name": name, "external_id": external_id}
+        after = own | {"duplicate_of": str(campaign_id), "steps": count}
         history.record(actor, Action.CAMPAIGN_DUPLICATED, copy.id, after=after)
         return current_campaign(copy.id)
 

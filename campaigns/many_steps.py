@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import F
 from django.utils import timezone
 
 from campaigns import history
 from campaigns.exceptions import PositionTaken, StepSetMismatch
 from campaigns.history import Actor
 from campaigns.models import Action, CampaignStep, new_id
+from campaigns.positions import make_room, park
 from campaigns.rules import StepFields
 from campaigns.steps import locked, position_taken, require_editable
 from campaigns.versions import IfMatch, match_list
@@ -32,17 +32,22 @@ class DesiredStep(NamedTuple):
 
 @retried
 def add_steps(
-    campaign_id: UUID, many: Sequence[StepFields], *, actor: Actor, if_match: IfMatch = None
+    campaign_id: UUID, many: Sequence[StepFields], *, actor: Actor, shift: bool = False, if_match: IfMatch = None
 ) -> list[CampaignStep]:
     """Add all of `many`, whose positions differ from each other, or none.
 
-    Raises NotFound, VersionMismatch, CampaignNotEditable, or PositionTaken for the first whose position is taken.
+    With `shift`, room is made as if they were added one by one in ascending position: each stands where it asks to.
+    Raises NotFound, VersionMismatch, CampaignNotEditable, NoRoom (with `shift`), or PositionTaken (without) for the
+    first whose position is taken.
     """
     steps = [CampaignStep(id=new_id(), campaign_id=campaign_id, **fields._asdict()) for fields in many]
     with locked(campaign_id) as campaign:
         match_list(campaign_id, if_match)
         require_editable(campaign)
-        if taken := _first_taken(campaign_id, [step.position for step in steps]):
+        positions = [step.position for step in steps]
+        if shift:
+            make_room(campaign_id, positions, actor)
+        elif taken := _first_taken(campaign_id, positions):
             raise taken
         write_steps(steps)
         history.record(actor, Action.STEPS_ADDED, campaign_id, after={"steps": len(steps)})
@@ -155,7 +160,7 @@ def _rearrange(
     if removed:  # by the ids that stay, of which a body has so many and no more
         rows.exclude(pk__in=kept).delete()
     if moved:  # out of each other's way: the unique constraint is checked row by row
-        rows.filter(pk__in=moved).update(position=F("position") + CampaignStep.PARKING)
+        park(campaign_id, moved)
     write_steps(changed)
     return steps, counts
 

@@ -3,18 +3,22 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from difflib import get_close_matches
-from typing import Any
+from typing import Any, ClassVar, NoReturn
 from zoneinfo import ZoneInfo
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
-from rest_framework.fields import empty
+from rest_framework.fields import SkipField, empty
 
 from campaigns import rules, timeline
 from campaigns.models import Action, ActorType, Campaign, CampaignStep, HistoryEntry
 from campaigns.timeline import SPACE_FOR_PLUS, PlannedStep
 from messaging_project.api.errors import PlacedCode
+from messaging_project.api.etags import quoted
+from messaging_project.api.paging import Order, PageQuerySerializer
+from messaging_project.api.queries import QuerySerializer, Repeatable, StrictSerializer, unknown_name
+from messaging_project.ids import parse_uuid
 
 
 def apply_rule(rule: rules.Rule, value: Any) -> Any:
@@ -40,9 +44,23 @@ class RuleField(serializers.Field[Any, Any, Any, Any]):
     def to_representation(self, value: Any) -> Any:
         return value
 
+    def fail(self, key: str, **kwargs: Any) -> NoReturn:
+        if key == "null":  # in the words of the rule, which other doors use as well
+            try:
+                self.rule(None)
+            except rules.RuleViolation as violation:
+                raise serializers.ValidationError(violation.faults[0].message, key) from violation
+        super().fail(key, **kwargs)
 
-class ObjectSerializer(serializers.Serializer[Any]):
-    """A serializer that takes JSON objects only; with `strict` in its context, unknown properties are faults."""
+
+class ObjectSerializer(StrictSerializer):
+    """A serializer that takes JSON objects only; with `strict` in its context, unknown properties are faults.
+
+    What only the service sets is no fault where it says what the address says: `path_names` has the name of the path's
+    variable for each such property.
+    """
+
+    path_names: ClassVar[dict[str, str]] = {}
 
     def run_validation(self, data: Any = empty) -> Any:
         if data is None or not isinstance(data, dict):
@@ -50,30 +68,19 @@ class ObjectSerializer(serializers.Serializer[Any]):
             raise serializers.ValidationError({"non_field_errors": [message]}, code="invalid_type")
         return super().run_validation(data)
 
-    def to_internal_value(self, data: dict[str, Any]) -> Any:
-        faults: dict[str, Any] = {}
-        values = None
-        try:
-            values = super().to_internal_value(data)
-        except serializers.ValidationError as error:
-            faults = dict(error.detail)  # type: ignore[arg-type]  # of a serializer it is a dict
-        if self.context.get("strict"):
-            faults |= self._unknown(data)
-        if faults:
-            raise serializers.ValidationError(faults)
-        return values
-
-    def _unknown(self, data: dict[str, Any]) -> dict[str, list[ErrorDetail]]:
+    def strict_faults(self, data: dict[str, Any]) -> dict[str, list[ErrorDetail]]:
         known = [name for name, field in self.fields.items() if not field.read_only]
         found = {}
         for name in data.keys() - set(known):
-            if name in self.fields:
+            if name not in self.fields:
+                found[name] = [unknown_name(name, known, "property")]
+            elif not self._is_as_in_path(name, data[name]):
                 found[name] = [ErrorDetail("Can't be set.", "read_only")]
-            else:
-                near = get_close_matches(name, known, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}."
-                found[name] = [ErrorDetail(f"Is no known property; {hint}", "unknown")]
         return dict(sorted(found.items()))
+
+    def _is_as_in_path(self, name: str, value: object) -> bool:
+        in_path = self.context.get("path", {}).get(self.path_names.get(name, ""))
+        return isinstance(value, str) and in_path is not None and parse_uuid(value) == parse_uuid(in_path) is not None
 
 
 def rule_fields(table: dict[str, rules.Field]) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
@@ -95,6 +102,8 @@ class CampaignStepSerializer(ObjectSerializer):
     id = serializers.CharField(read_only=True)
     campaign_id = serializers.CharField(read_only=True)
 
+    path_names: ClassVar[dict[str, str]] = {"id": "step_id", "campaign_id": "id"}
+
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         return super().get_fields() | rule_fields(rules.STEP_FIELDS)
 
@@ -109,17 +118,16 @@ class ReplacingStepSerializer(CampaignStepSerializer):
     id = RuleField(rules.StepId(), allow_null=True, default=None)  # type: ignore[assignment]  # it is taken here
 
 
-class StepListField(serializers.Field[Any, Any, Any, Any]):
+class StepListField(RuleField):
     """A JSON array of steps whose positions differ; each fault is reported under its index."""
 
     def __init__(self, child: CampaignStepSerializer, items: rules.Items, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(items, **kwargs)
         self.child = child
-        self.items = items
         child.bind(field_name="", parent=self)  # type: ignore[arg-type]  # any field may be a parent
 
     def to_internal_value(self, data: Any) -> list[dict[str, Any]]:
-        apply_rule(self.items, data)
+        super().to_internal_value(data)
         faults: dict[int, Any] = {}
         values = []
         for index, item in enumerate(data):
@@ -134,20 +142,20 @@ class StepListField(serializers.Field[Any, Any, Any, Any]):
             raise serializers.ValidationError({index: faults[index] for index in sorted(faults)})  # type: ignore[misc]
         return values
 
-    def to_representation(self, value: Any) -> Any:
-        return value
-
 
 class StepListSerializer(ObjectSerializer):
     """Steps to be added, all or none."""
 
-    steps = StepListField(CampaignStepSerializer(), rules.Items(rules.MAX_BATCH, minimum=1))
+    steps = StepListField(
+        CampaignStepSerializer(), rules.Items(rules.MAX_BATCH, minimum=1, remedy="Add the others by further calls.")
+    )
 
 
 class SequenceSerializer(ObjectSerializer):
     """The whole sequence to be."""
 
-    steps = StepListField(ReplacingStepSerializer(), rules.Items(rules.MAX_SEQUENCE))
+    REMEDY = "Change a longer sequence by addSteps, changeStep and deleteStep."
+    steps = StepListField(ReplacingStepSerializer(), rules.Items(rules.MAX_SEQUENCE, remedy=REMEDY))
 
 
 class OrderSerializer(ObjectSerializer):
@@ -165,8 +173,14 @@ class CampaignSerializer(ObjectSerializer):
     total_delay_minutes = serializers.IntegerField(read_only=True)
     created_at = serializers.DateTimeField(read_only=True)
     updated_at = serializers.DateTimeField(read_only=True)
-    steps = StepListField(CampaignStepSerializer(), rules.Items(rules.MAX_BATCH), write_only=True, default=list)
+    steps = StepListField(
+        CampaignStepSerializer(),
+        rules.Items(rules.MAX_BATCH, remedy="Add the others by addSteps."),
+        write_only=True,
+        default=list,
+    )
 
+    path_names: ClassVar[dict[str, str]] = {"id": "id"}
     ORDER = ("id", "external_id", "name", "description", "status", "step_count", "total_delay_minutes")
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
@@ -180,10 +194,21 @@ class CampaignChangesSerializer(CampaignSerializer):
     steps = None  # type: ignore[assignment]  # how DRF takes a field away
 
 
+class DuplicateSerializer(ObjectSerializer):
+    """What a copy has of its own."""
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        fields = {name: rules.CAMPAIGN_FIELDS[name] for name in ("name", "external_id")}
+        name = RuleField(
+            rules.NAME, required=False, help_text="Without it, the campaign's name with “(copy)” after it."
+        )
+        return super().get_fields() | rule_fields(fields) | {"name": name}
+
+
 # --- Query strings ---------------------------------------------------------------------------------------------------
 
 
-class NoQuerySerializer(serializers.Serializer[Any]):
+class NoQuerySerializer(QuerySerializer):
     """A query string of which nothing is read."""
 
 
@@ -194,24 +219,99 @@ class InstantField(serializers.DateTimeField):
         return super().to_internal_value(SPACE_FOR_PLUS.sub("+", value))
 
 
-class CampaignFilterSerializer(serializers.Serializer[Any]):
-    """The query parameters that choose campaigns."""
+def words(*words: str) -> rules.OneOf:
+    return rules.OneOf(words, code="invalid_choice")
 
-    status = serializers.ChoiceField(Campaign.Status.choices, required=False)
-    external_id = RuleField(
-        rules.CAMPAIGN_FIELDS["external_id"].rule,
+
+def include_field(**parts: str) -> Repeatable:
+    """The parameter that asks for more in the answer: each part with what it is."""
+    meanings = "; ".join(f"`{name}`: {meaning}" for name, meaning in parts.items())
+    return Repeatable(RuleField(words(*parts)), default=list, help_text=f"What the answer has more. {meanings}.")
+
+
+STEPS_ETAG = "each step's own entity tag, as `etag`"
+CAMPAIGN_ETAG = "the campaign's own entity tag, as `etag`, and that of each step that is included"
+FIRST_STEPS = "the first 100 steps by position, as `steps`; the answer's ETag is then of campaign and steps together"
+
+
+class StepListQuerySerializer(PageQuerySerializer):
+    """The query parameters of a list of steps."""
+
+    include = include_field(etag=STEPS_ETAG)
+
+
+class CampaignQuerySerializer(QuerySerializer):
+    """What the answer with one campaign has more."""
+
+    include = include_field(steps=FIRST_STEPS, etag=CAMPAIGN_ETAG)
+
+
+ORDERS = {"created": ("id",), "name": ("name", "id"), "updated": ("updated_at", "id")}
+
+
+class CampaignFilterSerializer(PageQuerySerializer):
+    """The query parameters that choose campaigns, and their order as `sort`: an Order."""
+
+    id = Repeatable(RuleField(rules.OPAQUE_ID), required=False, help_text="Campaigns with this id, or one of these.")
+    status = Repeatable(
+        RuleField(words(*Campaign.Status.values)),
         required=False,
-        help_text=rules.CAMPAIGN_FIELDS["external_id"].help,
+        help_text="Campaigns with this status, or one of these.",
     )
-    template_id = RuleField(rules.STEP_FIELDS["template_id"].rule, required=False)
-    template_version_id = RuleField(rules.STEP_FIELDS["template_version_id"].rule, required=False)
-    created_from = InstantField(required=False)
-    created_before = InstantField(required=False)
-    search = RuleField(rules.CAMPAIGN_FIELDS["name"].rule, required=False)
-    order = serializers.ChoiceField(("oldest", "newest"), default="oldest")
+    external_id = Repeatable(
+        RuleField(rules.CAMPAIGN_FIELDS["external_id"].rule),
+        required=False,
+        help_text="The campaign with exactly this external id, or those with one of these. Case matters.",
+    )
+    template_id = Repeatable(
+        RuleField(rules.STEP_FIELDS["template_id"].rule),
+        required=False,
+        help_text="Campaigns with a step of exactly this template, or of one of these. Case matters.",
+    )
+    template_version_id = Repeatable(
+        RuleField(rules.STEP_FIELDS["template_version_id"].rule),
+        required=False,
+        help_text=(
+            "Campaigns with a step of exactly this template version, or of one of these; with `template_id`, one step "
+            "has both. Case matters."
+        ),
+    )
+    created_from = InstantField(required=False, help_text="Campaigns created at this time or later. ISO 8601.")
+    created_before = InstantField(
+        required=False, help_text="Campaigns created before this time, and not at it. ISO 8601."
+    )
+    search = RuleField(
+        rules.CAMPAIGN_FIELDS["name"].rule,
+        required=False,
+        help_text="Campaigns whose name has this in it, in whatever case: `ÄRGER` finds `Ärger`. `ß` isn't `ss`.",
+    )
+    sort = RuleField(
+        words(*(sign + name for name in ORDERS for sign in ("", "-"))),
+        required=False,
+        help_text=(
+            "What the list is sorted by, `-` reverses it; `created` if neither this nor `order` is given. Names are in "
+            "the order of their code points (`Z` before `a`). `updated` is the time of the last change of the campaign "
+            "itself: changes of its steps don't count."
+        ),
+    )
+    order = RuleField(
+        words("oldest", "newest"),
+        required=False,
+        help_text="Another word for `sort=created` and `sort=-created`; not together with `sort`.",
+    )
+    include = include_field(etag="each campaign's own entity tag, as `etag`")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "sort" in attrs and "order" in attrs:
+            message = "Give either sort or order, and not both."
+            raise serializers.ValidationError({"sort": [ErrorDetail(message, "conflict")]})
+        by_age = "-created" if attrs.pop("order", "oldest") == "newest" else "created"
+        given = attrs.get("sort", by_age)
+        attrs["sort"] = Order(ORDERS[given.lstrip("-")], descending=given.startswith("-"))
+        return attrs
 
 
-class AddStepQuerySerializer(serializers.Serializer[Any]):
+class AddStepQuerySerializer(QuerySerializer):
     """How a step is added."""
 
     on_conflict = RuleField(
@@ -239,7 +339,7 @@ class Reading:
             raise rules.RuleViolation(rules.Fault((), "invalid", self.message)) from error
 
 
-class TimelineQuerySerializer(serializers.Serializer[Any]):
+class TimelineQuerySerializer(QuerySerializer):
     """Where and when a recipient enters: `tz` as a ZoneInfo, and `start`, if it was given, in UTC."""
 
     INSTANT = "Must be an ISO 8601 date and time, such as 2026-12-01T09:00:00+01:00."
@@ -273,6 +373,46 @@ class TimelineQuerySerializer(serializers.Serializer[Any]):
 
 
 # --- Answers ---------------------------------------------------------------------------------------------------------
+
+
+class TagField(serializers.CharField):
+    """A row's entity tag as headers have it, where the context's `include` asks for it."""
+
+    def get_attribute(self, instance: Any) -> str:
+        if "etag" not in self.context.get("include", ()):
+            raise SkipField
+        return quoted(instance.etag)
+
+
+@extend_schema_serializer(component_name="ListedStep")
+class ListedStepSerializer(CampaignStepSerializer):
+    """A step in a list."""
+
+    etag = TagField(required=False, help_text="Its entity tag; with `include=etag`.")
+
+    def to_representation(self, instance: CampaignStep) -> dict[str, Any]:
+        shown = super().to_representation(instance)
+        return shown | ({"etag": quoted(instance.etag)} if "etag" in self.context.get("include", ()) else {})
+
+
+class FirstStepsSerializer(serializers.Serializer[Any]):
+    """The first steps of a campaign, as the first page of its list."""
+
+    next = serializers.URLField(allow_null=True, help_text="The address of the next page; null if these are all.")
+    results = ListedStepSerializer(many=True)
+
+
+@extend_schema_serializer(component_name="Campaign")
+class CampaignAnswerSerializer(CampaignSerializer):
+    """A campaign in an answer, with its `first_steps` where it has such."""
+
+    updated_at = serializers.DateTimeField(
+        read_only=True, help_text="When the campaign itself was last changed; changes of its steps don't count."
+    )
+    etag = TagField(required=False, help_text="Its own entity tag; with `include=etag`.")
+    steps = FirstStepsSerializer(  # type: ignore[assignment]  # of the same name in a request, and of another shape
+        source="first_steps", required=False, help_text="The first 100 steps by position; with `include=steps`."
+    )
 
 
 class FindingSerializer(serializers.Serializer[Any]):

@@ -3,10 +3,12 @@
 import hashlib
 import re
 from collections.abc import Iterable
+from typing import NamedTuple
 from uuid import UUID
 
 from campaigns.exceptions import NotFound, VersionMismatch
 from campaigns.models import Campaign, CampaignStep
+from messaging_project.transactions import snapshot
 
 # Accepted entity tags, without quotes; None means no condition.
 IfMatch = tuple[str, ...] | None
@@ -79,3 +81,21 @@ def current_campaign(campaign_id: UUID) -> Campaign:
     if campaign is None:
         raise NotFound("campaign", campaign_id)
     return campaign
+
+
+class CampaignWithSteps(NamedTuple):
+    """A campaign, its first steps by position, whether there are more, and the entity tag of it all."""
+
+    campaign: Campaign
+    steps: list[CampaignStep]
+    has_more: bool
+    etag: str
+
+
+def campaign_with_steps(campaign_id: UUID, count: int) -> CampaignWithSteps:
+    """A campaign and its first `count` steps as they were at one moment. Raises NotFound."""
+    with snapshot():
+        campaign = current_campaign(campaign_id)
+        steps = list(CampaignStep.objects.filter(campaign_id=campaign_id).order_by("position")[: count + 1])
+        etag = campaign_with_steps_etag(campaign.etag, step_list_etag(campaign_id))
+    return CampaignWithSteps(campaign, steps[:count], len(steps) > count, etag)

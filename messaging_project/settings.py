@@ -38,7 +38,7 @@ elif len(SECRET_KEY) < 50:
 _https = env.flag("DJANGO_HTTPS", default=not LOCAL)
 SECURE_SSL_REDIRECT = _https
 # The API never redirects: clients would repeat a POST as a GET, or send their token twice.
-SECURE_REDIRECT_EXEMPT = [r"^v1/"]
+SECURE_REDIRECT_EXEMPT = [r"^v1(?:/|$)"]
 SESSION_COOKIE_SECURE = _https
 CSRF_COOKIE_SECURE = _https
 SECURE_HSTS_SECONDS = env.integer("DJANGO_HSTS_SECONDS", default=31_536_000) if _https else 0

@@ -23,7 +23,7 @@ def as_http(exc: Exception, *, offers_shift: bool = False) -> Exception:
             message = "It was changed since you read it: get it again and repeat the change on what you find."
             return APIError(412, "precondition_failed", message, {"etag": f'"{exc.etag}"'})
         case exceptions.ExternalIdTaken():
-            return validation_error(("external_id", "unique", "Another campaign has this external id."))
+            return _external_id_taken(exc)
         case exceptions.Contention():
             message = "Other changes to the same campaign kept getting in the way: try again."
             return APIError(503, "unavailable", message, headers={"Retry-After": RETRY_AFTER_SECONDS})
@@ -32,6 +32,16 @@ def as_http(exc: Exception, *, offers_shift: bool = False) -> Exception:
         case exceptions.BadState():
             return BAD_STATES[type(exc)](exc)
     return exc
+
+
+def _external_id_taken(exc: exceptions.ExternalIdTaken) -> APIError:
+    if exc.campaign_id is None:
+        return validation_error(("external_id", "unique", "Another campaign had this external id: try again."))
+    message = f"The campaign {exc.campaign_id} has this external id: change that one, or choose another external id."
+    refusal = validation_error(("external_id", "unique", message))
+    assert refusal.details is not None  # noqa: S101 - tells mypy what validation_error() gives
+    refusal.details["campaign_id"] = str(exc.campaign_id)
+    return refusal
 
 
 def _bad_state(reason: str, message: str, **details: Any) -> APIError:

@@ -24,6 +24,17 @@ class RuleFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyp
         return {**shape, "type": ANSWER_TYPES.get(schema["type"], schema["type"])}
 
 
+class RepeatableSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    """The schema of a parameter that may be repeated: an array of what one value is."""
+
+    target_class = "messaging_project.api.queries.Repeatable"
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+        items = auto_schema._map_serializer_field(self.target.child, direction)  # type: ignore[no-untyped-call]
+        schema = {"type": "array", "items": items, "maxItems": self.target.MAX_VALUES}
+        return schema | ({"description": self.target.help_text} if self.target.help_text else {})
+
+
 class StepListFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
     """The schema of a StepListField: an array of its child's component."""
 
@@ -31,4 +42,4 @@ class StepListFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-u
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
         items = auto_schema.resolve_serializer(self.target.child, direction).ref  # type: ignore[arg-type]
-        return {"type": "array", "items": items, **self.target.items.schema}
+        return {"type": "array", "items": items, **self.target.rule.schema}

@@ -11,17 +11,16 @@ from campaigns import exceptions
 from campaigns.openapi import examples, fields  # noqa: F401 - being imported registers the fields' schemas
 from campaigns.openapi.examples import CHANGED_MEANWHILE, NO_CAMPAIGN, NO_STEP, NOT_EDITABLE, POSITION_TAKEN
 from campaigns.serializers import (
-    AddStepQuerySerializer,
+    CampaignAnswerSerializer,
     CampaignChangesSerializer,
     CampaignFilterSerializer,
     CampaignSerializer,
     CampaignStepSerializer,
+    DuplicateSerializer,
     HistoryEntrySerializer,
-    OrderSerializer,
+    ListedStepSerializer,
     ReadinessSerializer,
-    SequenceSerializer,
     StepListSerializer,
-    TimelineQuerySerializer,
     TimelineSerializer,
 )
 from campaigns.statuses import Status
@@ -34,7 +33,10 @@ EDITABLE = "Possible while the campaign is a draft or paused."
 THE_CAMPAIGN = "the campaign"
 THE_STEP = "the step"
 THE_LIST = "the step list"
-CAMPAIGN_OR_LIST = "the campaign, or of its step list, which changes with the content of each step, too"
+CAMPAIGN_OR_LIST = (
+    "the campaign; or of its step list, or of the campaign with `include=steps`, both of which change with the content "
+    "of each step, too"
+)
 
 
 class StepsSerializer(serializers.Serializer[Any]):
@@ -50,7 +52,7 @@ def transition(target: str, summary: str, description: str, *refusals: Exception
         tag="Campaigns",
         summary=summary,
         description=description,
-        answer=CampaignSerializer,
+        answer=CampaignAnswerSerializer,
         example=examples.campaign(target),
         has_etag=True,
         if_match=CAMPAIGN_OR_LIST,
@@ -62,20 +64,21 @@ CAMPAIGNS = {
     "listCampaigns": Operation(
         tag="Campaigns",
         summary="List campaigns",
-        description="All campaigns, or those that every given parameter chooses.",
-        parameters=[CampaignFilterSerializer],
-        answer=CampaignSerializer(many=True),
+        description=(
+            "All campaigns, or those that every given parameter chooses; of one that is repeated, any of its values. "
+            "Getting a campaign by your own key: `?external_id=crm-4711`."
+        ),
+        answer=CampaignAnswerSerializer(many=True),
         example=examples.CAMPAIGN,
-        refusals=[faults_of(CampaignFilterSerializer, {"status": "running", "created_from": "yesterday"})],
+        refusals=[faults_of(CampaignFilterSerializer, {"status": ["running"], "created_from": "yesterday"})],
     ),
     "createCampaign": Operation(
         tag="Campaigns",
         summary="Create a campaign",
         description="The new campaign is a draft, with its first steps if the body has some: all of it or nothing.",
-        body=CampaignSerializer,
         body_example={**examples.CAMPAIGN_BODY, "steps": [examples.FIRST_STEP_BODY, examples.STEP_BODY]},
         status=201,
-        answer=CampaignSerializer,
+        answer=CampaignAnswerSerializer,
         example=examples.CAMPAIGN,
         has_etag=True,
         refusals=[
@@ -86,7 +89,11 @@ CAMPAIGNS = {
     "getCampaign": Operation(
         tag="Campaigns",
         summary="Get a campaign",
-        answer=CampaignSerializer,
+        description=(
+            "With `?include=steps` the answer has its first 100 steps as well, all as they were at one moment. To get "
+            "a campaign by your own key, list campaigns with `?external_id=`."
+        ),
+        answer=CampaignAnswerSerializer,
         example=examples.CAMPAIGN,
         has_etag=True,
         refusals=[NO_CAMPAIGN],
@@ -95,9 +102,8 @@ CAMPAIGNS = {
         tag="Campaigns",
         summary="Change a campaign",
         description="Gives new values to the fields that the body has, in whatever status the campaign is.",
-        body=CampaignChangesSerializer,
         body_example={"description": "The first week of a new customer."},
-        answer=CampaignSerializer,
+        answer=CampaignAnswerSerializer,
         example=examples.CAMPAIGN,
         has_etag=True,
         if_match=THE_CAMPAIGN,
@@ -123,13 +129,22 @@ CAMPAIGNS = {
     "duplicateCampaign": Operation(
         tag="Campaigns",
         summary="Duplicate a campaign",
-        description="Makes a draft with the same description and steps, all with ids of their own.",
+        description=(
+            "Makes a draft with the same description and steps, all with ids of their own. The body may be left out: "
+            "then the copy is called like the campaign, with “(copy)” after it, and has no external id."
+        ),
+        body_example={"name": "Welcome, in French", "external_id": "crm-4712"},
         status=201,
-        answer=CampaignSerializer,
+        answer=CampaignAnswerSerializer,
         example=examples.COPY,
         has_etag=True,
         if_match=CAMPAIGN_OR_LIST,
-        refusals=[NO_CAMPAIGN, CHANGED_MEANWHILE],
+        refusals=[
+            faults_of(DuplicateSerializer, {"name": " "}),
+            examples.EXTERNAL_ID_TAKEN,
+            NO_CAMPAIGN,
+            CHANGED_MEANWHILE,
+        ],
     ),
     "activateCampaign": transition(
         Status.ACTIVE,
@@ -162,7 +177,7 @@ STEPS = {
         tag="Steps",
         summary="List a campaign's steps",
         description="All steps of the campaign, by position. The ETag is that of the whole list, on every page.",
-        answer=CampaignStepSerializer(many=True),
+        answer=ListedStepSerializer(many=True),
         example=examples.STEP,
         has_etag=True,
         refusals=[NO_CAMPAIGN],
@@ -174,8 +189,6 @@ STEPS = {
             f"{EDITABLE} Positions are unique within a campaign, and gaps are allowed. A position that holds another "
             "step is refused, so repeating the call never makes a second step."
         ),
-        parameters=[AddStepQuerySerializer],
-        body=CampaignStepSerializer,
         body_example=examples.STEP_BODY,
         status=201,
         answer=CampaignStepSerializer,
@@ -194,8 +207,7 @@ STEPS = {
     "addSteps": Operation(
         tag="Steps",
         summary="Add many steps to a campaign",
-        description=f"{EDITABLE} Up to 1,000 steps, in any order: all of them or none.",
-        body=StepListSerializer,
+        description=f"{EDITABLE} Up to 1,000 steps, in any order: all of them or none. A campaign may have any number.",
         body_example={"steps": [examples.FIRST_STEP_BODY, examples.STEP_BODY]},
         status=201,
         answer=StepsSerializer,
@@ -207,6 +219,7 @@ STEPS = {
             NOT_EDITABLE,
             POSITION_TAKEN,
             CHANGED_MEANWHILE,
+            examples.NO_ROOM,
         ],
     ),
     "replaceSteps": Operation(
@@ -216,7 +229,6 @@ STEPS = {
             f"{EDITABLE} The body is the whole sequence to be, up to 10,000 steps: those with the `id` of an existing "
             "step are kept and changed, the others added, the absent ones removed."
         ),
-        body=SequenceSerializer,
         body_example={"steps": [examples.FIRST_STEP_BODY, {"id": str(examples.STEP_ID), **examples.STEP_BODY}]},
         answer=StepsSerializer,
         example=examples.STEPS,
@@ -227,8 +239,10 @@ STEPS = {
     "reorderSteps": Operation(
         tag="Steps",
         summary="Reorder a campaign's steps",
-        description=f"{EDITABLE} The body has the ids of all steps, in the order to be; they are renumbered from 0.",
-        body=OrderSerializer,
+        description=(
+            f"{EDITABLE} The body has the ids of all steps, however many, in the order to be; they are renumbered "
+            "from 0."
+        ),
         body_example={"step_ids": examples.STEP_IDS},
         answer=StepsSerializer,
         example=examples.STEPS,
@@ -248,7 +262,6 @@ STEPS = {
         tag="Steps",
         summary="Change a step",
         description=f"{EDITABLE} Gives new values to the fields that the body has; `variables` are replaced whole.",
-        body=CampaignStepSerializer,
         body_example={"delay_minutes": 2880},
         answer=CampaignStepSerializer,
         example=examples.STEP,
@@ -286,7 +299,6 @@ INSIGHT = {
         tag="Insight",
         summary="See when a campaign's steps would be sent",
         description="Delays are elapsed minutes, also across a change to or from daylight-saving time.",
-        parameters=[TimelineQuerySerializer],
         answer=TimelineSerializer,
         example=examples.TIMELINE,
         refusals=[

@@ -13,7 +13,7 @@ from rest_framework import exceptions, serializers
 from rest_framework.fields import empty
 
 from messaging_project.api import errors, idempotency
-from messaging_project.api.json import MAX_BODY_BYTES, PayloadTooLarge
+from messaging_project.api.json import PayloadTooLarge
 from messaging_project.api.paging import LIMIT_FAULT
 from messaging_project.api.request_id import HEADER as REQUEST_ID
 from messaging_project.strict_json import JSONError, loads
@@ -114,8 +114,6 @@ class Operation:
     tag: str
     summary: str
     description: str = ""
-    parameters: Sequence[OpenApiParameter | type[serializers.Serializer[Any]]] = ()
-    body: type[serializers.BaseSerializer[Any]] | None = None
     body_example: Any = None
     status: int = 200
     answer: type[serializers.BaseSerializer[Any]] | serializers.BaseSerializer[Any] | None = None
@@ -158,12 +156,12 @@ IF_NONE_MATCH = request_header(
     "If-None-Match", "The ETag that you have: the answer is 304 while it is the current one."
 )
 PREFER = request_header(
-    "Prefer", "`handling=strict` (RFC 7240) makes unknown properties a 400 instead of ignoring them."
+    "Prefer", "`handling=strict` (RFC 7240) makes unknown properties and parameters a 400 instead of ignoring them."
 )
 REQUEST_HEADERS: Sequence[tuple[OpenApiParameter, Callable[[str, Operation], bool]]] = (
     (IDEMPOTENCY_KEY, lambda method, operation: method == "POST"),
     (IF_NONE_MATCH, lambda method, operation: method == "GET" and operation.has_etag),
-    (PREFER, lambda method, operation: operation.body is not None),
+    (PREFER, lambda method, operation: True),
 )
 HEADERS = (
     header(REQUEST_ID, "The request's own id, or the one that the service gave it; name it when you report a fault."),
@@ -171,6 +169,7 @@ HEADERS = (
     header("WWW-Authenticate", "The challenge (RFC 6750, section 3), with the reason.", [401, 403]),
     header("Retry-After", "Seconds to wait before trying again.", [409, 503]),
 )
+UNKNOWN_PARAMETER = ("stauts", "unknown", "Is no known parameter; did you mean status?")  # with `handling=strict`
 INSUFFICIENT_SCOPE = errors.APIError(
     403,
     "insufficient_scope",
@@ -179,10 +178,11 @@ INSUFFICIENT_SCOPE = errors.APIError(
 )
 
 
-def common_refusals(method: str, operation: Operation, max_body_bytes: int) -> Iterable[Exception]:
+def common_refusals(method: str, operation: Operation) -> Iterable[Exception]:
     """What any operation of its kind answers beside its own refusals."""
     if isinstance(operation.answer, serializers.ListSerializer):
         yield errors.validation_error(LIMIT_FAULT)
+    yield errors.validation_error(UNKNOWN_PARAMETER)
     yield exceptions.NotAuthenticated()
     yield INSUFFICIENT_SCOPE
     yield exceptions.NotAcceptable()
@@ -190,17 +190,20 @@ def common_refusals(method: str, operation: Operation, max_body_bytes: int) -> I
         yield errors.validation_error(idempotency.KEY_FAULT)
         yield idempotency.in_progress()
         yield idempotency.mismatch()
-    if operation.body:
-        try:
-            loads('{"position": 3,}', subject="The body")
-        except JSONError as error:
-            yield exceptions.ParseError(str(error))
-        yield PayloadTooLarge(max_body_bytes)
-        yield exceptions.UnsupportedMediaType("text/plain")
     failure = errors.server_error()
     failure.details = {"request_id": EXAMPLE_REQUEST_ID}
     yield failure
     yield errors.unavailable()
+
+
+def body_refusals(max_bytes: int, remedy: str) -> Iterable[Exception]:
+    """What any operation with a body answers to one that it can't read."""
+    try:
+        loads('{"position": 3,}', subject="The body")
+    except JSONError as error:
+        yield exceptions.ParseError(str(error))
+    yield PayloadTooLarge(max_bytes, remedy)
+    yield exceptions.UnsupportedMediaType("text/plain")
 
 
 def example_name(error: dict[str, Any]) -> str:
@@ -220,6 +223,7 @@ class DeclaredSchema(openapi.AutoSchema):
     """Documents a viewset by the operations declared for it: operation id → Operation.
 
     The view says which one it is as `operation_id`; an operation that isn't declared is an error of the generation.
+    What its actions take is what it reads it with: `body_serializers`, `optional_bodies` and `query_serializers`.
     `path_parameters` has a sentence for each variable in the paths.
     """
 
@@ -263,7 +267,8 @@ class DeclaredSchema(openapi.AutoSchema):
         taken = [header for header, applies in REQUEST_HEADERS if applies(self.method, operation)]
         if operation.if_match:
             taken.append(if_match(operation.if_match))
-        return [*in_path, *operation.parameters, *taken, *HEADERS, *self.headers_of_success()]
+        query = self.view.query_serializers.get(self.view.action)
+        return [*in_path, *([query] if query else []), *taken, *HEADERS, *self.headers_of_success()]
 
     def headers_of_success(self) -> Iterable[OpenApiParameter]:
         operation = self.declared
@@ -271,17 +276,18 @@ class DeclaredSchema(openapi.AutoSchema):
             yield header("ETag", "The version of what is answered (RFC 9110, 8.8.3).", [operation.status, 304])
         if self.method == "POST":
             yield header("Idempotent-Replayed", "`true` on a success given again.", [operation.status], always=False)
-        if operation.body:
-            yield header("Preference-Applied", "The preference that was honoured.", [operation.status], always=False)
+        yield header("Preference-Applied", "The preference that was honoured.", [operation.status], always=False)
 
     def get_request_serializer(self) -> Any:
-        if self.declared.body is None:
+        body = self.view.body_serializers.get(self.view.action)
+        if body is None:
             return None
-        return OpenApiRequest(self.declared.body, examples=[OpenApiExample("example", self.declared.body_example)])
+        return OpenApiRequest(body, examples=[OpenApiExample("example", self.declared.body_example)])
 
     def _get_request_body(self, direction: str = "request") -> Any:
         body = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
-        return body and {**body, "required": True}  # an absent body is a 400, even where no field is required
+        # An absent body is a 400 unless it is declared otherwise, even where no field is required.
+        return body and {**body, "required": self.view.action not in self.view.optional_bodies}
 
     def _is_list_view(self, serializer: Any = None) -> bool:
         # Not drf-spectacular's guess by the action's name, which calls nothing but `list` a list.
@@ -301,8 +307,10 @@ class DeclaredSchema(openapi.AutoSchema):
     def refused(self) -> dict[int, dict[str, Any]]:
         """The bodies of all refusals, by status and name."""
         refused: dict[int, dict[str, Any]] = {}
-        limit = getattr(self.view, "max_body_bytes", MAX_BODY_BYTES)
-        for refusal in (*self.declared.refusals, *common_refusals(self.method, self.declared, limit)):
+        common = common_refusals(self.method, self.declared)
+        if self.view.action in self.view.body_serializers:
+            common = (*common, *body_refusals(self.view.max_body_bytes, self.view.remedy_for_size))
+        for refusal in (*self.declared.refusals, *common):
             status, body = self.answer_to(refusal)
             refused.setdefault(status, {}).setdefault(example_name(body), body)
         return refused
