@@ -1,23 +1,19 @@
 """The shapes of campaigns and steps in JSON, and the field rules at the API's door. Nothing here writes."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any, ClassVar, NoReturn
-from zoneinfo import ZoneInfo
 
-from drf_spectacular.utils import extend_schema_serializer
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 from rest_framework.fields import SkipField, empty
 
-from campaigns import rules, timeline
+from campaigns import rules
 from campaigns.models import Action, ActorType, Campaign, CampaignStep, HistoryEntry
-from campaigns.timeline import SPACE_FOR_PLUS, PlannedStep
+from campaigns.timeline import PlannedStep
 from messaging_project.api.errors import PlacedCode
 from messaging_project.api.etags import quoted
-from messaging_project.api.paging import Order, PageQuerySerializer
-from messaging_project.api.queries import QuerySerializer, Repeatable, StrictSerializer, unknown_name
+from messaging_project.api.queries import StrictSerializer, unknown_name
 from messaging_project.ids import parse_uuid
 
 
@@ -164,13 +160,18 @@ class OrderSerializer(ObjectSerializer):
     step_ids = RuleField(rules.StepIds())
 
 
+@extend_schema_field({"type": "integer", "format": "int64"})
+class LongField(serializers.IntegerField):
+    """An integer for which 32 bits don't do: a sum of delays."""
+
+
 class CampaignSerializer(ObjectSerializer):
     """A campaign. Its status is read-only: it changes by the transitions."""
 
     id = serializers.CharField(read_only=True)
     status = serializers.ChoiceField(Campaign.Status.choices, read_only=True)
     step_count = serializers.IntegerField(read_only=True)
-    total_delay_minutes = serializers.IntegerField(read_only=True)
+    total_delay_minutes = LongField(read_only=True)
     created_at = serializers.DateTimeField(read_only=True)
     updated_at = serializers.DateTimeField(read_only=True)
     steps = StepListField(
@@ -203,173 +204,6 @@ class DuplicateSerializer(ObjectSerializer):
             rules.NAME, required=False, help_text="Without it, the campaign's name with “(copy)” after it."
         )
         return super().get_fields() | rule_fields(fields) | {"name": name}
-
-
-# --- Query strings ---------------------------------------------------------------------------------------------------
-
-
-class NoQuerySerializer(QuerySerializer):
-    """A query string of which nothing is read."""
-
-
-class InstantField(serializers.DateTimeField):
-    """An ISO 8601 date and time in a query string, where "+" means a space."""
-
-    def to_internal_value(self, value: Any) -> datetime:
-        return super().to_internal_value(SPACE_FOR_PLUS.sub("+", value))
-
-
-def words(*words: str) -> rules.OneOf:
-    return rules.OneOf(words, code="invalid_choice")
-
-
-def include_field(**parts: str) -> Repeatable:
-    """The parameter that asks for more in the answer: each part with what it is."""
-    meanings = "; ".join(f"`{name}`: {meaning}" for name, meaning in parts.items())
-    return Repeatable(RuleField(words(*parts)), default=list, help_text=f"What the answer has more. {meanings}.")
-
-
-STEPS_ETAG = "each step's own entity tag, as `etag`"
-CAMPAIGN_ETAG = "the campaign's own entity tag, as `etag`, and that of each step that is included"
-FIRST_STEPS = "the first 100 steps by position, as `steps`; the answer's ETag is then of campaign and steps together"
-
-
-class StepListQuerySerializer(PageQuerySerializer):
-    """The query parameters of a list of steps."""
-
-    include = include_field(etag=STEPS_ETAG)
-
-
-class CampaignQuerySerializer(QuerySerializer):
-    """What the answer with one campaign has more."""
-
-    include = include_field(steps=FIRST_STEPS, etag=CAMPAIGN_ETAG)
-
-
-ORDERS = {"created": ("id",), "name": ("name", "id"), "updated": ("updated_at", "id")}
-
-
-class CampaignFilterSerializer(PageQuerySerializer):
-    """The query parameters that choose campaigns, and their order as `sort`: an Order."""
-
-    id = Repeatable(RuleField(rules.OPAQUE_ID), required=False, help_text="Campaigns with this id, or one of these.")
-    status = Repeatable(
-        RuleField(words(*Campaign.Status.values)),
-        required=False,
-        help_text="Campaigns with this status, or one of these.",
-    )
-    external_id = Repeatable(
-        RuleField(rules.CAMPAIGN_FIELDS["external_id"].rule),
-        required=False,
-        help_text="The campaign with exactly this external id, or those with one of these. Case matters.",
-    )
-    template_id = Repeatable(
-        RuleField(rules.STEP_FIELDS["template_id"].rule),
-        required=False,
-        help_text="Campaigns with a step of exactly this template, or of one of these. Case matters.",
-    )
-    template_version_id = Repeatable(
-        RuleField(rules.STEP_FIELDS["template_version_id"].rule),
-        required=False,
-        help_text=(
-            "Campaigns with a step of exactly this template version, or of one of these; with `template_id`, one step "
-            "has both. Case matters."
-        ),
-    )
-    created_from = InstantField(required=False, help_text="Campaigns created at this time or later. ISO 8601.")
-    created_before = InstantField(
-        required=False, help_text="Campaigns created before this time, and not at it. ISO 8601."
-    )
-    search = RuleField(
-        rules.CAMPAIGN_FIELDS["name"].rule,
-        required=False,
-        help_text="Campaigns whose name has this in it, in whatever case: `ÄRGER` finds `Ärger`. `ß` isn't `ss`.",
-    )
-    sort = RuleField(
-        words(*(sign + name for name in ORDERS for sign in ("", "-"))),
-        required=False,
-        help_text=(
-            "What the list is sorted by, `-` reverses it; `created` if neither this nor `order` is given. Names are in "
-            "the order of their code points (`Z` before `a`). `updated` is the time of the last change of the campaign "
-            "itself: changes of its steps don't count."
-        ),
-    )
-    order = RuleField(
-        words("oldest", "newest"),
-        required=False,
-        help_text="Another word for `sort=created` and `sort=-created`; not together with `sort`.",
-    )
-    include = include_field(etag="each campaign's own entity tag, as `etag`")
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if "sort" in attrs and "order" in attrs:
-            message = "Give either sort or order, and not both."
-            raise serializers.ValidationError({"sort": [ErrorDetail(message, "conflict")]})
-        by_age = "-created" if attrs.pop("order", "oldest") == "newest" else "created"
-        given = attrs.get("sort", by_age)
-        attrs["sort"] = Order(ORDERS[given.lstrip("-")], descending=given.startswith("-"))
-        return attrs
-
-
-class AddStepQuerySerializer(QuerySerializer):
-    """How a step is added."""
-
-    on_conflict = RuleField(
-        rules.OneOf(("reject", "shift")),
-        default="reject",
-        help_text=(
-            "What happens where the position holds another step: `reject` answers 412; `shift` makes room, moving the "
-            "unbroken run of steps from that position on up by one."
-        ),
-    )
-
-
-@dataclass(frozen=True)
-class Reading:
-    """The rule of a text that the function `read` understands; its ValueError is a fault with this message."""
-
-    read: Callable[[str], Any]
-    message: str
-    schema: dict[str, Any] = field(default_factory=lambda: {"type": "string"})
-
-    def __call__(self, value: Any, /) -> Any:
-        try:
-            return self.read(value)
-        except ValueError as error:
-            raise rules.RuleViolation(rules.Fault((), "invalid", self.message)) from error
-
-
-class TimelineQuerySerializer(QuerySerializer):
-    """Where and when a recipient enters: `tz` as a ZoneInfo, and `start`, if it was given, in UTC."""
-
-    INSTANT = "Must be an ISO 8601 date and time, such as 2026-12-01T09:00:00+01:00."
-
-    tz = RuleField(
-        Reading(
-            timeline.zone_named,
-            "Must be an IANA time zone, such as Europe/Berlin.",
-            {"type": "string", "default": "UTC"},
-        ),
-        required=False,
-        help_text="The IANA time zone of the local times.",
-    )
-    start = RuleField(
-        Reading(timeline.parse_instant, INSTANT),
-        required=False,
-        help_text=(
-            "When the recipient enters, in ISO 8601 (`2026-12-01T09:00:00+01:00`); without an offset it is in `tz`. "
-            "Now without it."
-        ),
-    )
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        zone = attrs.setdefault("tz", ZoneInfo("UTC"))
-        if "start" in attrs:
-            try:
-                attrs["start"] = timeline.in_utc(attrs["start"], zone)
-            except OverflowError as error:
-                raise serializers.ValidationError({"start": self.INSTANT}) from error
-        return attrs
 
 
 # --- Answers ---------------------------------------------------------------------------------------------------------
@@ -437,7 +271,7 @@ class PlannedStepSerializer(serializers.Serializer[Any]):
     step_id = serializers.CharField(source="step.id")
     position = serializers.IntegerField(source="step.position")
     delay_minutes = serializers.IntegerField(source="step.delay_minutes")
-    offset_minutes = serializers.IntegerField()
+    offset_minutes = LongField()
     at = serializers.DateTimeField(default_timezone=UTC)
     at_local = serializers.SerializerMethodField()
 
@@ -462,6 +296,10 @@ class ActorSerializer(serializers.Serializer[HistoryEntry]):
     name = serializers.CharField(source="actor_name")
 
 
+class ValuesField(serializers.DictField):
+    """The fields that a change was about."""
+
+
 class HistoryEntrySerializer(serializers.Serializer[HistoryEntry]):
     """One change: `before` and `after` have the changed fields only."""
 
@@ -471,5 +309,5 @@ class HistoryEntrySerializer(serializers.Serializer[HistoryEntry]):
     action = serializers.ChoiceField(Action.choices)
     campaign_id = serializers.CharField()
     step_id = serializers.CharField(allow_null=True)
-    before = serializers.DictField(allow_null=True)
-    after = serializers.DictField(allow_null=True)
+    before = ValuesField(allow_null=True)
+    after = ValuesField(allow_null=True)

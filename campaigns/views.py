@@ -19,15 +19,19 @@ from campaigns.http.base import BY_POSITION, BaseCampaignViewSet
 from campaigns.http.refusals import step_ids_at
 from campaigns.many_steps import DesiredStep, add_steps, reorder_steps, replace_steps
 from campaigns.models import Campaign, CampaignStep, HistoryEntry
-from campaigns.openapi.operations import OPERATIONS, PATH_PARAMETERS
+from campaigns.openapi.operations import ERRORS, OPERATIONS, PATH_PARAMETERS
+from campaigns.queries import (
+    AddStepQuerySerializer,
+    CampaignFilterSerializer,
+    CampaignQuerySerializer,
+    StepListQuerySerializer,
+    TimelineQuerySerializer,
+)
 from campaigns.readiness import check_readiness
 from campaigns.rules import StepFields
 from campaigns.serializers import (
-    AddStepQuerySerializer,
     CampaignAnswerSerializer,
     CampaignChangesSerializer,
-    CampaignFilterSerializer,
-    CampaignQuerySerializer,
     CampaignSerializer,
     CampaignStepSerializer,
     DuplicateSerializer,
@@ -36,9 +40,7 @@ from campaigns.serializers import (
     OrderSerializer,
     ReadinessSerializer,
     SequenceSerializer,
-    StepListQuerySerializer,
     StepListSerializer,
-    TimelineQuerySerializer,
     TimelineSerializer,
 )
 from campaigns.statuses import Status
@@ -76,7 +78,7 @@ def filtered(campaigns: QuerySet[Campaign], chosen: Mapping[str, Any]) -> QueryS
 class CampaignViewSet(BaseCampaignViewSet):
     """Campaigns, and their steps as a nested collection."""
 
-    schema = DeclaredSchema(OPERATIONS, PATH_PARAMETERS)
+    schema = DeclaredSchema(OPERATIONS, PATH_PARAMETERS, ERRORS)
     lookup_url_kwarg = "id"
     operation_ids: ClassVar[dict[str, str]] = {
         "list": "listCampaigns",
@@ -270,7 +272,7 @@ class CampaignViewSet(BaseCampaignViewSet):
 class StepViewSet(BaseCampaignViewSet):
     """One step of a campaign."""
 
-    schema = DeclaredSchema(OPERATIONS, PATH_PARAMETERS)
+    schema = DeclaredSchema(OPERATIONS, PATH_PARAMETERS, ERRORS)
     lookup_url_kwarg = "step_id"
     operation_ids: ClassVar[dict[str, str]] = {
         "retrieve": "getStep",

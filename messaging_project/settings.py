@@ -196,6 +196,7 @@ SPECTACULAR_SETTINGS = {
         "CampaignStatus": "campaigns.models.Campaign.Status",
         "HistoryAction": "campaigns.models.Action",
         "ActorType": "campaigns.models.ActorType",
+        "BadStateReason": "campaigns.http.refusals.Reason",
     },
     "PREPROCESSING_HOOKS": ["messaging_project.api.openapi.without_trailing_slash"],
     "POSTPROCESSING_HOOKS": [

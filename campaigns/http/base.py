@@ -18,12 +18,12 @@ from campaigns import exceptions
 from campaigns.history import Actor, actor_of
 from campaigns.http.refusals import as_http
 from campaigns.models import Campaign, CampaignStep
+from campaigns.queries import NoQuerySerializer
 from campaigns.rules import OPAQUE_FIELDS
 from campaigns.serializers import (
     CampaignAnswerSerializer,
     CampaignSerializer,
     CampaignStepSerializer,
-    NoQuerySerializer,
 )
 from campaigns.steps import find_step
 from campaigns.versions import CampaignWithSteps, IfMatch, current_campaign, list_etag

@@ -5,10 +5,23 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
+from django.db.models import TextChoices
+
 from campaigns import exceptions
 from campaigns.statuses import EDITABLE, STATUSES, Status
 from messaging_project.api import errors
 from messaging_project.api.errors import MAX_ECHOED, RETRY_AFTER_SECONDS, APIError, validation_error
+
+
+class Reason(TextChoices):
+    """The rules by which a campaign's state forbids a call: `details.reason` of a 412 `bad_state`."""
+
+    CAMPAIGN_NOT_EDITABLE = "campaign_not_editable"
+    POSITION_TAKEN = "position_taken"
+    NO_ROOM = "no_room"
+    INVALID_TRANSITION = "invalid_transition"
+    NOT_READY = "not_ready"
+    NOT_DELETABLE = "not_deletable"
 
 
 def as_http(exc: Exception, *, offers_shift: bool = False) -> Exception:
@@ -44,8 +57,8 @@ def _external_id_taken(exc: exceptions.ExternalIdTaken) -> APIError:
     return refusal
 
 
-def _bad_state(reason: str, message: str, **details: Any) -> APIError:
-    return APIError(412, "bad_state", message, {"reason": reason, **details})
+def _bad_state(reason: Reason, message: str, **details: Any) -> APIError:
+    return APIError(412, "bad_state", message, {"reason": reason.value, **details})
 
 
 def _not_editable(exc: exceptions.CampaignNotEditable) -> APIError:
@@ -54,7 +67,7 @@ def _not_editable(exc: exceptions.CampaignNotEditable) -> APIError:
     else:
         remedy = f"Duplicate the campaign to go on from it: {_post(exc.campaign_id, 'duplicate')}"
     message = f"The steps of a campaign that is {exc.status} can't be changed. {remedy}"
-    return _bad_state("campaign_not_editable", message, status=exc.status, editable_statuses=list(EDITABLE))
+    return _bad_state(Reason.CAMPAIGN_NOT_EDITABLE, message, status=exc.status, editable_statuses=list(EDITABLE))
 
 
 def _position_taken(exc: exceptions.PositionTaken, *, offers_shift: bool) -> APIError:
@@ -63,7 +76,7 @@ def _position_taken(exc: exceptions.PositionTaken, *, offers_shift: bool) -> API
     remedy = "; ?on_conflict=shift makes room instead." if offers_shift else "."
     message = f"Position {exc.position} holds another step. {higher}{remedy}"
     details = {"position": exc.position, "step_id": str(exc.step_id), "next_position": free}
-    return _bad_state("position_taken", message, **details)
+    return _bad_state(Reason.POSITION_TAKEN, message, **details)
 
 
 def _no_room(exc: exceptions.NoRoom) -> APIError:
@@ -71,7 +84,7 @@ def _no_room(exc: exceptions.NoRoom) -> APIError:
         f"There is no room at position {exc.position}: the steps from there on reach the highest position. "
         "Choose a lower position, or reorder the steps first."
     )
-    return _bad_state("no_room", message, position=exc.position)
+    return _bad_state(Reason.NO_ROOM, message, position=exc.position)
 
 
 def _invalid_transition(exc: exceptions.InvalidTransition) -> APIError:
@@ -79,12 +92,12 @@ def _invalid_transition(exc: exceptions.InvalidTransition) -> APIError:
     remedy = f"From here it can become {' or '.join(allowed)}." if allowed else "This status is final."
     message = f"A campaign that is {exc.status} can't become {exc.target}. {remedy}"
     details = {"status": exc.status, "target": exc.target, "allowed_targets": allowed}
-    return _bad_state("invalid_transition", message, **details)
+    return _bad_state(Reason.INVALID_TRANSITION, message, **details)
 
 
 def _not_ready(exc: exceptions.NotReady) -> APIError:
     reasons = " ".join(error["message"] for error in exc.errors)
-    return _bad_state("not_ready", f"The campaign isn't ready to be activated: {reasons}", errors=exc.errors)
+    return _bad_state(Reason.NOT_READY, f"The campaign isn't ready to be activated: {reasons}", errors=exc.errors)
 
 
 def _not_deletable(exc: exceptions.NotDeletable) -> APIError:
@@ -96,7 +109,7 @@ def _not_deletable(exc: exceptions.NotDeletable) -> APIError:
     else:
         remedy = f"A campaign that is {exc.status} stays."
     return _bad_state(
-        "not_deletable", f"Only a draft can be deleted; this campaign is {exc.status}. {remedy}", status=exc.status
+        Reason.NOT_DELETABLE, f"Only a draft can be deleted; this campaign is {exc.status}. {remedy}", status=exc.status
     )
 
 

@@ -5,6 +5,8 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
 
+from campaigns.openapi.shapes import HistoryValuesSerializer
+
 # Answers keep the published contract's `number`, and limits are for those who write.
 ANSWER_TYPES = {"integer": "number"}
 
@@ -33,6 +35,16 @@ class RepeatableSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-unty
         items = auto_schema._map_serializer_field(self.target.child, direction)  # type: ignore[no-untyped-call]
         schema = {"type": "array", "items": items, "maxItems": self.target.MAX_VALUES}
         return schema | ({"description": self.target.help_text} if self.target.help_text else {})
+
+
+class ValuesFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    """The schema of what a history entry tells of: null by a choice, for OpenAPI 3.0 allows it beside no reference."""
+
+    target_class = "campaigns.serializers.ValuesField"
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+        values = auto_schema.resolve_serializer(HistoryValuesSerializer(), direction).ref  # type: ignore[arg-type]
+        return {"oneOf": [values, {"enum": [None], "nullable": True}]}
 
 
 class StepListFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]

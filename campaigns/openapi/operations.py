@@ -3,17 +3,15 @@
 To add an operation, name it in its viewset's `operation_ids` and declare it here.
 """
 
-from typing import Any
-
-from rest_framework import serializers
-
 from campaigns import exceptions
+from campaigns.http.refusals import Reason
 from campaigns.openapi import examples, fields  # noqa: F401 - being imported registers the fields' schemas
 from campaigns.openapi.examples import CHANGED_MEANWHILE, NO_CAMPAIGN, NO_STEP, NOT_EDITABLE, POSITION_TAKEN
+from campaigns.openapi.shapes import StateErrorSerializer, StepsSerializer
+from campaigns.queries import CampaignFilterSerializer
 from campaigns.serializers import (
     CampaignAnswerSerializer,
     CampaignChangesSerializer,
-    CampaignFilterSerializer,
     CampaignSerializer,
     CampaignStepSerializer,
     DuplicateSerializer,
@@ -27,7 +25,10 @@ from campaigns.statuses import Status
 from messaging_project.api.errors import validation_error
 from messaging_project.api.openapi import Operation, faults_of
 
+# The shapes of errors whose details have types; addStep keeps the published one for all.
+ERRORS = {412: StateErrorSerializer}
 PATH_PARAMETERS = {"id": "The campaign's id.", "step_id": "The step's id."}
+ADD_STEP_REASONS = (Reason.CAMPAIGN_NOT_EDITABLE, Reason.POSITION_TAKEN, Reason.NO_ROOM)
 EDITABLE = "Possible while the campaign is a draft or paused."
 # What If-Match takes.
 THE_CAMPAIGN = "the campaign"
@@ -37,12 +38,6 @@ CAMPAIGN_OR_LIST = (
     "the campaign; or of its step list, or of the campaign with `include=steps`, both of which change with the content "
     "of each step, too"
 )
-
-
-class StepsSerializer(serializers.Serializer[Any]):
-    """Steps of a campaign, all of those that the call was about."""
-
-    results = CampaignStepSerializer(many=True)
 
 
 def transition(target: str, summary: str, description: str, *refusals: Exception, refused_from: str) -> Operation:
@@ -187,8 +182,10 @@ STEPS = {
         summary="Add a step to a campaign",
         description=(
             f"{EDITABLE} Positions are unique within a campaign, and gaps are allowed. A position that holds another "
-            "step is refused, so repeating the call never makes a second step."
+            "step is refused, so repeating the call never makes a second step. A 412 `bad_state` has as "
+            f"`details.reason` one of {', '.join(f'`{reason}`' for reason in ADD_STEP_REASONS)}."
         ),
+        has_plain_errors=True,
         body_example=examples.STEP_BODY,
         status=201,
         answer=CampaignStepSerializer,

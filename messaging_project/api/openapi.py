@@ -66,8 +66,11 @@ class DefaultsSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-cal
         fields = self.target.fields
         properties = schema.get("properties", {})
         if direction == "response":
-            required = {name for name, field in fields.items() if field.default is not empty}.union(schema["required"])
-            schema["required"] = [name for name in properties if name in required]
+            required = {name for name, field in fields.items() if field.default is not empty}.union(
+                schema.pop("required", ())
+            )
+            if required:  # an empty list is none that OpenAPI 3.0 allows
+                schema["required"] = [name for name in properties if name in required]
         if direction == "response" or self.target.partial:
             for shown in properties.values():
                 shown.pop("default", None)
@@ -108,6 +111,7 @@ class Operation:
     `refusals` are exceptions: the document shows what the view answers to each, so its examples can't go stale.
     What every operation can answer (401, 403, 406, 500, 503; 413 and 415 where there is a body) comes by itself.
     `answer` is a serializer, or one with many=True for a page of them; `example` is what it would be given to show.
+    `has_plain_errors` keeps its errors to the shape that all share, whatever the view's schema has for their statuses.
     `has_etag` tells of the answer's ETag; `if_match` says whose ETag the header of that name takes, if it is taken.
     """
 
@@ -121,6 +125,7 @@ class Operation:
     has_etag: bool = False
     if_match: str = ""
     refusals: Sequence[Exception] = ()
+    has_plain_errors: bool = False
 
 
 def faults_of(serializer: type[serializers.Serializer[Any]], body: Any) -> exceptions.ValidationError:
@@ -224,13 +229,20 @@ class DeclaredSchema(openapi.AutoSchema):
 
     The view says which one it is as `operation_id`; an operation that isn't declared is an error of the generation.
     What its actions take is what it reads it with: `body_serializers`, `optional_bodies` and `query_serializers`.
-    `path_parameters` has a sentence for each variable in the paths.
+    `path_parameters` has a sentence for each variable in the paths, `error_shapes` a serializer for each status whose
+    errors have a shape of their own.
     """
 
     view: Any  # a viewset; its stubs say APIView
 
-    def __init__(self, operations: Mapping[str, Operation], path_parameters: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        operations: Mapping[str, Operation],
+        path_parameters: Mapping[str, str],
+        error_shapes: Mapping[int, type[serializers.Serializer[Any]]],
+    ) -> None:
         super().__init__()
+        self.error_shapes = error_shapes
         self.operations = operations
         self.path_parameters = path_parameters
 
@@ -301,7 +313,8 @@ class DeclaredSchema(openapi.AutoSchema):
             responses[304] = OpenApiResponse(None, MEANINGS[304])
         for status, bodies in sorted(self.refused().items()):
             examples = [OpenApiExample(name, body) for name, body in bodies.items()]
-            responses[status] = OpenApiResponse(ErrorSerializer, MEANINGS[status], examples)
+            shape = ErrorSerializer if operation.has_plain_errors else self.error_shapes.get(status, ErrorSerializer)
+            responses[status] = OpenApiResponse(shape, MEANINGS[status], examples)
         return responses
 
     def refused(self) -> dict[int, dict[str, Any]]:
