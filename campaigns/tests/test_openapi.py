@@ -1,6 +1,7 @@
 """The OpenAPI document is complete, current and true: what it shows is what the API answers."""
 
 import json
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -130,6 +131,29 @@ def test_the_committed_copy_is_current() -> None:
 def test_it_is_generated_without_warnings_and_valid(capsys: pytest.CaptureFixture[str]) -> None:
     call_command("spectacular", validate=True, fail_on_warn=True)
     validate(json.loads(json.dumps(DOCUMENT)))
+
+
+def nodes(value: Any) -> Iterator[Any]:
+    """A value and everything inside it."""
+    yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from nodes(inner)
+
+
+def test_every_component_is_used_and_every_reference_leads_to_one() -> None:
+    schemas, responses = (DOCUMENT["components"][kind] for kind in ("schemas", "responses"))
+    components = {f"#/components/schemas/{name}" for name in schemas}
+    components |= {f"#/components/responses/{name}" for name in responses}
+    references = {node["$ref"] for node in nodes(DOCUMENT) if isinstance(node, dict) and "$ref" in node}
+    assert references == components
+
+
+def test_every_operation_says_what_it_does_under_a_tag_that_is_described() -> None:
+    tags = {tag["name"]: tag["description"] for tag in DOCUMENT["tags"]}
+    assert {tag for it in DOCUMENTED.values() for tag in it.description["tags"]} == set(tags)
+    assert [it.id for it in DOCUMENTED.values() if not it.description.get("summary")] == []
+    parameters = [(it.id, parameter) for it in DOCUMENTED.values() for parameter in it.description["parameters"]]
+    assert [(name, parameter["name"]) for name, parameter in parameters if not parameter.get("description")] == []
 
 
 def test_operation_ids_are_frozen() -> None:
