@@ -23,9 +23,10 @@ class NotFound(CampaignsError):
 
 @dataclass(eq=False)
 class ExternalIdTaken(CampaignsError):
-    """Another campaign has this external id."""
+    """Another campaign has this external id: `campaign_id`, or None where it has gone since."""
 
     external_id: str
+    campaign_id: UUID | None
 
 
 @dataclass(eq=False)

@@ -17,7 +17,7 @@ from campaigns.readiness import check_readiness
 from campaigns.rules import CAMPAIGN_FIELDS, NAME, StepFields
 from campaigns.statuses import DELETABLE, STATUSES, Status
 from campaigns.steps import locked
-from campaigns.versions import IfMatch, current_campaign, match_version
+from campaigns.versions import IfMatch, current_campaign, match_campaign, match_campaign_or_steps
 from messaging_project.database_errors import is_unique_violation, retried
 
 COPY_SUFFIX = " (copy)"
@@ -35,7 +35,8 @@ def unique_external_id(external_id: str | None) -> Iterator[None]:
             yield
     except IntegrityError as error:
         if external_id is not None and is_unique_violation(error):
-            raise ExternalIdTaken(external_id) from error
+            holders = Campaign.objects.filter(external_id=external_id)
+            raise ExternalIdTaken(external_id, holders.values_list("id", flat=True).first()) from error
         raise
 
 
@@ -66,7 +67,7 @@ def change_campaign(campaign_id: UUID, changes: dict[str, Any], *, actor: Actor,
     Raises NotFound, VersionMismatch or ExternalIdTaken.
     """
     with locked(campaign_id) as campaign:
-        _match_campaign(campaign_id, if_match)
+        match_campaign(campaign_id, if_match)
         before, after = history.difference({name: getattr(campaign, name) for name in CAMPAIGN_FIELDS}, changes)
         if after:
             with unique_external_id(after.get("external_id")):
@@ -85,7 +86,7 @@ def delete_campaign(campaign_id: UUID, *, actor: Actor, if_match: IfMatch = None
         campaign = Campaign.objects.select_for_update().filter(pk=campaign_id).first()
         if campaign is None:
             raise NotFound("campaign", campaign_id)
-        _match_campaign(campaign_id, if_match)
+        match_campaign_or_steps(campaign_id, if_match)
         if campaign.status not in DELETABLE:
             raise NotDeletable(campaign_id, campaign.status)
         before = {name: getattr(campaign, name) for name in CAMPAIGN_FIELDS}
@@ -95,16 +96,29 @@ def delete_campaign(campaign_id: UUID, *, actor: Actor, if_match: IfMatch = None
 
 
 @retried
-def duplicate_campaign(campaign_id: UUID, *, actor: Actor) -> Campaign:
-    """Create a draft with the same description and steps, new ids and no external id. Raises NotFound.
+def duplicate_campaign(
+    campaign_id: UUID,
+    *,
+    actor: Actor,
+    name: str | None = None,
+    external_id: str | None = None,
+    if_match: IfMatch = None,
+) -> Campaign:
+    """A new draft with the same description and steps, and ids of its own; without `name`, with a name like the old.
+
+    Raises NotFound, VersionMismatch or ExternalIdTaken.
 
     Holds the source's row FOR NO KEY UPDATE, so that the copy shows its steps at one moment.
     """
     with locked(campaign_id) as source:
-        copy = Campaign(name=source.name[:COPIED_NAME_LENGTH] + COPY_SUFFIX, description=source.description)
-        copy.save(force_insert=True)
+        match_campaign_or_steps(campaign_id, if_match)
+        name = source.name[:COPIED_NAME_LENGTH] + COPY_SUFFIX if name is None else name
+        copy = Campaign(name=name, external_id=external_id, description=source.description)
+        with unique_external_id(external_id):
+            copy.save(force_insert=True)
         count = copy_steps(campaign_id, copy.id)
-        after = {"name": copy.name, "duplicate_of": str(campaign_id), "steps": count}
+        own = {"name": name} if external_id is None else {"name": name, "external_id": external_id}
+        after = own | {"duplicate_of": str(campaign_id), "steps": count}
         history.record(actor, Action.CAMPAIGN_DUPLICATED, copy.id, after=after)
         return current_campaign(copy.id)
 
@@ -118,7 +132,7 @@ def change_status(campaign_id: UUID, target: str, *, actor: Actor, if_match: IfM
     NotReady.
     """
     with locked(campaign_id) as campaign:
-        _match_campaign(campaign_id, if_match)
+        match_campaign_or_steps(campaign_id, if_match)
         before = campaign.status
         if target not in STATUSES[before].targets:
             raise InvalidTransition(before, target)
@@ -131,9 +145,3 @@ def change_status(campaign_id: UUID, target: str, *, actor: Actor, if_match: IfM
 
 def _update(campaign_id: UUID, **values: Any) -> None:
     Campaign.objects.filter(pk=campaign_id).update(**values, version=F("version") + 1, updated_at=CurrentTime())
-
-
-def _match_campaign(campaign_id: UUID, if_match: IfMatch) -> None:
-    # Read after locking, not in the same query: one that waits for the lock counts the steps from before it waited.
-    if if_match is not None:
-        match_version(current_campaign(campaign_id).etag, if_match)

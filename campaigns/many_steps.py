@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import F
 from django.utils import timezone
 
 from campaigns import history
@@ -18,9 +17,10 @@ from campaigns.canonical_json import canonical
 from campaigns.exceptions import PositionTaken, StepSetMismatch
 from campaigns.history import Actor
 from campaigns.models import Action, CampaignStep, new_id
+from campaigns.positions import make_room, park
 from campaigns.rules import STEP_FIELDS, StepFields
 from campaigns.steps import COLUMNS, locked, position_taken, require_editable
-from campaigns.versions import IfMatch, match_version, step_list_etag
+from campaigns.versions import IfMatch, match_list
 from messaging_project.database_errors import retried
 
 
@@ -32,15 +32,23 @@ class DesiredStep(NamedTuple):
 
 
 @retried
-def add_steps(campaign_id: UUID, many: Sequence[StepFields], *, actor: Actor) -> list[CampaignStep]:
-    """Add all of `many`, each at a position of its own, or none.
+def add_steps(
+    campaign_id: UUID, many: Sequence[StepFields], *, actor: Actor, shift: bool = False, if_match: IfMatch = None
+) -> list[CampaignStep]:
+    """Add all of `many`, whose positions differ from each other, or none.
 
-    Raises NotFound, CampaignNotEditable, or PositionTaken for the first taken position.
+    With `shift`, room is made as if they were added one by one in ascending position: each stands where it asks to.
+    Raises NotFound, VersionMismatch, CampaignNotEditable, NoRoom (with `shift`), or PositionTaken (without) for the
+    first whose position is taken.
     """
     steps = [CampaignStep(id=new_id(), campaign_id=campaign_id, **fields._asdict()) for fields in many]
     with locked(campaign_id) as campaign:
+        match_list(campaign_id, if_match)
         require_editable(campaign)
-        if taken := _first_taken(campaign_id, [step.position for step in steps]):
+        positions = [step.position for step in steps]
+        if shift:
+            make_room(campaign_id, positions, actor)
+        elif taken := _first_taken(campaign_id, positions):
             raise taken
         write_steps(steps)
         history.record(actor, Action.STEPS_ADDED, campaign_id, after={"steps": len(steps)})
@@ -98,12 +106,6 @@ def replace_steps(
     return steps
 
 
-def match_list(campaign_id: UUID, if_match: IfMatch) -> None:
-    """Raises VersionMismatch if the step list has another entity tag."""
-    if if_match is not None:
-        match_version(step_list_etag(campaign_id), if_match)
-
-
 def copy_steps(source_id: UUID, target_id: UUID) -> int:
     """Copy a campaign's steps to an empty one, under new ids; return how many. Locks nothing."""
     source = CampaignStep.objects.filter(campaign_id=source_id)
@@ -159,7 +161,7 @@ def _rearrange(
     if removed:  # kept ids are bounded by MAX_SEQUENCE
         rows.exclude(pk__in=kept).delete()
     if moved:  # out of each other's way: the unique constraint is checked row by row
-        rows.filter(pk__in=moved).update(position=F("position") + CampaignStep.PARKING)
+        park(campaign_id, moved)
     write_steps(changed)
     return steps, counts
 

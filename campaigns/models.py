@@ -16,6 +16,7 @@ from uuid_utils.compat import uuid7
 
 from campaigns import rules, statuses
 from campaigns.canonical_json import CanonicalEncoder
+from messaging_project.comparison import ByCodePoint, ByInstant
 
 
 class JSONType(Func):
@@ -141,7 +142,11 @@ class Campaign(models.Model):
     class Meta:
         ordering = ("-id",)
         permissions = (("activate_campaign", "Can change a campaign's status"),)
-        indexes = (models.Index(fields=("status", "id"), name="campaign_status"),)
+        indexes = (
+            models.Index(fields=("status", "id"), name="campaign_status"),
+            models.Index(ByCodePoint("name"), "id", name="campaign_by_name"),
+            models.Index(ByInstant("updated_at"), "id", name="campaign_by_update"),
+        )
         constraints = (
             models.CheckConstraint(
                 name="campaign_status_known",

@@ -20,8 +20,8 @@ from messaging_project.strict_json import excess, written_out
 
 MAX_INTEGER = 2_147_483_647
 MAX_BATCH = 1_000  # steps added by one call
-MAX_SEQUENCE = 10_000  # steps replaced or reordered by one call
-MAX_NUMBER_DIGITS = 4_300  # Python's own limit, because converting takes quadratic time
+MAX_SEQUENCE = 10_000  # steps replaced by one call
+MAX_NUMBER_DIGITS = 4_300  # what Python converts without a quadratic cost, and so its own limit
 
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # Unicode's category Cc
 CONTROL_BUT_LAYOUT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # the same less tab, line feed, return
@@ -217,10 +217,11 @@ def _scalar_fault(value: object) -> tuple[str, str] | None:
 
 @dataclass(frozen=True)
 class Items:
-    """A JSON array of `minimum` to `maximum` items of any kind."""
+    """A JSON array of `minimum` to `maximum` items, whatever they are. `remedy`: the way on for whoever has more."""
 
     maximum: int
     minimum: int = 0
+    remedy: str = ""
 
     def __call__(self, value: object, /) -> list[Any]:
         if not isinstance(value, list):
@@ -228,7 +229,8 @@ class Items:
         if len(value) < self.minimum:
             raise _violation("min_length", f"Must have at least {self.minimum} item{'s' if self.minimum > 1 else ''}.")
         if len(value) > self.maximum:
-            raise _violation("max_length", f"Must have at most {self.maximum:,} items; it has {len(value):,}.")
+            message = f"Must have at most {self.maximum:,} items; it has {len(value):,}. {self.remedy}"
+            raise _violation("max_length", message.rstrip())
         return value
 
     @property
@@ -254,24 +256,21 @@ class StepId:
 
 
 class StepIds:
-    """An array of at most MAX_SEQUENCE strings, returned in lower case, as the API spells ids."""
+    """An array of strings, in lower case, as the API spells ids. A campaign may have any number of steps."""
 
-    items = Items(MAX_SEQUENCE)
+    schema: dict[str, Any] = {"type": "array", "items": {"type": "string"}}  # noqa: RUF012 - a constant, as above
 
     def __call__(self, value: object, /) -> list[str]:
-        items = self.items(value)
+        if not isinstance(value, list):
+            raise _violation("invalid_type", f"Must be an array, not {kind(value)}.")
         faults = [
             Fault((index,), "invalid_type", f"Must be a string, not {kind(item)}.")
-            for index, item in enumerate(items)
+            for index, item in enumerate(value)
             if not isinstance(item, str)
         ]
         if faults:
             raise RuleViolation(*faults)
-        return [item.lower() for item in items]
-
-    @property
-    def schema(self) -> dict[str, Any]:
-        return {"type": "array", "items": {"type": "string"}, "maxItems": self.items.maximum}
+        return [item.lower() for item in value]
 
 
 @dataclass(frozen=True)
@@ -279,10 +278,11 @@ class OneOf:
     """One of the given words."""
 
     words: tuple[str, ...]
+    code: str = "invalid"
 
     def __call__(self, value: object, /) -> str:
         if not isinstance(value, str) or value not in self.words:
-            raise _violation("invalid", f"Must be one of: {', '.join(self.words)}.")
+            raise _violation(self.code, f"Must be one of: {', '.join(self.words)}.")
         return value
 
     @property
@@ -352,6 +352,8 @@ STEP_FIELDS = {
         JSONObject(max_bytes=64 * 1024, max_depth=20), "variables", "What the template is filled with.", default=dict
     ),
 }
+
+OPAQUE_FIELDS = frozenset(name for name, field in STEP_FIELDS.items() if isinstance(field.rule, JSONObject))
 
 
 class StepFields(NamedTuple):

@@ -1,20 +1,20 @@
 """The JSON of campaigns and steps, and the API's query strings. Nothing here writes."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from difflib import get_close_matches
-from typing import Any
-from zoneinfo import ZoneInfo
+from datetime import UTC
+from typing import Any, ClassVar, NoReturn
 
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
-from rest_framework.fields import empty
+from rest_framework.fields import SkipField, empty
 
-from campaigns import rules, timeline
+from campaigns import rules
 from campaigns.models import Action, ActorType, Campaign, CampaignStep, HistoryEntry
-from campaigns.timeline import SPACE_FOR_PLUS, PlannedStep
+from campaigns.timeline import PlannedStep
 from messaging_project.api.errors import PlacedCode
+from messaging_project.api.etags import quoted
+from messaging_project.api.queries import StrictSerializer, unknown_name
+from messaging_project.ids import parse_uuid
 
 
 def apply_rule(rule: rules.Rule, value: Any) -> Any:
@@ -40,9 +40,23 @@ class RuleField(serializers.Field[Any, Any, Any, Any]):
     def to_representation(self, value: Any) -> Any:
         return value
 
+    def fail(self, key: str, **kwargs: Any) -> NoReturn:
+        if key == "null":  # in the words of the rule, which other doors use as well
+            try:
+                self.rule(None)
+            except rules.RuleViolation as violation:
+                raise serializers.ValidationError(violation.faults[0].message, key) from violation
+        super().fail(key, **kwargs)
 
-class ObjectSerializer(serializers.Serializer[Any]):
-    """A serializer of JSON objects. With `strict` in its context, unknown properties are faults."""
+
+class ObjectSerializer(StrictSerializer):
+    """A serializer that takes JSON objects only; with `strict` in its context, unknown properties are faults.
+
+    What only the service sets is no fault where it says what the address says: `path_names` has the name of the path's
+    variable for each such property.
+    """
+
+    path_names: ClassVar[dict[str, str]] = {}
 
     def run_validation(self, data: Any = empty) -> Any:
         if data is None or not isinstance(data, dict):
@@ -50,30 +64,19 @@ class ObjectSerializer(serializers.Serializer[Any]):
             raise serializers.ValidationError({"non_field_errors": [message]}, code="invalid_type")
         return super().run_validation(data)
 
-    def to_internal_value(self, data: dict[str, Any]) -> Any:
-        faults: dict[str, Any] = {}
-        values = None
-        try:
-            values = super().to_internal_value(data)
-        except serializers.ValidationError as error:
-            faults = dict(error.detail)  # type: ignore[arg-type]  # of a serializer it is a dict
-        if self.context.get("strict"):
-            faults |= self._unknown(data)
-        if faults:
-            raise serializers.ValidationError(faults)
-        return values
-
-    def _unknown(self, data: dict[str, Any]) -> dict[str, list[ErrorDetail]]:
+    def strict_faults(self, data: dict[str, Any]) -> dict[str, list[ErrorDetail]]:
         known = [name for name, field in self.fields.items() if not field.read_only]
         found = {}
         for name in data.keys() - set(known):
-            if name in self.fields:
+            if name not in self.fields:
+                found[name] = [unknown_name(name, known, "property")]
+            elif not self._is_as_in_path(name, data[name]):
                 found[name] = [ErrorDetail("Can't be set.", "read_only")]
-            else:
-                near = get_close_matches(name, known, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}."
-                found[name] = [ErrorDetail(f"Unknown property; {hint}", "unknown")]
         return dict(sorted(found.items()))
+
+    def _is_as_in_path(self, name: str, value: object) -> bool:
+        in_path = self.context.get("path", {}).get(self.path_names.get(name, ""))
+        return isinstance(value, str) and in_path is not None and parse_uuid(value) == parse_uuid(in_path) is not None
 
 
 def rule_fields(table: dict[str, rules.Field]) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
@@ -95,6 +98,8 @@ class CampaignStepSerializer(ObjectSerializer):
     id = serializers.CharField(read_only=True)
     campaign_id = serializers.CharField(read_only=True)
 
+    path_names: ClassVar[dict[str, str]] = {"id": "step_id", "campaign_id": "id"}
+
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         return super().get_fields() | rule_fields(rules.STEP_FIELDS)
 
@@ -109,17 +114,16 @@ class ReplacingStepSerializer(CampaignStepSerializer):
     id = RuleField(rules.StepId(), allow_null=True, default=None)  # type: ignore[assignment]  # it is taken here
 
 
-class StepListField(serializers.Field[Any, Any, Any, Any]):
+class StepListField(RuleField):
     """A JSON array of steps whose positions differ; each fault is reported under its index."""
 
     def __init__(self, child: CampaignStepSerializer, items: rules.Items, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(items, **kwargs)
         self.child = child
-        self.items = items
         child.bind(field_name="", parent=self)  # type: ignore[arg-type]  # any field may be a parent
 
     def to_internal_value(self, data: Any) -> list[dict[str, Any]]:
-        apply_rule(self.items, data)
+        super().to_internal_value(data)
         faults: dict[int, Any] = {}
         values = []
         for index, item in enumerate(data):
@@ -134,20 +138,20 @@ class StepListField(serializers.Field[Any, Any, Any, Any]):
             raise serializers.ValidationError({index: faults[index] for index in sorted(faults)})  # type: ignore[misc]
         return values
 
-    def to_representation(self, value: Any) -> Any:
-        return value
-
 
 class StepListSerializer(ObjectSerializer):
     """Steps to be added, all or none."""
 
-    steps = StepListField(CampaignStepSerializer(), rules.Items(rules.MAX_BATCH, minimum=1))
+    steps = StepListField(
+        CampaignStepSerializer(), rules.Items(rules.MAX_BATCH, minimum=1, remedy="Add the others by further calls.")
+    )
 
 
 class SequenceSerializer(ObjectSerializer):
     """The whole new sequence."""
 
-    steps = StepListField(ReplacingStepSerializer(), rules.Items(rules.MAX_SEQUENCE))
+    REMEDY = "Change a longer sequence by addSteps, changeStep and deleteStep."
+    steps = StepListField(ReplacingStepSerializer(), rules.Items(rules.MAX_SEQUENCE, remedy=REMEDY))
 
 
 class OrderSerializer(ObjectSerializer):
@@ -156,17 +160,28 @@ class OrderSerializer(ObjectSerializer):
     step_ids = RuleField(rules.StepIds())
 
 
+@extend_schema_field({"type": "integer", "format": "int64"})
+class LongField(serializers.IntegerField):
+    """An integer for which 32 bits don't do: a sum of delays."""
+
+
 class CampaignSerializer(ObjectSerializer):
     """A campaign. Its status is read-only; transitions change it."""
 
     id = serializers.CharField(read_only=True)
     status = serializers.ChoiceField(Campaign.Status.choices, read_only=True)
     step_count = serializers.IntegerField(read_only=True)
-    total_delay_minutes = serializers.IntegerField(read_only=True)
+    total_delay_minutes = LongField(read_only=True)
     created_at = serializers.DateTimeField(read_only=True)
     updated_at = serializers.DateTimeField(read_only=True)
-    steps = StepListField(CampaignStepSerializer(), rules.Items(rules.MAX_BATCH), write_only=True, default=list)
+    steps = StepListField(
+        CampaignStepSerializer(),
+        rules.Items(rules.MAX_BATCH, remedy="Add the others by addSteps."),
+        write_only=True,
+        default=list,
+    )
 
+    path_names: ClassVar[dict[str, str]] = {"id": "id"}
     ORDER = ("id", "external_id", "name", "description", "status", "step_count", "total_delay_minutes")
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
@@ -180,99 +195,58 @@ class CampaignChangesSerializer(CampaignSerializer):
     steps = None  # type: ignore[assignment]  # how DRF takes a field away
 
 
-# --- Query strings ---------------------------------------------------------------------------------------------------
+class DuplicateSerializer(ObjectSerializer):
+    """What a copy has of its own."""
 
-
-class NoQuerySerializer(serializers.Serializer[Any]):
-    """A query string without parameters of its own."""
-
-
-class InstantField(serializers.DateTimeField):
-    """An ISO 8601 date and time in a query string, where "+" means a space."""
-
-    def to_internal_value(self, value: Any) -> datetime:
-        return super().to_internal_value(SPACE_FOR_PLUS.sub("+", value))
-
-
-class CampaignFilterSerializer(serializers.Serializer[Any]):
-    """The query parameters that filter campaigns."""
-
-    status = serializers.ChoiceField(Campaign.Status.choices, required=False)
-    external_id = RuleField(
-        rules.CAMPAIGN_FIELDS["external_id"].rule,
-        required=False,
-        help_text=rules.CAMPAIGN_FIELDS["external_id"].help,
-    )
-    template_id = RuleField(rules.STEP_FIELDS["template_id"].rule, required=False)
-    template_version_id = RuleField(rules.STEP_FIELDS["template_version_id"].rule, required=False)
-    created_from = InstantField(required=False)
-    created_before = InstantField(required=False)
-    search = RuleField(rules.CAMPAIGN_FIELDS["name"].rule, required=False)
-    order = serializers.ChoiceField(("oldest", "newest"), default="oldest")
-
-
-class AddStepQuerySerializer(serializers.Serializer[Any]):
-    """How a step is added."""
-
-    on_conflict = RuleField(
-        rules.OneOf(("reject", "shift")),
-        default="reject",
-        help_text=(
-            "What happens if the position holds another step. `reject` answers 412. `shift` makes room: it moves the "
-            "unbroken run of steps from that position up by one."
-        ),
-    )
-
-
-@dataclass(frozen=True)
-class Reading:
-    """The rule of a text that `read` can parse. Its ValueError is a fault with this message."""
-
-    read: Callable[[str], Any]
-    message: str
-    schema: dict[str, Any] = field(default_factory=lambda: {"type": "string"})
-
-    def __call__(self, value: Any, /) -> Any:
-        try:
-            return self.read(value)
-        except ValueError as error:
-            raise rules.RuleViolation(rules.Fault((), "invalid", self.message)) from error
-
-
-class TimelineQuerySerializer(serializers.Serializer[Any]):
-    """When a recipient enters: `tz` as a ZoneInfo, and `start` in UTC, if it was given."""
-
-    INSTANT = "Must be an ISO 8601 date and time, such as 2026-12-01T09:00:00+01:00."
-
-    tz = RuleField(
-        Reading(
-            timeline.zone_named,
-            "Must be an IANA time zone, such as Europe/Berlin.",
-            {"type": "string", "default": "UTC"},
-        ),
-        required=False,
-        help_text="The IANA time zone of the local times.",
-    )
-    start = RuleField(
-        Reading(timeline.parse_instant, INSTANT),
-        required=False,
-        help_text=(
-            "When the recipient enters, in ISO 8601 (`2026-12-01T09:00:00+01:00`); `tz` applies if it has no offset. "
-            "Defaults to now."
-        ),
-    )
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        zone = attrs.setdefault("tz", ZoneInfo("UTC"))
-        if "start" in attrs:
-            try:
-                attrs["start"] = timeline.in_utc(attrs["start"], zone)
-            except OverflowError as error:
-                raise serializers.ValidationError({"start": self.INSTANT}) from error
-        return attrs
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        fields = {name: rules.CAMPAIGN_FIELDS[name] for name in ("name", "external_id")}
+        name = RuleField(
+            rules.NAME, required=False, help_text="Without it, the campaign's name with “(copy)” after it."
+        )
+        return super().get_fields() | rule_fields(fields) | {"name": name}
 
 
 # --- Answers ---------------------------------------------------------------------------------------------------------
+
+
+class TagField(serializers.CharField):
+    """A row's entity tag as headers have it, where the context's `include` asks for it."""
+
+    def get_attribute(self, instance: Any) -> str:
+        if "etag" not in self.context.get("include", ()):
+            raise SkipField
+        return quoted(instance.etag)
+
+
+@extend_schema_serializer(component_name="ListedStep")
+class ListedStepSerializer(CampaignStepSerializer):
+    """A step in a list."""
+
+    etag = TagField(required=False, help_text="Its entity tag; with `include=etag`.")
+
+    def to_representation(self, instance: CampaignStep) -> dict[str, Any]:
+        shown = super().to_representation(instance)
+        return shown | ({"etag": quoted(instance.etag)} if "etag" in self.context.get("include", ()) else {})
+
+
+class FirstStepsSerializer(serializers.Serializer[Any]):
+    """The first steps of a campaign, as the first page of its list."""
+
+    next = serializers.URLField(allow_null=True, help_text="The address of the next page; null if these are all.")
+    results = ListedStepSerializer(many=True)
+
+
+@extend_schema_serializer(component_name="Campaign")
+class CampaignAnswerSerializer(CampaignSerializer):
+    """A campaign in an answer, with its `first_steps` where it has such."""
+
+    updated_at = serializers.DateTimeField(
+        read_only=True, help_text="When the campaign itself was last changed; changes of its steps don't count."
+    )
+    etag = TagField(required=False, help_text="Its own entity tag; with `include=etag`.")
+    steps = FirstStepsSerializer(  # type: ignore[assignment]  # of the same name in a request, and of another shape
+        source="first_steps", required=False, help_text="The first 100 steps by position; with `include=steps`."
+    )
 
 
 class FindingSerializer(serializers.Serializer[Any]):
@@ -297,7 +271,7 @@ class PlannedStepSerializer(serializers.Serializer[Any]):
     step_id = serializers.CharField(source="step.id")
     position = serializers.IntegerField(source="step.position")
     delay_minutes = serializers.IntegerField(source="step.delay_minutes")
-    offset_minutes = serializers.IntegerField()
+    offset_minutes = LongField()
     at = serializers.DateTimeField(default_timezone=UTC)
     at_local = serializers.SerializerMethodField()
 
@@ -322,6 +296,10 @@ class ActorSerializer(serializers.Serializer[HistoryEntry]):
     name = serializers.CharField(source="actor_name")
 
 
+class ValuesField(serializers.DictField):
+    """The fields that a change was about."""
+
+
 class HistoryEntrySerializer(serializers.Serializer[HistoryEntry]):
     """One change: `before` and `after` have the changed fields only."""
 
@@ -331,5 +309,5 @@ class HistoryEntrySerializer(serializers.Serializer[HistoryEntry]):
     action = serializers.ChoiceField(Action.choices)
     campaign_id = serializers.CharField()
     step_id = serializers.CharField(allow_null=True)
-    before = serializers.DictField(allow_null=True)
-    after = serializers.DictField(allow_null=True)
+    before = ValuesField(allow_null=True)
+    after = ValuesField(allow_null=True)

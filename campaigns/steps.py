@@ -20,7 +20,7 @@ from campaigns.exceptions import CampaignNotEditable, Contention, NoRoom, NotFou
 from campaigns.history import Actor, difference
 from campaigns.models import Action, Campaign, CampaignStep, CurrentTime, new_id
 from campaigns.rules import STEP_FIELDS, StepFields
-from campaigns.versions import IfMatch, match_version
+from campaigns.versions import IfMatch, match_list, match_version
 from messaging_project.database_errors import ATTEMPTS, retried
 
 MAX_POSITION = CampaignStep.PARKING - 1
@@ -44,18 +44,21 @@ def require_editable(campaign: Campaign) -> None:
 
 
 @retried
-def add_step(campaign_id: UUID, fields: StepFields, *, actor: Actor, shift: bool = False) -> CampaignStep:
+def add_step(
+    campaign_id: UUID, fields: StepFields, *, actor: Actor, shift: bool = False, if_match: IfMatch = None
+) -> CampaignStep:
     """Add one step and its history entry.
 
-    With `shift`, the unbroken run of steps from its position moves up by one to make room. Raises NotFound,
-    CampaignNotEditable, PositionTaken (without `shift`), NoRoom (with it) or Contention. On PostgreSQL and without
-    `shift` it is one statement in autocommit.
+    With `shift`, the unbroken run of steps from its position on moves up by one to make room. `if_match` is of the
+    step list. Raises NotFound, VersionMismatch, CampaignNotEditable, PositionTaken (without `shift`), NoRoom (with it)
+    or Contention. On PostgreSQL, without `shift` and `if_match`, it is one statement in autocommit.
     """
     step = CampaignStep(id=new_id(), campaign_id=campaign_id, **fields._asdict())
-    if connection.vendor == "postgresql" and not shift:
+    if connection.vendor == "postgresql" and not shift and if_match is None:
         _add_in_one_statement(step, actor)
         return step
     with locked(campaign_id) as campaign:
+        match_list(campaign_id, if_match)
         require_editable(campaign)
         if shift:
             _make_room(campaign_id, step.position, actor)

@@ -1,14 +1,18 @@
 """Entity tags of what the API shows, and the check that a caller's copy is current."""
 
 import hashlib
+import re
 from collections.abc import Iterable
+from typing import NamedTuple
 from uuid import UUID
 
 from campaigns.exceptions import NotFound, VersionMismatch
 from campaigns.models import Campaign, CampaignStep
+from messaging_project.snapshots import snapshot
 
 # Accepted entity tags, without quotes; None means no condition.
 IfMatch = tuple[str, ...] | None
+DIGEST = re.compile(r"[0-9a-f]{32}")
 
 
 def match_version(etag: str, if_match: IfMatch) -> None:
@@ -31,9 +35,67 @@ def step_list_etag(campaign_id: UUID) -> str:
     return list_etag(steps.values_list("id", "version"))
 
 
+def campaign_with_steps_etag(campaign_tag: str, list_tag: str) -> str:
+    """The entity tag of a campaign that is shown with its steps."""
+    return f"{campaign_tag}-{list_tag}"
+
+
+def match_list(campaign_id: UUID, if_match: IfMatch) -> None:
+    """Raises VersionMismatch where the whole step list's entity tag is another."""
+    if if_match is not None:
+        match_version(step_list_etag(campaign_id), if_match)
+
+
+def match_campaign(campaign_id: UUID, if_match: IfMatch) -> None:
+    """Raises VersionMismatch where the campaign's own entity tag is another."""
+    # Read under the lock, and not with it: a query that waited for the lock counts steps as they were before it waited.
+    if if_match is not None:
+        match_version(current_campaign(campaign_id).etag, if_match)
+
+
+def match_campaign_or_steps(campaign_id: UUID, if_match: IfMatch) -> None:
+    """Raises VersionMismatch unless the tag of the campaign, of its step list or of both together is the caller's.
+
+    The campaign's tag doesn't change with a step's content; whoever has read the steps sends one that does. The
+    refusal names the current tag of the kind that was sent: one of another kind would let the same call through.
+    """
+    if if_match is None:
+        return
+    campaign_tag = current_campaign(campaign_id).etag
+    if campaign_tag in if_match:
+        return
+    list_tag = step_list_etag(campaign_id)
+    current = (list_tag, campaign_with_steps_etag(campaign_tag, list_tag), campaign_tag)
+    if set(current).isdisjoint(if_match):
+        sent = {_kind(tag) for tag in if_match}
+        raise VersionMismatch(next((tag for tag in current if _kind(tag) in sent), campaign_tag))
+
+
+def _kind(tag: str) -> tuple[bool, bool]:
+    return "-" in tag, DIGEST.search(tag) is not None
+
+
 def current_campaign(campaign_id: UUID) -> Campaign:
     """A campaign with its totals, which its entity tag needs. Raises NotFound."""
     campaign = Campaign.objects.with_totals().filter(pk=campaign_id).first()
     if campaign is None:
         raise NotFound("campaign", campaign_id)
     return campaign
+
+
+class CampaignWithSteps(NamedTuple):
+    """A campaign, its first steps by position, whether there are more, and the entity tag of it all."""
+
+    campaign: Campaign
+    steps: list[CampaignStep]
+    has_more: bool
+    etag: str
+
+
+def campaign_with_steps(campaign_id: UUID, count: int) -> CampaignWithSteps:
+    """A campaign and its first `count` steps as they were at one moment. Raises NotFound."""
+    with snapshot():
+        campaign = current_campaign(campaign_id)
+        steps = list(CampaignStep.objects.filter(campaign_id=campaign_id).order_by("position")[: count + 1])
+        etag = campaign_with_steps_etag(campaign.etag, step_list_etag(campaign_id))
+    return CampaignWithSteps(campaign, steps[:count], len(steps) > count, etag)

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
+from uuid import UUID
 
+from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from rest_framework import status
@@ -13,48 +15,62 @@ from rest_framework.reverse import reverse
 from rest_framework.serializers import Serializer
 
 from campaigns import lifecycle, timeline
-from campaigns.http.base import BaseCampaignViewSet
+from campaigns.http.base import BY_POSITION, BaseCampaignViewSet
 from campaigns.http.refusals import step_ids_at
 from campaigns.many_steps import DesiredStep, add_steps, reorder_steps, replace_steps
 from campaigns.models import Campaign, CampaignStep, HistoryEntry
-from campaigns.openapi.operations import OPERATIONS, PATH_PARAMETERS
+from campaigns.openapi.operations import ERRORS, OPERATIONS, PATH_PARAMETERS
+from campaigns.queries import (
+    AddStepQuerySerializer,
+    CampaignFilterSerializer,
+    CampaignQuerySerializer,
+    StepListQuerySerializer,
+    TimelineQuerySerializer,
+)
 from campaigns.readiness import check_readiness
 from campaigns.rules import StepFields
 from campaigns.serializers import (
-    AddStepQuerySerializer,
+    CampaignAnswerSerializer,
     CampaignChangesSerializer,
-    CampaignFilterSerializer,
     CampaignSerializer,
     CampaignStepSerializer,
+    DuplicateSerializer,
     HistoryEntrySerializer,
+    ListedStepSerializer,
     OrderSerializer,
     ReadinessSerializer,
     SequenceSerializer,
     StepListSerializer,
-    TimelineQuerySerializer,
     TimelineSerializer,
 )
 from campaigns.statuses import Status
 from campaigns.steps import add_step, change_step, remove_step
-from campaigns.versions import step_list_etag
+from campaigns.versions import CampaignWithSteps, campaign_with_steps, current_campaign, step_list_etag
 from messaging_project.api.errors import validation_error
 from messaging_project.api.etags import with_etag
 from messaging_project.api.idempotency import idempotent
 from messaging_project.api.openapi import DeclaredSchema
+from messaging_project.api.paging import DEFAULT_LIMIT, Order, PageQuerySerializer
+from messaging_project.api.queries import QuerySerializer
+from messaging_project.comparison import any_case
+from messaging_project.ids import parse_uuid
 
 
 def filtered(campaigns: QuerySet[Campaign], chosen: Mapping[str, Any]) -> QuerySet[Campaign]:
     """The campaigns that match every parameter of the query."""
     lookups = {
-        "status": "status",
-        "external_id": "external_id",
+        "status": "status__in",
+        "external_id": "external_id__in",
         "created_from": "created_at__gte",
         "created_before": "created_at__lt",
-        "search": "name__icontains",
     }
     campaigns = campaigns.filter(**{lookups[name]: chosen[name] for name in lookups.keys() & chosen.keys()})
-    templates = {name: chosen[name] for name in ("template_id", "template_version_id") if name in chosen}
-    if templates:  # given together, one step must have both
+    if "id" in chosen:
+        campaigns = campaigns.filter(pk__in=[found for given in chosen["id"] if (found := parse_uuid(given))])
+    if "search" in chosen:
+        campaigns = campaigns.filter(name__regex=any_case(chosen["search"]))
+    templates = {f"{name}__in": chosen[name] for name in ("template_id", "template_version_id") if name in chosen}
+    if templates:  # both together mean one step that has both
         campaigns = campaigns.filter(Exists(CampaignStep.objects.filter(campaign_id=OuterRef("pk"), **templates)))
     return campaigns
 
@@ -62,7 +78,7 @@ def filtered(campaigns: QuerySet[Campaign], chosen: Mapping[str, Any]) -> QueryS
 class CampaignViewSet(BaseCampaignViewSet):
     """Campaigns, and their steps as a nested collection."""
 
-    schema = DeclaredSchema(OPERATIONS, PATH_PARAMETERS)
+    schema = DeclaredSchema(OPERATIONS, PATH_PARAMETERS, ERRORS)
     lookup_url_kwarg = "id"
     operation_ids: ClassVar[dict[str, str]] = {
         "list": "listCampaigns",
@@ -85,29 +101,61 @@ class CampaignViewSet(BaseCampaignViewSet):
         "history": "listHistory",
     }
     batch_actions = frozenset({"create", "bulk", "replace_steps", "order"})
-    query_serializers: ClassVar[dict[str, type[Serializer[Any]]]] = {
+    body_serializers: ClassVar[dict[str, type[Serializer[Any]]]] = {
+        "create": CampaignSerializer,
+        "partial_update": CampaignChangesSerializer,
+        "duplicate": DuplicateSerializer,
+        "steps": CampaignStepSerializer,
+        "replace_steps": SequenceSerializer,
+        "bulk": StepListSerializer,
+        "order": OrderSerializer,
+    }
+    optional_bodies = frozenset({"duplicate"})
+    query_serializers: ClassVar[dict[str, type[QuerySerializer]]] = {
         "list": CampaignFilterSerializer,
+        "create": CampaignQuerySerializer,
+        "retrieve": CampaignQuerySerializer,
+        "list_steps": StepListQuerySerializer,
         "steps": AddStepQuerySerializer,
+        "bulk": AddStepQuerySerializer,
         "timeline": TimelineQuerySerializer,
+        "history": PageQuerySerializer,
+    }
+    remedies_for_size: ClassVar[dict[str, str]] = {
+        "create": "Create it with fewer steps, and add the others by addSteps.",
+        "steps": "To add many steps at once, use addSteps: POST …/steps/bulk.",
+        "bulk": "Add the steps by several calls.",
+        "replace_steps": "Change a longer sequence by addSteps, changeStep and deleteStep.",
     }
 
     def list(self, request: Request) -> Response:
         chosen = self.query()
-        self.ordering = "-id" if chosen["order"] == "newest" else "id"
-        campaigns = filtered(Campaign.objects.with_totals(), chosen)
-        return self.paged(campaigns, CampaignSerializer)
+        self.list_order = chosen["sort"]
+        return self.paged(filtered(Campaign.objects.with_totals(), chosen), CampaignAnswerSerializer)
 
     @idempotent
     def create(self, request: Request) -> Response:
         fields = self.checked_body()
         fields["steps"] = [StepFields(**step) for step in fields["steps"]]
-        return self.campaign_response(lifecycle.create_campaign(**fields, actor=self.actor), status.HTTP_201_CREATED)
+        if "steps" not in self.included:
+            return self.campaign_response(
+                lifecycle.create_campaign(**fields, actor=self.actor), status.HTTP_201_CREATED
+            )
+        with transaction.atomic():  # nobody can change its steps before they are read
+            campaign = lifecycle.create_campaign(**fields, actor=self.actor)
+            return self.campaign_response(self.read_campaign(campaign.id), status.HTTP_201_CREATED)
 
     def retrieve(self, request: Request, id: str) -> Response:
-        return self.campaign_response(self.get_campaign())
+        return self.campaign_response(self.read_campaign(self.campaign_id))
+
+    def read_campaign(self, campaign_id: UUID) -> Campaign | CampaignWithSteps:
+        """A campaign, with its first steps if the query includes them."""
+        if "steps" in self.included:
+            return campaign_with_steps(campaign_id, DEFAULT_LIMIT)
+        return current_campaign(campaign_id)
 
     def partial_update(self, request: Request, id: str) -> Response:
-        changes = self.checked_body(CampaignChangesSerializer, partial=True)
+        changes = self.checked_body()
         campaign = lifecycle.change_campaign(self.campaign_id, changes, actor=self.actor, if_match=self.if_match)
         return self.campaign_response(campaign)
 
@@ -118,29 +166,30 @@ class CampaignViewSet(BaseCampaignViewSet):
     @action(detail=True, methods=["post"])
     @idempotent
     def duplicate(self, request: Request, id: str) -> Response:
-        copy = lifecycle.duplicate_campaign(self.campaign_id, actor=self.actor)
+        own = self.checked_body()
+        copy = lifecycle.duplicate_campaign(self.campaign_id, **own, actor=self.actor, if_match=self.if_match)
         return self.campaign_response(copy, status.HTTP_201_CREATED)
 
     # --- Steps -------------------------------------------------------------------------------------------------------
 
-    @action(detail=True, methods=["post"], serializer_class=CampaignStepSerializer, ordering="position")
+    @action(detail=True, methods=["post"], list_order=BY_POSITION)
     @idempotent
     def steps(self, request: Request, id: str) -> Response:
         fields = StepFields(**self.checked_body())
         shift = self.query()["on_conflict"] == "shift"
-        step = add_step(self.campaign_id, fields, actor=self.actor, shift=shift)
+        step = add_step(self.campaign_id, fields, actor=self.actor, shift=shift, if_match=self.if_match)
         return self.step_response(step, status.HTTP_201_CREATED)
 
     @steps.mapping.get
     def list_steps(self, request: Request, id: str) -> Response:
         campaign_id = self.get_campaign().id
-        etag = step_list_etag(campaign_id)  # read before the page: it may be older than the page, never newer
-        response = self.paged(CampaignStep.objects.filter(campaign_id=campaign_id), CampaignStepSerializer)
+        etag = step_list_etag(campaign_id)  # before the page: of a change in between it must know less, never more
+        response = self.paged(CampaignStep.objects.filter(campaign_id=campaign_id), ListedStepSerializer)
         return with_etag(request, response, etag)
 
     @steps.mapping.put
     def replace_steps(self, request: Request, id: str) -> Response:
-        body = self.checked_body(SequenceSerializer)
+        body = self.checked_body()
         desired = [DesiredStep(step.pop("id"), StepFields(**step)) for step in body["steps"]]
         with step_ids_at("steps[{}].id"):
             steps = replace_steps(self.campaign_id, desired, actor=self.actor, if_match=self.if_match)
@@ -149,16 +198,17 @@ class CampaignViewSet(BaseCampaignViewSet):
     @action(detail=True, methods=["post"], url_path="steps/bulk")
     @idempotent
     def bulk(self, request: Request, id: str) -> Response:
-        body = self.checked_body(StepListSerializer)
+        body = self.checked_body()
         many = [StepFields(**step) for step in body["steps"]]
-        steps = add_steps(self.campaign_id, many, actor=self.actor)
+        shift = self.query()["on_conflict"] == "shift"
+        steps = add_steps(self.campaign_id, many, actor=self.actor, shift=shift, if_match=self.if_match)
         location = reverse("campaign-steps", args=[self.campaign_id], request=request)
         results = CampaignStepSerializer(steps, many=True).data
         return Response({"results": results}, status=status.HTTP_201_CREATED, headers={"Location": location})
 
     @action(detail=True, methods=["put"], url_path="steps/order")
     def order(self, request: Request, id: str) -> Response:
-        body = self.checked_body(OrderSerializer)
+        body = self.checked_body()
         with step_ids_at("step_ids[{}]"):
             steps = reorder_steps(self.campaign_id, body["step_ids"], actor=self.actor, if_match=self.if_match)
         return self.steps_response(steps)
@@ -202,14 +252,17 @@ class CampaignViewSet(BaseCampaignViewSet):
             raise validation_error(("start", "out_of_range", message)) from None
         return Response(TimelineSerializer({"start": start, "tz": zone.key, "results": results}).data)
 
-    @action(detail=True, methods=["get"], ordering="-id")
+    @action(detail=True, methods=["get"], list_order=Order(("id",), descending=True))
     def history(self, request: Request, id: str) -> Response:
-        entries = HistoryEntry.objects.filter(campaign_id=self.campaign_id)
-        if not entries.exists():
-            self.get_campaign()
-        return self.paged(entries, HistoryEntrySerializer)
+        self.require_existence()
+        return self.paged(HistoryEntry.objects.filter(campaign_id=self.campaign_id), HistoryEntrySerializer)
 
     # --- What the actions share --------------------------------------------------------------------------------------
+
+    def require_existence(self) -> None:
+        """Raises NotFound for a path that leads to nothing; a campaign's history is there when the campaign isn't."""
+        if self.action != "history" or not HistoryEntry.objects.filter(campaign_id=self.campaign_id).exists():
+            super().require_existence()
 
     def change_status(self, target: str) -> Response:
         campaign = lifecycle.change_status(self.campaign_id, target, actor=self.actor, if_match=self.if_match)
@@ -219,20 +272,20 @@ class CampaignViewSet(BaseCampaignViewSet):
 class StepViewSet(BaseCampaignViewSet):
     """One step of a campaign."""
 
-    schema = DeclaredSchema(OPERATIONS, PATH_PARAMETERS)
-    serializer_class = CampaignStepSerializer
+    schema = DeclaredSchema(OPERATIONS, PATH_PARAMETERS, ERRORS)
     lookup_url_kwarg = "step_id"
     operation_ids: ClassVar[dict[str, str]] = {
         "retrieve": "getStep",
         "partial_update": "changeStep",
         "destroy": "deleteStep",
     }
+    body_serializers: ClassVar[dict[str, type[Serializer[Any]]]] = {"partial_update": CampaignStepSerializer}
 
     def retrieve(self, request: Request, id: str, step_id: str) -> Response:
         return self.step_response(self.get_step())
 
     def partial_update(self, request: Request, id: str, step_id: str) -> Response:
-        changes = self.checked_body(partial=True)
+        changes = self.checked_body()
         step = change_step(self.campaign_id, self.step_id, changes, actor=self.actor, if_match=self.if_match)
         return self.step_response(step)
 

@@ -39,8 +39,8 @@ elif len(SECRET_KEY) < 50:
 # --- Transport security: on wherever the project isn't local ---------------------------------------------------------
 _https = env.flag("DJANGO_HTTPS", default=not LOCAL)
 SECURE_SSL_REDIRECT = _https
-# The API never redirects: a client would repeat a POST as a GET, or send its token twice.
-SECURE_REDIRECT_EXEMPT = [r"^v1/"]
+# The API never redirects: clients would repeat a POST as a GET, or send their token twice.
+SECURE_REDIRECT_EXEMPT = [r"^v1(?:/|$)"]
 SESSION_COOKIE_SECURE = _https
 CSRF_COOKIE_SECURE = _https
 SECURE_HSTS_SECONDS = env.integer("DJANGO_HSTS_SECONDS", default=31_536_000) if _https else 0
@@ -221,6 +221,7 @@ SPECTACULAR_SETTINGS = {
         "CampaignStatus": "campaigns.models.Campaign.Status",
         "HistoryAction": "campaigns.models.Action",
         "ActorType": "campaigns.models.ActorType",
+        "BadStateReason": "campaigns.http.refusals.Reason",
     },
     "PREPROCESSING_HOOKS": ["messaging_project.api.openapi.without_trailing_slash"],
     "POSTPROCESSING_HOOKS": [

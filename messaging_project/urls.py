@@ -13,7 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     re_path(r"^v1/messaging/schema/?$", SchemaView.as_view(), name="schema"),
     path("v1/messaging/", include("campaigns.urls")),
-    re_path(r"^v1/", errors.unknown_url),
+    re_path(r"^/*v1(?:/|$)", errors.unknown_url),
 ]
 
 handler400 = errors.bad_request

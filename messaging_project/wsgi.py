@@ -9,7 +9,7 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "messaging_project.settings")
 django_application = get_wsgi_application()
 
-from messaging_project.api.errors import API_PREFIX  # noqa: E402 - needs the settings
+from messaging_project.api.errors import API_PATH  # noqa: E402 - needs the settings
 from messaging_project.api.json import LENGTH_UNKNOWN, MAX_BATCH_BYTES  # noqa: E402
 
 
@@ -21,6 +21,6 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     Forms need their true length, and browsers always send it.
     """
     is_unknown = environ.get("wsgi.input_terminated") and not environ.get("CONTENT_LENGTH")
-    if is_unknown and environ["PATH_INFO"].startswith(API_PREFIX):
+    if is_unknown and API_PATH.match(environ["PATH_INFO"]):
         environ |= {LENGTH_UNKNOWN: True, "CONTENT_LENGTH": str(MAX_BATCH_BYTES + 1)}
     return django_application(environ, start_response)

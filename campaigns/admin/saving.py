@@ -75,10 +75,21 @@ class DomainSaving(admin.ModelAdmin):
     ) -> Any:
         """Save in one transaction; what is refused is rolled back, and the page is shown again as it was sent."""
         try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
+            with busy_as_refusal():  # where the transaction itself can't begin or end
+                return super().changeform_view(request, object_id, form_url, extra_context)
         except FormRefused as refused:
-            refused.form.refuse(refused.refusal)
-            return self._shown_again(request, object_id, refused.form, form_url)
+            form, refusal = refused.form, refused.refusal
+        except CampaignsError as error:
+            form, refusal = self._sent_form(request, object_id), error
+        form.refuse(refusal)
+        return self._shown_again(request, object_id, form, form_url)
+
+    def _sent_form(self, request: HttpRequest, object_id: str | None) -> Any:
+        obj = self.get_object(request, unquote(object_id)) if object_id else None
+        fields = flatten_fieldsets(self.get_fieldsets(request, obj))
+        form = self.get_form(request, obj, change=obj is not None, fields=fields)(request.POST, instance=obj)
+        form.is_valid()
+        return form
 
     def _shown_again(
         self, request: HttpRequest, object_id: str | None, form: DomainForm, form_url: str

@@ -8,30 +8,62 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from rest_framework import serializers, status
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
+from rest_framework.utils.urls import replace_query_param
 from rest_framework.viewsets import GenericViewSet
 
 from campaigns import exceptions
 from campaigns.history import Actor, actor_of
 from campaigns.http.refusals import as_http
 from campaigns.models import Campaign, CampaignStep
-from campaigns.serializers import CampaignSerializer, CampaignStepSerializer, NoQuerySerializer
+from campaigns.queries import NoQuerySerializer
+from campaigns.rules import OPAQUE_FIELDS
+from campaigns.serializers import (
+    CampaignAnswerSerializer,
+    CampaignSerializer,
+    CampaignStepSerializer,
+)
 from campaigns.steps import find_step
-from campaigns.versions import IfMatch, current_campaign, list_etag
+from campaigns.versions import CampaignWithSteps, IfMatch, current_campaign, list_etag
 from messaging_project.api import etags
+from messaging_project.api.errors import validation_error
 from messaging_project.api.json import MAX_BATCH_BYTES, MAX_BODY_BYTES, json_body
-from messaging_project.api.paging import KeysetPagination
+from messaging_project.api.paging import Cursor, KeysetPagination, Order, mark, with_cursor
 from messaging_project.api.preferences import APPLIED, wants_strict
+from messaging_project.api.queries import QuerySerializer
 from messaging_project.ids import parse_uuid
+
+BY_POSITION = Order(("position",))
+BODY_UNWANTED = ("", "unexpected", "This operation takes no body.")
+
+
+def list_name(operation_id: str | None, campaign_id: UUID | str) -> str:
+    return f"{operation_id} {campaign_id}"
 
 
 @cache
-def empty_query(serializer_class: type[serializers.Serializer[Any]]) -> Mapping[str, Any]:
-    """The parameters of an empty query string."""
+def empty_query(serializer_class: type[QuerySerializer]) -> Mapping[str, Any]:
+    """What an empty query string means."""
     serializer = serializer_class(data={})
     serializer.is_valid(raise_exception=True)
     return MappingProxyType(serializer.validated_data)
+
+
+def in_one_spelling(value: Any, levels: int = 3) -> Any:
+    """A body's value with 9.0 as 9, down to the fields of steps in a list; what is inside opaque fields stays.
+
+    Nothing that is deeper down is a field, and the depth of a body is its sender's to choose.
+    """
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case dict() if levels:
+            return {k: v if k in OPAQUE_FIELDS else in_one_spelling(v, levels - 1) for k, v in value.items()}
+        case list() if levels:
+            return [in_one_spelling(item, levels - 1) for item in value]
+    return value
 
 
 class BaseCampaignViewSet(GenericViewSet[Campaign]):
@@ -41,12 +73,17 @@ class BaseCampaignViewSet(GenericViewSet[Campaign]):
     serializer_class: type[serializers.Serializer[Any]] = CampaignSerializer
     pagination_class = KeysetPagination
     lookup_value_regex = "[^/]+"
-    ordering = "id"
+    list_order = Order(("id",))
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]  # noqa: RUF012 - an instance variable in DRF
     operation_ids: ClassVar[dict[str, str]]
     batch_actions: ClassVar[frozenset[str]] = frozenset()
-    # The serializer of the query string, for each action that reads one; paging reads its own two parameters.
-    query_serializers: ClassVar[dict[str, type[serializers.Serializer[Any]]]] = {}
+    # The serializers of body and query string, for each action that reads such; and the way on after a 413.
+    body_serializers: ClassVar[dict[str, type[serializers.Serializer[Any]]]] = {}
+    query_serializers: ClassVar[dict[str, type[QuerySerializer]]] = {}
+    optional_bodies: ClassVar[frozenset[str]] = frozenset()
+    remedies_for_size: ClassVar[dict[str, str]] = {}
+    _query: Mapping[str, Any] | None = None
+    was_strict = False
 
     @property
     def operation_id(self) -> str | None:
@@ -57,8 +94,26 @@ class BaseCampaignViewSet(GenericViewSet[Campaign]):
     def max_body_bytes(self) -> int:
         return MAX_BATCH_BYTES if self.action in self.batch_actions else MAX_BODY_BYTES
 
+    @property
+    def remedy_for_size(self) -> str:
+        """What to do about a body that is too large."""
+        return self.remedies_for_size.get(self.action or "", "")
+
+    @property
+    def list_name(self) -> str:
+        """What tells the list that is asked for from others."""
+        return list_name(self.operation_id, self.campaign_id if "id" in self.kwargs else "")
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if self.action and self.action not in self.body_serializers and wants_strict(request):
+            self.query()
+            if request.stream is not None:
+                self.require_existence()
+                raise validation_error(BODY_UNWANTED)
+
     def handle_exception(self, exc: Exception) -> Response:
-        return super().handle_exception(as_http(exc, offers_shift=self.operation_id == "addStep"))
+        return super().handle_exception(as_http(exc, offers_shift=self.operation_id in {"addStep", "addSteps"}))
 
     # --- The request -------------------------------------------------------------------------------------------------
 
@@ -99,22 +154,33 @@ class BaseCampaignViewSet(GenericViewSet[Campaign]):
             raise
 
     def get_serializer_context(self) -> dict[str, Any]:
-        return {**super().get_serializer_context(), "strict": wants_strict(self.request)}
+        return {**super().get_serializer_context(), "strict": wants_strict(self.request), "path": self.kwargs}
 
     def query(self) -> Mapping[str, Any]:
-        """The parameters of the query string, checked."""
-        return self._checked()
+        """What the query string says, after every fault of it has been looked for."""
+        if self._query is None:
+            self._query = self._checked()
+        return self._query
 
-    def checked_body(
-        self, serializer_class: type[serializers.Serializer[Any]] | None = None, *, partial: bool = False
-    ) -> dict[str, Any]:
-        """The body's fields. Faults of body and query are reported together."""
-        body = json_body(self.request)
+    def checked_body(self) -> dict[str, Any]:
+        """The body's fields, after every fault of body and query has been looked for."""
         context = self.get_serializer_context()
-        serializer = (serializer_class or self.get_serializer_class())(data=body, partial=partial, context=context)
-        self._checked(serializer)
+        serializer_class = self.body_serializers[self.action]
+        serializer = serializer_class(data=self.body(), partial=self.request.method == "PATCH", context=context)
+        self._query = self._checked(serializer)
         validated: dict[str, Any] = serializer.validated_data
         return validated
+
+    def body(self) -> Any:
+        if self.action in self.optional_bodies and self.request.stream is None:
+            return {}
+        return json_body(self.request)
+
+    def canonical_request(self) -> tuple[str, Any]:
+        """Path and body in one spelling: what differs in no more than that is the same request."""
+        path = "/".join(part.lower() if parse_uuid(part) else part for part in self.request.path.split("/"))
+        body = self.body() if self.action in self.body_serializers else None
+        return path.rstrip("/"), in_one_spelling(body)
 
     def _checked(self, *others: serializers.BaseSerializer[Any]) -> Mapping[str, Any]:
         """The parameters of the query string, if neither it nor any of the `others` has a fault.
@@ -122,11 +188,13 @@ class BaseCampaignViewSet(GenericViewSet[Campaign]):
         Only a fault costs a look-up, so that a missing campaign or step is a 404 before the body is a 400.
         """
         query_class = self.query_serializers.get(self.action or "", NoQuerySerializer)
-        query = query_class(data=self.request.query_params.dict()) if self.request.query_params else None
+        given, context = self.request.query_params, {"strict": wants_strict(self.request)}
+        query = query_class(data=given, context=context) if given else None
         faults: dict[str, Any] = {}
         for serializer in (*others, *([query] if query else [])):
             if not serializer.is_valid():
                 faults |= serializer.errors
+        self.was_strict = context["strict"]
         if faults:
             self.require_existence()
             raise serializers.ValidationError(faults)
@@ -142,15 +210,36 @@ class BaseCampaignViewSet(GenericViewSet[Campaign]):
     # --- The answer --------------------------------------------------------------------------------------------------
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
-        if wants_strict(request):
+        # An answer that is given again was judged by the same preference, which is part of its request.
+        if self.was_strict or (wants_strict(request) and "Idempotent-Replayed" in response):
             response["Preference-Applied"] = APPLIED
         return super().finalize_response(request, response, *args, **kwargs)
 
-    def campaign_response(self, campaign: Campaign, status: int = status.HTTP_200_OK) -> Response:
-        response = Response(CampaignSerializer(campaign).data, status=status)
+    def campaign_response(self, shown: Campaign | CampaignWithSteps, status: int = status.HTTP_200_OK) -> Response:
+        """The answer with a campaign, and with what the query includes."""
+        campaign: Any = shown if isinstance(shown, Campaign) else shown.campaign
+        if isinstance(shown, CampaignWithSteps):
+            campaign.first_steps = {"next": self._steps_after(shown), "results": shown.steps}
+        response = Response(CampaignAnswerSerializer(campaign, context={"include": self.included}).data, status=status)
         if status == 201:
             response["Location"] = reverse("campaign-detail", args=[campaign.id], request=self.request)
-        return etags.with_etag(self.request, response, campaign.etag)
+        return etags.with_etag(self.request, response, shown.etag)
+
+    def _steps_after(self, shown: CampaignWithSteps) -> str | None:
+        """The address of listSteps, from the step after those that are shown; None where there is none."""
+        if not shown.has_more:
+            return None
+        url = reverse("campaign-steps", args=[shown.campaign.id], request=self.request)
+        if "etag" in self.included:
+            url = replace_query_param(url, "include", "etag")
+        list_mark = mark(list_name("listSteps", shown.campaign.id), BY_POSITION, {})
+        return with_cursor(url, Cursor(list_mark, False, BY_POSITION.position(shown.steps[-1])))
+
+    @property
+    def included(self) -> list[str]:
+        """What the query asks for beside what answers have anyway."""
+        names: list[str] = self.query().get("include", [])
+        return names
 
     def step_response(self, step: CampaignStep, status: int = status.HTTP_200_OK) -> Response:
         response = Response(CampaignStepSerializer(step).data, status=status)
@@ -165,4 +254,5 @@ class BaseCampaignViewSet(GenericViewSet[Campaign]):
 
     def paged(self, queryset: QuerySet[Any], serializer_class: type[serializers.Serializer[Any]]) -> Response:
         page = self.paginate_queryset(queryset)
-        return self.get_paginated_response(serializer_class(page, many=True).data)
+        context = {"include": self.included}
+        return self.get_paginated_response(serializer_class(page, many=True, context=context).data)

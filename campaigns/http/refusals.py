@@ -5,11 +5,24 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
+from django.db.models import TextChoices
+
 from campaigns import exceptions
 from campaigns.statuses import EDITABLE, STATUSES, Status
 from messaging_project.api import errors
 from messaging_project.api.errors import RETRY_AFTER_SECONDS, APIError, validation_error
 from messaging_project.field_paths import MAX_ECHOED
+
+
+class Reason(TextChoices):
+    """The rules by which a campaign's state forbids a call: `details.reason` of a 412 `bad_state`."""
+
+    CAMPAIGN_NOT_EDITABLE = "campaign_not_editable"
+    POSITION_TAKEN = "position_taken"
+    NO_ROOM = "no_room"
+    INVALID_TRANSITION = "invalid_transition"
+    NOT_READY = "not_ready"
+    NOT_DELETABLE = "not_deletable"
 
 
 def as_http(exc: Exception, *, offers_shift: bool = False) -> Exception:
@@ -24,7 +37,7 @@ def as_http(exc: Exception, *, offers_shift: bool = False) -> Exception:
             message = "It was changed since you read it: get it again and repeat your change."
             return APIError(412, "precondition_failed", message, {"etag": f'"{exc.etag}"'})
         case exceptions.ExternalIdTaken():
-            return validation_error(("external_id", "unique", "Another campaign has this external id."))
+            return _external_id_taken(exc)
         case exceptions.Contention():
             message = "Other changes to the same campaign kept getting in the way: try again."
             return APIError(503, "unavailable", message, headers={"Retry-After": RETRY_AFTER_SECONDS})
@@ -35,8 +48,18 @@ def as_http(exc: Exception, *, offers_shift: bool = False) -> Exception:
     return exc
 
 
-def _bad_state(reason: str, message: str, **details: Any) -> APIError:
-    return APIError(412, "bad_state", message, {"reason": reason, **details})
+def _external_id_taken(exc: exceptions.ExternalIdTaken) -> APIError:
+    if exc.campaign_id is None:
+        return validation_error(("external_id", "unique", "Another campaign had this external id: try again."))
+    message = f"The campaign {exc.campaign_id} has this external id: change that one, or choose another external id."
+    refusal = validation_error(("external_id", "unique", message))
+    assert refusal.details is not None  # noqa: S101 - tells mypy what validation_error() gives
+    refusal.details["campaign_id"] = str(exc.campaign_id)
+    return refusal
+
+
+def _bad_state(reason: Reason, message: str, **details: Any) -> APIError:
+    return APIError(412, "bad_state", message, {"reason": reason.value, **details})
 
 
 def _not_editable(exc: exceptions.CampaignNotEditable) -> APIError:
@@ -45,7 +68,7 @@ def _not_editable(exc: exceptions.CampaignNotEditable) -> APIError:
     else:
         remedy = f"Duplicate it and change the copy: {_post(exc.campaign_id, 'duplicate')}"
     message = f"The steps of a campaign that is {exc.status} can't be changed. {remedy}"
-    return _bad_state("campaign_not_editable", message, status=exc.status, editable_statuses=list(EDITABLE))
+    return _bad_state(Reason.CAMPAIGN_NOT_EDITABLE, message, status=exc.status, editable_statuses=list(EDITABLE))
 
 
 def _position_taken(exc: exceptions.PositionTaken, *, offers_shift: bool) -> APIError:
@@ -54,7 +77,7 @@ def _position_taken(exc: exceptions.PositionTaken, *, offers_shift: bool) -> API
     remedy = "; ?on_conflict=shift makes room instead." if offers_shift else "."
     message = f"Position {exc.position} holds another step. {higher}{remedy}"
     details = {"position": exc.position, "step_id": str(exc.step_id), "next_position": free}
-    return _bad_state("position_taken", message, **details)
+    return _bad_state(Reason.POSITION_TAKEN, message, **details)
 
 
 def _no_room(exc: exceptions.NoRoom) -> APIError:
@@ -62,7 +85,7 @@ def _no_room(exc: exceptions.NoRoom) -> APIError:
         f"There is no room at position {exc.position}: the steps from there on reach the highest position. "
         "Choose a lower position, or reorder the steps first."
     )
-    return _bad_state("no_room", message, position=exc.position)
+    return _bad_state(Reason.NO_ROOM, message, position=exc.position)
 
 
 def _invalid_transition(exc: exceptions.InvalidTransition) -> APIError:
@@ -70,12 +93,12 @@ def _invalid_transition(exc: exceptions.InvalidTransition) -> APIError:
     remedy = f"From here it can become {' or '.join(allowed)}." if allowed else "This status is final."
     message = f"A campaign that is {exc.status} can't become {exc.target}. {remedy}"
     details = {"status": exc.status, "target": exc.target, "allowed_targets": allowed}
-    return _bad_state("invalid_transition", message, **details)
+    return _bad_state(Reason.INVALID_TRANSITION, message, **details)
 
 
 def _not_ready(exc: exceptions.NotReady) -> APIError:
     reasons = " ".join(error["message"] for error in exc.errors)
-    return _bad_state("not_ready", f"The campaign isn't ready to be activated: {reasons}", errors=exc.errors)
+    return _bad_state(Reason.NOT_READY, f"The campaign isn't ready to be activated: {reasons}", errors=exc.errors)
 
 
 def _not_deletable(exc: exceptions.NotDeletable) -> APIError:
@@ -87,7 +110,7 @@ def _not_deletable(exc: exceptions.NotDeletable) -> APIError:
     else:
         remedy = f"A campaign that is {exc.status} is kept."
     return _bad_state(
-        "not_deletable", f"Only a draft can be deleted; this campaign is {exc.status}. {remedy}", status=exc.status
+        Reason.NOT_DELETABLE, f"Only a draft can be deleted; this campaign is {exc.status}. {remedy}", status=exc.status
     )
 
 

@@ -91,7 +91,7 @@ POSITION_TAKEN = exceptions.PositionTaken(STEP.position, STEP_ID, STEP.position 
 NO_ROOM = exceptions.NoRoom(STEP.position)
 NOT_READY = exceptions.NotReady([NO_STEPS])
 NOT_DELETABLE = exceptions.NotDeletable(CAMPAIGN_ID, Campaign.Status.ACTIVE)
-EXTERNAL_ID_TAKEN = exceptions.ExternalIdTaken("crm-4711")
+EXTERNAL_ID_TAKEN = exceptions.ExternalIdTaken("crm-4711", COPY_ID)
 CHANGED_MEANWHILE = exceptions.VersionMismatch("4")
 
 

@@ -5,7 +5,9 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
 
-# Answers keep the published contract's `number`. Limits are for requests.
+from campaigns.openapi.shapes import HistoryValuesSerializer
+
+# Answers keep the published contract's `number`, and limits are for those who write.
 ANSWER_TYPES = {"integer": "number"}
 
 
@@ -24,6 +26,27 @@ class RuleFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyp
         return {**shape, "type": ANSWER_TYPES.get(schema["type"], schema["type"])}
 
 
+class RepeatableSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    """The schema of a parameter that may be repeated: an array of what one value is."""
+
+    target_class = "messaging_project.api.queries.Repeatable"
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+        items = auto_schema._map_serializer_field(self.target.child, direction)  # type: ignore[no-untyped-call]
+        schema = {"type": "array", "items": items, "maxItems": self.target.MAX_VALUES}
+        return schema | ({"description": self.target.help_text} if self.target.help_text else {})
+
+
+class ValuesFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    """The schema of what a history entry tells of: null by a choice, for OpenAPI 3.0 allows it beside no reference."""
+
+    target_class = "campaigns.serializers.ValuesField"
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+        values = auto_schema.resolve_serializer(HistoryValuesSerializer(), direction).ref  # type: ignore[arg-type]
+        return {"oneOf": [values, {"enum": [None], "nullable": True}]}
+
+
 class StepListFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
     """The schema of a StepListField: an array of its child's component."""
 
@@ -31,4 +54,4 @@ class StepListFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-u
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
         items = auto_schema.resolve_serializer(self.target.child, direction).ref  # type: ignore[arg-type]
-        return {"type": "array", "items": items, **self.target.items.schema}
+        return {"type": "array", "items": items, **self.target.rule.schema}

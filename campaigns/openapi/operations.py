@@ -3,39 +3,41 @@
 To add an operation, name it in its viewset's `operation_ids` and declare it here.
 """
 
-from typing import Any
-
-from rest_framework import serializers
-
 from campaigns import exceptions
-from campaigns.openapi import examples, fields  # noqa: F401 - importing it registers the fields' schemas
+from campaigns.http.refusals import Reason
+from campaigns.openapi import examples, fields  # noqa: F401 - being imported registers the fields' schemas
 from campaigns.openapi.examples import CHANGED_MEANWHILE, NO_CAMPAIGN, NO_STEP, NOT_EDITABLE, POSITION_TAKEN
+from campaigns.openapi.shapes import StateErrorSerializer, StepsSerializer
+from campaigns.queries import CampaignFilterSerializer
 from campaigns.serializers import (
-    AddStepQuerySerializer,
+    CampaignAnswerSerializer,
     CampaignChangesSerializer,
-    CampaignFilterSerializer,
     CampaignSerializer,
     CampaignStepSerializer,
+    DuplicateSerializer,
     HistoryEntrySerializer,
-    OrderSerializer,
+    ListedStepSerializer,
     ReadinessSerializer,
-    SequenceSerializer,
     StepListSerializer,
-    TimelineQuerySerializer,
     TimelineSerializer,
 )
 from campaigns.statuses import Status
 from messaging_project.api.errors import validation_error
 from messaging_project.api.openapi import Operation, faults_of
 
+# The shapes of errors whose details have types; addStep keeps the published one for all.
+ERRORS = {412: StateErrorSerializer}
 PATH_PARAMETERS = {"id": "The campaign's id.", "step_id": "The step's id."}
+ADD_STEP_REASONS = (Reason.CAMPAIGN_NOT_EDITABLE, Reason.POSITION_TAKEN, Reason.NO_ROOM)
 EDITABLE = "Possible while the campaign is a draft or paused."
-
-
-class StepsSerializer(serializers.Serializer[Any]):
-    """The steps of a campaign that the call wrote."""
-
-    results = CampaignStepSerializer(many=True)
+# What If-Match takes.
+THE_CAMPAIGN = "the campaign"
+THE_STEP = "the step"
+THE_LIST = "the step list"
+CAMPAIGN_OR_LIST = (
+    "the campaign; or of its step list, or of the campaign with `include=steps`, both of which change with the content "
+    "of each step, too"
+)
 
 
 def transition(target: str, summary: str, description: str, *refusals: Exception, refused_from: str) -> Operation:
@@ -45,10 +47,10 @@ def transition(target: str, summary: str, description: str, *refusals: Exception
         tag="Campaigns",
         summary=summary,
         description=description,
-        answer=CampaignSerializer,
+        answer=CampaignAnswerSerializer,
         example=examples.campaign(target),
         has_etag=True,
-        takes_if_match=True,
+        if_match=CAMPAIGN_OR_LIST,
         refusals=[NO_CAMPAIGN, refusal, *refusals, CHANGED_MEANWHILE],
     )
 
@@ -57,20 +59,21 @@ CAMPAIGNS = {
     "listCampaigns": Operation(
         tag="Campaigns",
         summary="List campaigns",
-        description="All campaigns, or those that match every given parameter.",
-        parameters=[CampaignFilterSerializer],
-        answer=CampaignSerializer(many=True),
+        description=(
+            "All campaigns, or those that every given parameter chooses; of one that is repeated, any of its values. "
+            "Getting a campaign by your own key: `?external_id=crm-4711`."
+        ),
+        answer=CampaignAnswerSerializer(many=True),
         example=examples.CAMPAIGN,
-        refusals=[faults_of(CampaignFilterSerializer, {"status": "running", "created_from": "yesterday"})],
+        refusals=[faults_of(CampaignFilterSerializer, {"status": ["running"], "created_from": "yesterday"})],
     ),
     "createCampaign": Operation(
         tag="Campaigns",
         summary="Create a campaign",
-        description="The new campaign is a draft. Its first steps may come with it: all of it is created, or nothing.",
-        body=CampaignSerializer,
+        description="The new campaign is a draft, with its first steps if the body has some: all of it or nothing.",
         body_example={**examples.CAMPAIGN_BODY, "steps": [examples.FIRST_STEP_BODY, examples.STEP_BODY]},
         status=201,
-        answer=CampaignSerializer,
+        answer=CampaignAnswerSerializer,
         example=examples.CAMPAIGN,
         has_etag=True,
         refusals=[
@@ -81,7 +84,11 @@ CAMPAIGNS = {
     "getCampaign": Operation(
         tag="Campaigns",
         summary="Get a campaign",
-        answer=CampaignSerializer,
+        description=(
+            "With `?include=steps` the answer has its first 100 steps as well, all as they were at one moment. To get "
+            "a campaign by your own key, list campaigns with `?external_id=`."
+        ),
+        answer=CampaignAnswerSerializer,
         example=examples.CAMPAIGN,
         has_etag=True,
         refusals=[NO_CAMPAIGN],
@@ -89,13 +96,12 @@ CAMPAIGNS = {
     "changeCampaign": Operation(
         tag="Campaigns",
         summary="Change a campaign",
-        description="Changes the fields that the body names, in any status.",
-        body=CampaignChangesSerializer,
+        description="Gives new values to the fields that the body has, in whatever status the campaign is.",
         body_example={"description": "The first week of a new customer."},
-        answer=CampaignSerializer,
+        answer=CampaignAnswerSerializer,
         example=examples.CAMPAIGN,
         has_etag=True,
-        takes_if_match=True,
+        if_match=THE_CAMPAIGN,
         refusals=[
             faults_of(CampaignChangesSerializer, {"name": None, "description": 5}),
             examples.EXTERNAL_ID_TAKEN,
@@ -106,25 +112,41 @@ CAMPAIGNS = {
     "deleteCampaign": Operation(
         tag="Campaigns",
         summary="Delete a campaign",
-        description="Deletes a draft and its steps; its history is kept. Any other campaign can only be archived.",
+        description=(
+            "Deletes a draft and its steps; its history stays. What has been active can only be archived. To delete "
+            "only what you have reviewed, send the ETag of its step list as If-Match: the campaign's own doesn't "
+            "change with a step's content."
+        ),
         status=204,
-        takes_if_match=True,
+        if_match=CAMPAIGN_OR_LIST,
         refusals=[NO_CAMPAIGN, examples.NOT_DELETABLE, CHANGED_MEANWHILE],
     ),
     "duplicateCampaign": Operation(
         tag="Campaigns",
         summary="Duplicate a campaign",
-        description="Creates a draft with the same description and steps, under new ids.",
+        description=(
+            "Makes a draft with the same description and steps, all with ids of their own. The body may be left out: "
+            "then the copy is called like the campaign, with “(copy)” after it, and has no external id."
+        ),
+        body_example={"name": "Welcome, in French", "external_id": "crm-4712"},
         status=201,
-        answer=CampaignSerializer,
+        answer=CampaignAnswerSerializer,
         example=examples.COPY,
         has_etag=True,
-        refusals=[NO_CAMPAIGN],
+        if_match=CAMPAIGN_OR_LIST,
+        refusals=[
+            faults_of(DuplicateSerializer, {"name": " "}),
+            examples.EXTERNAL_ID_TAKEN,
+            NO_CAMPAIGN,
+            CHANGED_MEANWHILE,
+        ],
     ),
     "activateCampaign": transition(
         Status.ACTIVE,
         "Activate a campaign",
-        "From draft or paused. The campaign must be ready: it has steps, and lasts at most ten years.",
+        "From draft or paused. The campaign must be ready: it has steps, and lasts at most ten years. To activate only "
+        "what you have reviewed, send the ETag of its step list as If-Match: the campaign's own doesn't change with a "
+        "step's content.",
         examples.NOT_READY,
         refused_from=Status.COMPLETED,
     ),
@@ -149,8 +171,8 @@ STEPS = {
     "listSteps": Operation(
         tag="Steps",
         summary="List a campaign's steps",
-        description="All steps of the campaign, by position. On every page, the ETag is that of the whole list.",
-        answer=CampaignStepSerializer(many=True),
+        description="All steps of the campaign, by position. The ETag is that of the whole list, on every page.",
+        answer=ListedStepSerializer(many=True),
         example=examples.STEP,
         has_etag=True,
         refusals=[NO_CAMPAIGN],
@@ -160,37 +182,41 @@ STEPS = {
         summary="Add a step to a campaign",
         description=(
             f"{EDITABLE} Positions are unique within a campaign, and gaps are allowed. A position that holds another "
-            "step is refused, so repeating the call never makes a second step."
+            "step is refused, so repeating the call never makes a second step. A 412 `bad_state` has as "
+            f"`details.reason` one of {', '.join(f'`{reason}`' for reason in ADD_STEP_REASONS)}."
         ),
-        parameters=[AddStepQuerySerializer],
-        body=CampaignStepSerializer,
+        has_plain_errors=True,
         body_example=examples.STEP_BODY,
         status=201,
         answer=CampaignStepSerializer,
         example=examples.STEP,
         has_etag=True,
+        if_match=THE_LIST,
         refusals=[
             faults_of(CampaignStepSerializer, {"position": "1", "template_id": "", "variables": {"name": "\0"}}),
             NO_CAMPAIGN,
             NOT_EDITABLE,
             POSITION_TAKEN,
+            CHANGED_MEANWHILE,
             examples.NO_ROOM,
         ],
     ),
     "addSteps": Operation(
         tag="Steps",
         summary="Add many steps to a campaign",
-        description=f"{EDITABLE} Up to 1,000 steps, in any order: all of them or none.",
-        body=StepListSerializer,
+        description=f"{EDITABLE} Up to 1,000 steps, in any order: all of them or none. A campaign may have any number.",
         body_example={"steps": [examples.FIRST_STEP_BODY, examples.STEP_BODY]},
         status=201,
         answer=StepsSerializer,
         example=examples.STEPS,
+        if_match=THE_LIST,
         refusals=[
             faults_of(StepListSerializer, {"steps": [examples.STEP_BODY, {**examples.STEP_BODY, "template_id": " "}]}),
             NO_CAMPAIGN,
             NOT_EDITABLE,
             POSITION_TAKEN,
+            CHANGED_MEANWHILE,
+            examples.NO_ROOM,
         ],
     ),
     "replaceSteps": Operation(
@@ -200,24 +226,25 @@ STEPS = {
             f"{EDITABLE} The body is the whole new sequence, up to 10,000 steps. A step with an existing `id` is kept "
             "and changed, one without is added, and steps that are absent are removed."
         ),
-        body=SequenceSerializer,
         body_example={"steps": [examples.FIRST_STEP_BODY, {"id": str(examples.STEP_ID), **examples.STEP_BODY}]},
         answer=StepsSerializer,
         example=examples.STEPS,
         has_etag=True,
-        takes_if_match=True,
+        if_match=THE_LIST,
         refusals=[examples.not_the_steps("steps[{}].id"), NO_CAMPAIGN, NOT_EDITABLE, CHANGED_MEANWHILE],
     ),
     "reorderSteps": Operation(
         tag="Steps",
         summary="Reorder a campaign's steps",
-        description=f"{EDITABLE} The body lists the ids of all steps in their new order; they are renumbered from 0.",
-        body=OrderSerializer,
+        description=(
+            f"{EDITABLE} The body has the ids of all steps, however many, in the order to be; they are renumbered "
+            "from 0."
+        ),
         body_example={"step_ids": examples.STEP_IDS},
         answer=StepsSerializer,
         example=examples.STEPS,
         has_etag=True,
-        takes_if_match=True,
+        if_match=THE_LIST,
         refusals=[examples.not_the_steps("step_ids[{}]"), NO_CAMPAIGN, NOT_EDITABLE, CHANGED_MEANWHILE],
     ),
     "getStep": Operation(
@@ -231,13 +258,12 @@ STEPS = {
     "changeStep": Operation(
         tag="Steps",
         summary="Change a step",
-        description=f"{EDITABLE} Changes the fields that the body names; `variables` are replaced as a whole.",
-        body=CampaignStepSerializer,
+        description=f"{EDITABLE} Gives new values to the fields that the body has; `variables` are replaced whole.",
         body_example={"delay_minutes": 2880},
         answer=CampaignStepSerializer,
         example=examples.STEP,
         has_etag=True,
-        takes_if_match=True,
+        if_match=THE_STEP,
         refusals=[
             faults_of(CampaignStepSerializer, {**examples.STEP_BODY, "position": -1, "delay_minutes": 2.5}),
             NO_CAMPAIGN,
@@ -252,7 +278,7 @@ STEPS = {
         summary="Delete a step",
         description=f"{EDITABLE} The other steps keep their positions.",
         status=204,
-        takes_if_match=True,
+        if_match=THE_STEP,
         refusals=[NO_CAMPAIGN, NO_STEP, NOT_EDITABLE, CHANGED_MEANWHILE],
     ),
 }
@@ -269,8 +295,7 @@ INSIGHT = {
     "getTimeline": Operation(
         tag="Insight",
         summary="See when a campaign's steps would be sent",
-        description="Delays are elapsed minutes, even when the clocks change.",
-        parameters=[TimelineQuerySerializer],
+        description="Delays are elapsed minutes, also across a change to or from daylight-saving time.",
         answer=TimelineSerializer,
         example=examples.TIMELINE,
         refusals=[

@@ -55,7 +55,8 @@ def test_a_chunked_body_beyond_the_limit_is_too_large(server: Server, body: byte
     campaign = make_campaign()
     answer = server.send(raw_post(server, campaign.id, "Transfer-Encoding: chunked\r\n", chunked(body)))
     assert answer.status == 413
-    assert answer.json() == {"error": "payload_too_large", "message": "The body is larger than 1,048,576 bytes."}
+    message = "The body is larger than 1,048,576 bytes. To add many steps at once, use addSteps: POST …/steps/bulk."
+    assert answer.json() == {"error": "payload_too_large", "message": message}
     campaign.delete()
     assert stored() == before
 

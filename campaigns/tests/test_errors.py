@@ -62,7 +62,10 @@ def raising_client(client: APIClient, settings: Settings) -> APIClient:
 
 @pytest.mark.parametrize("debug", [False, True])
 @pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete", "options"])
-@pytest.mark.parametrize("unknown", ["/v1/", "/v1/x", "/v1/messaging/", "/v1/messaging/campaignz/1", "/v1/é/%00"])
+@pytest.mark.parametrize(
+    "unknown",
+    ["/v1", "/v1/", "/v1/x", "/v1/messaging/", "/v1/messaging/campaignz/1", "/v1/é/%00"],
+)
 def test_an_unknown_address_of_the_api_is_not_found(
     client: APIClient, settings: Settings, unknown: str, method: str, debug: bool
 ) -> None:
@@ -77,11 +80,17 @@ def test_an_unknown_address_of_the_api_is_not_found(
     assert UUID7.fullmatch(answer["X-Request-ID"])
 
 
+def test_an_address_with_a_slash_too_many_in_front_is_not_found(client: APIClient) -> None:
+    answer = client.post("/", PATH_INFO="//v1/messaging/campaigns")  # the client's own reading takes v1 for a host
+    assert (answer.status_code, answer["Content-Type"]) == (404, "application/json")
+    assert answer.json()["details"] == {"resource": "url", "id": "//v1/messaging/campaigns"}
+
+
 def test_an_unknown_address_needs_no_token() -> None:
     assert APIClient().get("/v1/x").status_code == 404
 
 
-@pytest.mark.parametrize("unknown", ["/x", "/v1", "/v10/", "/admin-x"])
+@pytest.mark.parametrize("unknown", ["/x", "/v10", "/v10/", "/x/v1/", "/admin-x"])
 def test_elsewhere_it_is_a_page(client: APIClient, unknown: str) -> None:
     answer = client.get(unknown)
     assert (answer.status_code, answer["Content-Type"]) == (404, "text/html; charset=utf-8")

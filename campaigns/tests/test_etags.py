@@ -141,6 +141,9 @@ CALLS: dict[str, tuple[str, str, str, str, Callable[[list[str]], Any]]] = {
     "pauseCampaign": ("active", "post", "/pause", "campaign", lambda _: None),
     "completeCampaign": ("active", "post", "/complete", "campaign", lambda _: None),
     "archiveCampaign": ("draft", "post", "/archive", "campaign", lambda _: None),
+    "duplicateCampaign": ("active", "post", "/duplicate", "campaign", lambda _: None),
+    "addStep": ("draft", "post", "/steps", "list", lambda _: step_body(9)),
+    "addSteps": ("draft", "post", "/steps/bulk", "list", lambda _: {"steps": [step_body(9)]}),
     "changeStep": ("draft", "patch", "/steps/{0}", "first", lambda _: {"delay_minutes": 1}),
     "deleteStep": ("draft", "delete", "/steps/{0}", "first", lambda _: None),
     "reorderSteps": ("draft", "put", "/steps/order", "list", lambda ids: {"step_ids": ids[::-1]}),
@@ -171,7 +174,7 @@ class Case:
 def test_a_condition_that_holds_lets_the_call_pass(client: APIClient, name: str, form: str) -> None:
     case = Case(client, name)
     before = stored()
-    assert case.call(form.format(case.etag)).status_code in {200, 204}
+    assert case.call(form.format(case.etag)).status_code in {200, 201, 204}
     assert stored() != before
 
 
@@ -185,7 +188,7 @@ def test_a_condition_that_does_not_hold_is_refused_with_the_current_tag(
     answer = case.call(form.format(etag, unquoted=etag.strip('"')))
     assert (answer.status_code, answer.json()) == (412, stale(etag))
     assert stored() == before
-    assert case.call(answer.json()["details"]["etag"]).status_code in {200, 204}
+    assert case.call(answer.json()["details"]["etag"]).status_code in {200, 201, 204}
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -197,7 +200,7 @@ def test_the_campaign_is_looked_for_before_the_condition(client: APIClient, name
     assert answer.json() == not_found("campaign", NO_ID) or name in {"changeStep", "deleteStep"}
 
 
-@pytest.mark.parametrize("name", ["changeStep", "deleteStep", "reorderSteps", "replaceSteps"])
+@pytest.mark.parametrize("name", ["addStep", "addSteps", "changeStep", "deleteStep", "reorderSteps", "replaceSteps"])
 def test_the_condition_is_judged_before_the_state(client: APIClient, name: str) -> None:
     case = Case(client, name)
     Campaign.objects.update(status="active")
@@ -206,7 +209,9 @@ def test_the_condition_is_judged_before_the_state(client: APIClient, name: str) 
     assert case.call(etag).json() == not_editable(case.campaign, "active")
 
 
-@pytest.mark.parametrize("name", ["changeCampaign", "changeStep", "reorderSteps", "replaceSteps"])
+@pytest.mark.parametrize(
+    "name", ["changeCampaign", "addStep", "addSteps", "changeStep", "reorderSteps", "replaceSteps"]
+)
 def test_the_bodys_faults_are_told_before_the_condition(client: APIClient, name: str) -> None:
     case = Case(client, name)
     case.body = dict.fromkeys(case.body, -1)
@@ -220,11 +225,44 @@ def test_a_stale_order_is_told_of_the_change_and_not_of_the_steps_it_misses(clie
     assert case.call(old).json() == stale(case.etag)
 
 
-def test_a_taken_position_is_judged_last(client: APIClient) -> None:
-    case = Case(client, "changeStep")
-    case.body = {"position": 1}
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [("changeStep", {"position": 1}), ("addStep", step_body(1)), ("addSteps", {"steps": [step_body(1)]})],
+)
+def test_a_taken_position_is_judged_last(client: APIClient, name: str, body: Any) -> None:
+    case = Case(client, name)
+    case.body = body
     assert case.call('"old"').json()["error"] == "precondition_failed"
     assert case.call(case.etag).json()["details"]["reason"] == "position_taken"
+
+
+REVIEWED = [name for name, call in CALLS.items() if call[3] == "campaign" and name != "changeCampaign"]
+
+
+@pytest.mark.parametrize("name", REVIEWED)
+def test_the_tag_of_the_steps_that_were_reviewed_is_taken_too(client: APIClient, name: str) -> None:
+    case = Case(client, name)
+    case.of = "list"
+    assert case.call(case.etag).status_code in {200, 201, 204}
+
+
+@pytest.mark.parametrize("name", REVIEWED)
+def test_with_it_a_step_that_a_colleague_changed_meanwhile_is_not_passed_over(client: APIClient, name: str) -> None:
+    case = Case(client, name)
+    case.of = "list"
+    reviewed, own = case.etag, client.get(campaign_url(case.campaign))["ETag"]
+    case.campaign.steps.filter(position=1).update(template_id="other", version=2)
+    before = stored()
+    answer = case.call(reviewed)
+    assert (answer.status_code, answer.json()) == (412, stale(case.etag))
+    assert stored() == before
+    assert client.get(campaign_url(case.campaign))["ETag"] == own  # which is why the campaign's tag doesn't help
+
+
+def test_changing_a_campaigns_fields_takes_no_tag_of_its_steps(client: APIClient) -> None:
+    case = Case(client, "changeCampaign")
+    etag = case.etag
+    assert case.call(client.get(campaign_url(case.campaign, "/steps"))["ETag"]).json() == stale(etag)
 
 
 # --- If-None-Match ---------------------------------------------------------------------------------------------------

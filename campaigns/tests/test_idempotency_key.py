@@ -1,8 +1,11 @@
 """Idempotency-Key: a POST that is sent again gives its first answer again, and has no second effect."""
 
+import hashlib
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from django.core.management import call_command
@@ -22,7 +25,9 @@ KEY = "3f2c0a4e-9d5b-4c1e-8a55-5a0a4c2f3b11"
 
 
 def post(client: APIClient, path: str, body: Any = None, key: str = KEY, **headers: str) -> Any:
-    return client.post(path, body, headers={"Idempotency-Key": key, **headers})
+    """A text for a body is sent as it is."""
+    as_it_is: dict[str, Any] = {"content_type": "application/json"} if isinstance(body, str) else {}
+    return client.post(path, body, headers={"Idempotency-Key": key, **headers}, **as_it_is)
 
 
 def replayed(answer: Any) -> bool:
@@ -71,6 +76,20 @@ def test_the_answer_stays_the_first_one_whatever_happens_meanwhile(client: APICl
     assert post(client, campaign_url(campaign, "/steps"), step_body(0)).content == first.content
 
 
+@pytest.mark.parametrize("name", [name for name in CALLS if name != "createCampaign"])
+def test_an_answer_is_given_again_before_if_match_is_judged(client: APIClient, name: str) -> None:
+    """The first success itself has made the tag an old one."""
+    status, path, body = CALLS[name]
+    campaign = make_campaign(status=status, steps=2)
+    condition = {"If-Match": client.get(campaign_url(campaign, "/steps"))["ETag"]}
+    first = post(client, ROOT + path.format(id=campaign.id), body, **condition)
+    make_step(campaign, 77)
+    again = post(client, ROOT + path.format(id=campaign.id), body, **condition)
+    assert first.status_code in {200, 201}
+    assert replayed(again)
+    assert (again.status_code, again.content) == (first.status_code, first.content)
+
+
 @pytest.mark.parametrize(
     "other",
     [TokenPrincipal(subject="other"), TokenPrincipal(issuer="https://other.example/")],
@@ -92,14 +111,74 @@ def test_a_key_belongs_to_its_caller(client: APIClient, other: TokenPrincipal) -
         ("/steps", {"template_version_id": "t0-v1", "position": 0, "template_id": "t0"}, {}),
         ("/steps", step_body(0), {"Idempotency-Key": f'"{KEY}"'}),
         ("/steps", step_body(0), {"Idempotency-Key": f" {KEY} "}),
+        ("/steps", {**step_body(0), "position": 0.0}, {}),
+        ("/steps", step_body(0), {"Prefer": "handling=lenient"}),
     ],
-    ids=["the same", "a trailing slash", "properties in another order", "the key in quotes", "spaces around the key"],
+    ids=[
+        "the same",
+        "a trailing slash",
+        "properties in another order",
+        "the key in quotes",
+        "spaces around the key",
+        "an integer as 0.0",
+        "another preference",
+    ],
 )
 def test_what_is_the_same_request(client: APIClient, path: str, body: Any, headers: dict[str, str]) -> None:
     campaign = make_campaign()
     post(client, campaign_url(campaign, "/steps"), step_body(0))
     assert replayed(post(client, campaign_url(campaign, path), body, **headers))
     assert positions(campaign) == [0]
+
+
+def as_text(fields: str) -> str:
+    """A step's body with some fields spelled as they are."""
+    return f'{{"template_id": "t", "template_version_id": "v", {fields}}}'
+
+
+def test_ids_and_integers_spelled_otherwise_are_the_same_request(client: APIClient) -> None:
+    campaign = make_campaign()
+    path = campaign_url(campaign, "/steps/bulk")
+    first = post(client, path, f"""{{"steps": [{as_text('"position": 9, "delay_minutes": 100')}]}}""")
+    other = path.replace(str(campaign.id), str(campaign.id).upper())
+    again = post(client, other, f"""{{"steps": [{as_text('"position": 9.0, "delay_minutes": 1e2')}]}}""")
+    assert first.status_code == 201
+    assert (replayed(again), again.content) == (True, first.content)
+
+
+def test_inside_variables_they_are_another(client: APIClient) -> None:
+    path = campaign_url(make_campaign(), "/steps")
+    post(client, path, as_text('"position": 9, "variables": {"n": 9}'))
+    again = post(client, path, as_text('"position": 9, "variables": {"n": 9.0}'))
+    assert (again.status_code, again.json()["error"]) == (422, "idempotency_mismatch")
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain"])
+def test_a_body_where_none_is_taken_is_ignored_with_a_key_as_without(client: APIClient, content_type: str) -> None:
+    campaign = make_campaign(steps=1)
+    headers = {"Idempotency-Key": KEY}
+    path = campaign_url(campaign, "/activate")
+    first = client.post(path, "{", content_type=content_type, headers=headers)
+    again = client.post(path, headers=headers)
+    assert (first.status_code, replayed(again), again.content) == (200, True, first.content)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_keys_that_the_version_before_kept_are_still_given_again(client: APIClient, name: str) -> None:
+    """It made its digest of the request as that was spelled."""
+    status, path, body = CALLS[name]
+    path = ROOT + path.format(id=make_campaign(status=status, steps=2).id)
+    prefer, data = "wait=5", json.loads(json.dumps(body or {}))
+    first = post(client, path, body, Prefer=prefer)
+    address, _, query = path.partition("?")
+    parts = ["POST", address, json.dumps(sorted([name, [value]] for name, value in parse_qsl(query))), prefer]
+    digest = hashlib.sha256(json.dumps([*parts, json.dumps(data, sort_keys=True)]).encode()).digest()
+    assert bytes(IdempotentAnswer.objects.get().request_digest) != digest
+    IdempotentAnswer.objects.update(request_digest=digest)
+    again = post(client, path, body, Prefer=prefer)
+    assert (replayed(again), again.content) == (True, first.content)
+    other = {**data, "name": "other", "position": 8}
+    assert post(client, path, other, Prefer=prefer).status_code == 422
 
 
 @pytest.mark.parametrize(

@@ -81,8 +81,9 @@ def test_what_only_the_service_sets_is_ignored(client: APIClient) -> None:
 
 @pytest.mark.parametrize("method", ["post", "patch"])
 def test_an_external_id_is_unique(client: APIClient, method: str) -> None:
-    make_campaign(external_id="crm-1")
+    holder = make_campaign(external_id="crm-1")
     other = make_campaign(external_id="crm-2", steps=1)
+    message = f"The campaign {holder.id} has this external id: change that one, or choose another external id."
     before = stored()
     address = ROOT if method == "post" else campaign_url(other)
     answer = getattr(client, method)(address, {"name": "New", "external_id": "crm-1", "steps": [step_body(0)]})
@@ -90,15 +91,34 @@ def test_an_external_id_is_unique(client: APIClient, method: str) -> None:
         400,
         {
             "error": "validation_error",
-            "message": "external_id: Another campaign has this external id.",
+            "message": f"external_id: {message}",
             "details": {
-                "errors": [
-                    {"field": "external_id", "code": "unique", "message": "Another campaign has this external id."}
-                ]
+                "errors": [{"field": "external_id", "code": "unique", "message": message}],
+                "campaign_id": str(holder.id),
             },
         },
     )
     assert stored() == before
+
+
+def test_an_external_id_whose_holder_has_gone_at_once_names_none(client: APIClient) -> None:
+    make_campaign(external_id="crm-1")
+    refusals: list[Any] = []
+
+    def gone(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if refusals == [] and sql.startswith("SELECT") and "external_id" in sql.partition("WHERE")[2]:
+            refusals.append(sql)
+            Campaign.objects.filter(external_id="crm-1").delete()
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(gone):
+        answer = client.post(ROOT, {"name": "New", "external_id": "crm-1"})
+    details = answer.json()["details"]
+    assert details == {
+        "errors": [
+            {"field": "external_id", "code": "unique", "message": "Another campaign had this external id: try again."}
+        ]
+    }
 
 
 def test_many_campaigns_may_have_no_external_id(client: APIClient) -> None:

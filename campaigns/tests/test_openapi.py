@@ -1,6 +1,8 @@
 """The OpenAPI document is complete, current and true: what it shows is what the API answers."""
 
 import json
+from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -15,7 +17,8 @@ from openapi_spec_validator import validate
 from rest_framework.test import APIClient
 
 from campaigns import history
-from campaigns.models import Action
+from campaigns.http.refusals import Reason
+from campaigns.models import Action, HistoryEntry
 from campaigns.openapi.operations import OPERATIONS, PATH_PARAMETERS
 from campaigns.tests.contract import resolve
 from campaigns.tests.factories import ACTOR, make_campaign, step_body
@@ -130,6 +133,29 @@ def test_it_is_generated_without_warnings_and_valid(capsys: pytest.CaptureFixtur
     validate(json.loads(json.dumps(DOCUMENT)))
 
 
+def nodes(value: Any) -> Iterator[Any]:
+    """A value and everything inside it."""
+    yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from nodes(inner)
+
+
+def test_every_component_is_used_and_every_reference_leads_to_one() -> None:
+    schemas, responses = (DOCUMENT["components"][kind] for kind in ("schemas", "responses"))
+    components = {f"#/components/schemas/{name}" for name in schemas}
+    components |= {f"#/components/responses/{name}" for name in responses}
+    references = {node["$ref"] for node in nodes(DOCUMENT) if isinstance(node, dict) and "$ref" in node}
+    assert references == components
+
+
+def test_every_operation_says_what_it_does_under_a_tag_that_is_described() -> None:
+    tags = {tag["name"]: tag["description"] for tag in DOCUMENT["tags"]}
+    assert {tag for it in DOCUMENTED.values() for tag in it.description["tags"]} == set(tags)
+    assert [it.id for it in DOCUMENTED.values() if not it.description.get("summary")] == []
+    parameters = [(it.id, parameter) for it in DOCUMENTED.values() for parameter in it.description["parameters"]]
+    assert [(name, parameter["name"]) for name, parameter in parameters if not parameter.get("description")] == []
+
+
 def test_operation_ids_are_frozen() -> None:
     """Clients' methods are named after them: an id may be added, none may change."""
     assert sorted(DOCUMENTED) == [
@@ -183,6 +209,84 @@ def test_on_conflict_has_its_values() -> None:
     parameters = {it["name"]: it for it in DOCUMENTED["addStep"].description["parameters"]}
     schema = {"type": "string", "enum": ["reject", "shift"], "default": "reject"}
     assert (parameters["on_conflict"]["schema"], parameters["on_conflict"].get("required")) == (schema, None)
+
+
+def test_every_query_parameter_is_described() -> None:
+    parameters = [(it.id, p) for it in DOCUMENTED.values() for p in it.description.get("parameters", ())]
+    assert [(name, p["name"]) for name, p in parameters if p["in"] == "query" and not p.get("description")] == []
+    described = {p["name"]: p["description"] for name, p in parameters if name == "listCampaigns"}
+    assert "at this time or later" in described["created_from"]
+    assert "not at it" in described["created_before"]
+    assert "in whatever case" in described["search"]
+    assert "Case matters" in described["external_id"]
+
+
+def test_sums_have_64_bits_and_nothing_published_has() -> None:
+    longs = {
+        f"{name}.{key}"
+        for name, schema in DOCUMENT["components"]["schemas"].items()
+        for key, property_schema in schema.get("properties", {}).items()
+        if property_schema.get("format") == "int64"
+    }
+    assert longs == {"Campaign.total_delay_minutes", "PlannedStep.offset_minutes"}
+
+
+def test_the_reasons_of_a_412_are_an_enumeration_that_generated_clients_have() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    assert schemas["BadStateReason"]["enum"] == Reason.values
+    assert schemas["StateErrorDetails"]["properties"]["reason"]["allOf"] == [
+        {"$ref": "#/components/schemas/BadStateReason"}
+    ]
+    state, plain = ({"$ref": f"#/components/schemas/{name}"} for name in ("StateError", "Error"))
+    of_412 = {it.id: it.content(412)["schema"] for it in DOCUMENTED.values() if "412" in it.description["responses"]}
+    assert of_412.pop("addStep") == plain  # as published
+    assert of_412 == dict.fromkeys(of_412, state)
+    words = DOCUMENTED["addStep"].description["description"]
+    shown = {example["details"].get("reason") for example in DOCUMENTED["addStep"].examples(412)} - {None}
+    assert {reason for reason in Reason.values if f"`{reason}`" in words} == shown
+
+
+def test_every_reason_is_given_by_some_refusal() -> None:
+    shown = {
+        example["details"].get("reason")
+        for it in DOCUMENTED.values()
+        if "412" in it.description["responses"]
+        for example in it.examples(412)
+    }
+    assert shown - {None} == set(Reason.values)
+
+
+@each(WITH_BODY)
+def test_the_limit_of_a_body_is_the_one_that_holds(operation: Documented) -> None:
+    many = {"createCampaign", "addSteps", "replaceSteps", "reorderSteps"}
+    limit = "8,388,608" if operation.id in many else "1,048,576"
+    assert [limit in example["message"] for example in operation.examples(413)] == [True]
+
+
+@pytest.mark.django_db
+def test_what_changes_leave_in_the_history_is_typed(client: APIClient) -> None:
+    campaign = make_campaign(steps=2)
+    url = f"/v1/messaging/campaigns/{campaign.id}"
+    first, second = client.get(f"{url}/steps").json()["results"]
+    client.patch(url, {"name": "New", "description": "d", "external_id": "crm-9"})
+    client.post(f"{url}/steps", step_body(7))
+    client.post(f"{url}/steps/bulk?on_conflict=shift", {"steps": [step_body(0)]})
+    client.patch(f"{url}/steps/{first['id']}", {"variables": {"a": 1}, "delay_minutes": 5})
+    client.put(f"{url}/steps", {"steps": [second, step_body(8)]})
+    client.put(f"{url}/steps/order", {"step_ids": [it["id"] for it in client.get(f"{url}/steps").json()["results"]]})
+    copy = client.post(f"{url}/duplicate", {"external_id": "crm-10"})
+    client.delete(copy["Location"])
+    client.post("/v1/messaging/campaigns", {"name": "Third", "steps": [step_body(0)]})
+    client.post(f"{url}/activate")
+    call_command("seed_campaigns", campaigns=1, steps=1, verbosity=0, stdout=StringIO(), stderr=StringIO())
+    typed = DOCUMENT["components"]["schemas"]["HistoryValues"]["properties"]
+    entries = HistoryEntry.objects.all()
+    assert len({entry.action for entry in entries}) == 12
+    left = {name for entry in entries for values in (entry.before, entry.after) for name in values or ()}
+    assert left == set(typed)
+    schema = {"schema": {"$ref": "#/components/schemas/HistoryValues"}}
+    found = [faults(schema, values) for entry in entries for values in (entry.before, entry.after) if values]
+    assert found == [[] for _ in found]
 
 
 @each(DOCUMENTED.values())
@@ -305,16 +409,19 @@ CASES = [
     Case("deleteCampaign", 412, headers=STALE),
     Case("duplicateCampaign", 201, status="archived"),
     Case("duplicateCampaign", 400, headers=NO_KEY),
+    Case("duplicateCampaign", 412, headers=STALE),
     Case("listSteps", 200),
     Case("listSteps", 304, headers={"if-none-match": "*"}),
     Case("addStep", 201, steps=1),
     Case("addStep", 400, body={"position": -1}),
     Case("addStep", 400, query="?on_conflict=ask"),
     Case("addStep", 412, status="active"),
+    Case("addStep", 412, headers=STALE),
     Case("addStep", 412),
     Case("addSteps", 201, steps=0),
     Case("addSteps", 400, body={"steps": [step_body(7), step_body(7)]}),
     Case("addSteps", 412, status="active"),
+    Case("addSteps", 412, headers=STALE),
     Case("addSteps", 412),
     Case("replaceSteps", 200, body={"steps": [step_body(7)]}),
     Case("replaceSteps", 400, steps=0),

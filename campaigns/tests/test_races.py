@@ -52,6 +52,30 @@ def replace(campaign: Campaign, steps: list[Any], **headers: str) -> Any:
     return caller().put(campaign_url(campaign, "/steps"), {"steps": steps}, headers=headers)
 
 
+# --- Add against add -------------------------------------------------------------------------------------------------
+
+
+def add_two(campaign: Campaign, *positions: int, **headers: str) -> Any:
+    body = {"steps": [step_body(position) for position in positions]}
+    return caller().post(campaign_url(campaign, "/steps/bulk"), body, headers=headers)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "k"}], ids=["add", "add with a key"])
+def test_of_two_adders_with_one_tag_the_second_is_told_of_the_first(headers: dict[str, str]) -> None:
+    campaign = make_campaign(steps=1)
+    seen = {"If-Match": caller().get(campaign_url(campaign, "/steps"))["ETag"]}
+    added, second, many = both(
+        campaign,
+        lambda: add(campaign, 1, **seen, **headers),
+        lambda: add(campaign, 2, **seen),
+        lambda: add_two(campaign, 3, 4, **seen),
+    )
+    assert added.status_code == 201
+    now = stale(caller().get(campaign_url(campaign, "/steps"))["ETag"])
+    assert [(it.status_code, it.json()) for it in (second, many)] == [(412, now), (412, now)]
+    assert [position for position, _ in templates(campaign)] == [0, 1]
+
+
 # --- Reorder against add ---------------------------------------------------------------------------------------------
 
 

@@ -1,6 +1,7 @@
 """The error envelope `{error, message, details?}`: a handler for DRF's exceptions, and handlers for Django's."""
 
 import logging
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
-from messaging_project.api.json import PayloadTooLarge, render
+from messaging_project.api.json import EncodedBody, PayloadTooLarge, render
 from messaging_project.api.request_id import HEADER, current_request_id
 from messaging_project.database_errors import discard_connections, is_unavailable
 from messaging_project.field_paths import MAX_ECHOED, place
@@ -21,7 +22,7 @@ from messaging_project.metrics import OUTAGES
 
 logger = logging.getLogger(__name__)
 
-API_PREFIX = "/v1/"
+API_PATH = re.compile(r"/+v1(/|$)")  # without the slashes that a client put in front of it one too many
 MAX_LISTED_FAULTS = 100
 RETRY_AFTER_SECONDS = "5"
 
@@ -114,7 +115,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
 
 
 def _framework_headers(exc: Exception) -> dict[str, str]:
-    headers: dict[str, str] = {}
+    headers = {"Accept-Encoding": "identity"} if isinstance(exc, EncodedBody) else {}  # RFC 9110, 15.5.16
     if auth_header := getattr(exc, "auth_header", None):
         headers["WWW-Authenticate"] = auth_header
     if (wait := getattr(exc, "wait", None)) is not None:
@@ -156,6 +157,7 @@ FRAMEWORK_ERRORS: dict[type[exceptions.APIException], str] = {
     exceptions.UnsupportedMediaType: "unsupported_media_type",
     exceptions.Throttled: "throttled",
     PayloadTooLarge: "payload_too_large",
+    EncodedBody: "unsupported_media_type",
 }
 REMEDIES: dict[type[exceptions.APIException], str] = {
     exceptions.NotAuthenticated: "Send an access token: Authorization: Bearer <token>.",
@@ -199,33 +201,33 @@ def json_response(error: APIError) -> HttpResponse:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """handler400"""
-    if request.path.startswith(API_PREFIX):
+    if API_PATH.match(request.path):
         return json_response(as_api_error(exception))
     return defaults.bad_request(request, exception)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """handler403"""
-    if request.path.startswith(API_PREFIX):
+    if API_PATH.match(request.path):
         return json_response(as_api_error(exception))
     return defaults.permission_denied(request, exception)
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """handler404"""
-    if request.path.startswith(API_PREFIX):
+    if API_PATH.match(request.path):
         return unknown_url(request)
     return defaults.page_not_found(request, exception)
 
 
 @csrf_exempt  # otherwise a POST is refused for its missing CSRF token, in HTML
 def unknown_url(request: HttpRequest) -> HttpResponse:
-    """The view of every unknown URL under /v1/: with DEBUG on, Django would not ask handler404."""
+    """The view of every unknown URL under /v1: with DEBUG on, Django would not ask handler404."""
     return json_response(not_found("url", request.path))
 
 
 def internal_server_error(request: HttpRequest) -> HttpResponseBase:
     """handler500"""
-    if request.path.startswith(API_PREFIX):
+    if API_PATH.match(request.path):
         return json_response(server_error())
     return defaults.server_error(request)

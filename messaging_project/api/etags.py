@@ -18,12 +18,16 @@ def if_match(request: Request) -> tuple[str, ...] | None:
     return tuple(tag.strip('"') for tag in parse_etags(header) if tag.startswith('"'))
 
 
+def quoted(etag: str) -> str:
+    """An entity tag as headers have it."""
+    return f'"{etag}"'
+
+
 def with_etag(request: Request, response: Response, etag: str) -> Response:
-    """The response with its entity tag; or 304 without a body, if the caller's If-None-Match has that tag."""
-    quoted = f'"{etag}"'
-    response["ETag"] = quoted
+    """The response with its entity tag, or 304 without a body where the caller's If-None-Match has it already."""
+    response["ETag"] = tag = quoted(etag)
     known = parse_etags(request.headers.get("If-None-Match", ""))
-    if request.method in {"GET", "HEAD"} and (ANY in known or quoted in {tag.removeprefix("W/") for tag in known}):
+    if request.method in {"GET", "HEAD"} and (ANY in known or tag in {it.removeprefix("W/") for it in known}):
         response.status_code = 304
         response.data = None
     return response

@@ -11,18 +11,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.http import HttpResponse
 from django.utils import timezone
+from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from messaging_project.api.errors import APIError, validation_error
 from messaging_project.api.json import MEDIA_TYPE, render
 from messaging_project.api.models import IdempotentAnswer
+from messaging_project.api.preferences import wants_strict
 from messaging_project.database_errors import is_lock_timeout, retried
 
 HEADER = "Idempotency-Key"
@@ -38,7 +39,15 @@ KEY_FAULT = (
 )
 STORED_HEADERS = ("Location", "ETag")  # every answer gets the others anyway
 
-V = TypeVar("V", bound=APIView)
+
+class View(Protocol):
+    """A view whose POST handlers can be idempotent."""
+
+    def canonical_request(self) -> tuple[str, Any]:
+        """The request's path and its body as JSON values: equal for what is the same request spelled otherwise."""
+
+
+V = TypeVar("V", bound=View)
 P = ParamSpec("P")
 Handler = Callable[Concatenate[V, Request, P], Response]
 
@@ -56,17 +65,17 @@ def idempotent(handler: Handler[V, P]) -> Callable[Concatenate[V, Request, P], H
         given = request.headers.get(HEADER)
         if given is None:
             return handler(view, request, *args, **kwargs)
-        digest, request_digest = _digest(*_caller(request), _key(given)), _request_digest(request)
-        return _once(digest, request_digest, lambda: handler(view, request, *args, **kwargs))
+        digest, request_digest = _digest(*_caller(request), _key(given)), _request_digest(request, view)
+        return _once(digest, request_digest, request, lambda: handler(view, request, *args, **kwargs))
 
     return run
 
 
 @retried
-def _once(digest: bytes, request_digest: bytes, effect: Callable[[], Response]) -> HttpResponse:
+def _once(digest: bytes, request_digest: bytes, request: Request, effect: Callable[[], Response]) -> HttpResponse:
     with transaction.atomic():
         if not _claim(digest, request_digest):
-            return _replay(digest, request_digest)
+            return _replay(digest, request_digest, request)
         response = effect()
         headers = {name: response[name] for name in STORED_HEADERS if name in response}
         IdempotentAnswer.objects.filter(digest=digest).update(
@@ -102,11 +111,12 @@ def _waiting_at_most(milliseconds: int) -> Iterator[None]:
         cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
 
 
-def _replay(digest: bytes, request_digest: bytes) -> HttpResponse:
+def _replay(digest: bytes, request_digest: bytes, request: Request) -> HttpResponse:
     answer = IdempotentAnswer.objects.filter(digest=digest).first()
     if answer is None:  # it expired and was deleted after it kept this request from claiming the key
         raise in_progress()
-    if bytes(answer.request_digest) != request_digest:
+    kept = bytes(answer.request_digest)
+    if kept != request_digest and kept != _former_request_digest(request):
         raise mismatch()
     headers = {**answer.headers, "Idempotent-Replayed": "true"}
     return HttpResponse(bytes(answer.body), status=answer.status, content_type=MEDIA_TYPE, headers=headers)
@@ -134,11 +144,24 @@ def _caller(request: Request) -> tuple[str, str]:
     return getattr(user, "issuer", ""), str(getattr(user, "subject", None) or user.pk)
 
 
-def _request_digest(request: Request) -> bytes:
-    query = sorted((name, request.query_params.getlist(name)) for name in request.query_params)
-    body = json.dumps(request.data, sort_keys=True, default=str)
+def _request_digest(request: Request, view: View) -> bytes:
+    path, body = view.canonical_request()
+    strict = "strict" if wants_strict(request) else ""
+    return _digest(str(request.method), path, _query(request), strict, json.dumps(body, sort_keys=True, default=str))
+
+
+def _former_request_digest(request: Request) -> bytes | None:
+    """As the version before made it, of path and body as they were spelled: its keys are kept for KEPT_FOR."""
+    try:
+        body = json.dumps(request.data, sort_keys=True, default=str)
+    except APIException:  # a body that nobody reads now; then it was refused
+        return None
     prefer = request.headers.get("Prefer", "")
-    return _digest(str(request.method), request.path.rstrip("/"), json.dumps(query), prefer, body)
+    return _digest(str(request.method), request.path.rstrip("/"), _query(request), prefer, body)
+
+
+def _query(request: Request) -> str:
+    return json.dumps(sorted((name, request.query_params.getlist(name)) for name in request.query_params))
 
 
 def _digest(*parts: str) -> bytes:

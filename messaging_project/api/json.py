@@ -43,16 +43,20 @@ class JSONRenderer(BaseRenderer):
 class JSONParser(BaseParser):
     """Reads at most the view's `max_body_bytes` (413 beyond that, before parsing), as UTF-8 JSON (400 otherwise).
 
-    Numbers count as they are written out in full: what is stored and read again is no longer than the limit.
+    Numbers count as they are written out in full: what is stored and read again is no longer than the limit. The view's
+    `remedy_for_size` says how to send more.
     """
 
     media_type = MEDIA_TYPE
 
     def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Any = None) -> Any:
-        limit = getattr((parser_context or {}).get("view"), "max_body_bytes", MAX_BODY_BYTES)
+        view = (parser_context or {}).get("view")
+        if (coding := _content_coding(parser_context)) != "identity":
+            raise EncodedBody(coding)
+        limit = getattr(view, "max_body_bytes", MAX_BODY_BYTES)
         body = stream.read(limit + 1)
         if len(body) > limit:
-            raise PayloadTooLarge(limit)
+            raise PayloadTooLarge(limit, getattr(view, "remedy_for_size", ""))
         if len(body) < _announced(parser_context):
             raise exceptions.ParseError("The body is shorter than its Content-Length.")
         if not body:
@@ -76,7 +80,7 @@ class WrittenOut:
         if "e" in text or "E" in text:
             self._length += max(len(written_out(number)) - len(text), 0)
         if self._length > self._limit:
-            raise PayloadTooLarge(self._limit, f"{WRITTEN_OUT}, the body")
+            raise PayloadTooLarge(self._limit, what=f"{WRITTEN_OUT}, the body")
         return number
 
 
@@ -88,11 +92,27 @@ def _announced(parser_context: Any) -> int:
     return int(request.META.get("CONTENT_LENGTH") or 0)
 
 
+def _content_coding(parser_context: Any) -> str:
+    request = (parser_context or {}).get("request")
+    given: str = request.headers.get("Content-Encoding", "") if request is not None else ""
+    return given.strip().lower() or "identity"
+
+
 class PayloadTooLarge(exceptions.APIException):
     status_code = 413
 
-    def __init__(self, limit: int, what: str = "The body") -> None:
-        super().__init__(f"{what} is larger than {limit:,} bytes.", "payload_too_large")
+    def __init__(self, limit: int, remedy: str = "", *, what: str = "The body") -> None:
+        super().__init__(f"{what} is larger than {limit:,} bytes. {remedy}".rstrip(), "payload_too_large")
+
+
+class EncodedBody(exceptions.APIException):
+    """A body with a content coding (RFC 9110, 8.4), of which none is taken."""
+
+    status_code = 415
+
+    def __init__(self, coding: str) -> None:
+        message = f"Send the body as it is, without Content-Encoding: {coding[:64]} isn't taken."
+        super().__init__(message, "unsupported_media_type")
 
 
 def json_body(request: Request) -> Any:

@@ -13,7 +13,7 @@ from rest_framework import exceptions, serializers
 from rest_framework.fields import empty
 
 from messaging_project.api import errors, idempotency
-from messaging_project.api.json import MAX_BODY_BYTES, PayloadTooLarge
+from messaging_project.api.json import PayloadTooLarge
 from messaging_project.api.paging import LIMIT_FAULT
 from messaging_project.api.request_id import HEADER as REQUEST_ID
 from messaging_project.api.throttle_settings import Rate
@@ -69,8 +69,11 @@ class DefaultsSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-cal
         fields = self.target.fields
         properties = schema.get("properties", {})
         if direction == "response":
-            required = {name for name, field in fields.items() if field.default is not empty}.union(schema["required"])
-            schema["required"] = [name for name in properties if name in required]
+            required = {name for name, field in fields.items() if field.default is not empty}.union(
+                schema.pop("required", ())
+            )
+            if required:  # an empty list is none that OpenAPI 3.0 allows
+                schema["required"] = [name for name in properties if name in required]
         if direction == "response" or self.target.partial:
             for shown in properties.values():
                 shown.pop("default", None)
@@ -108,24 +111,24 @@ def share_answers(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
 class Operation:
     """What the document says about one operation.
 
-    `refusals` are exceptions. The document shows what the view answers to each, so its examples can't go stale. What
-    every operation can answer (401, 403, 406, 500, 503; with a body 413 and 415) is added. `answer` is a serializer;
-    with many=True it stands for a page. `example` is the object that the serializer shows.
-    `has_etag`: the answer has an ETag. `takes_if_match`: the request may have an If-Match header.
+    `refusals` are exceptions: the document shows what the view answers to each, so its examples can't go stale.
+    What every operation can answer (401, 403, 406, 500, 503; 413 and 415 where there is a body) comes by itself.
+    `answer` is a serializer, or one with many=True for a page of them; `example` is what it would be given to show.
+    `has_plain_errors` keeps its errors to the shape that all share, whatever the view's schema has for their statuses.
+    `has_etag` tells of the answer's ETag; `if_match` says whose ETag the header of that name takes, if it is taken.
     """
 
     tag: str
     summary: str
     description: str = ""
-    parameters: Sequence[OpenApiParameter | type[serializers.Serializer[Any]]] = ()
-    body: type[serializers.BaseSerializer[Any]] | None = None
     body_example: Any = None
     status: int = 200
     answer: type[serializers.BaseSerializer[Any]] | serializers.BaseSerializer[Any] | None = None
     example: Any = None
     has_etag: bool = False
-    takes_if_match: bool = False
+    if_match: str = ""
     refusals: Sequence[Exception] = ()
+    has_plain_errors: bool = False
 
 
 def faults_of(serializer: type[serializers.Serializer[Any]], body: Any) -> exceptions.ValidationError:
@@ -145,24 +148,28 @@ def header(name: str, description: str, on: bool | Sequence[int] = True, *, alwa
     return OpenApiParameter(name, str, OpenApiParameter.HEADER, always, description, response=on)
 
 
+def if_match(whose: str) -> OpenApiParameter:
+    sentence = f"The ETag of {whose}, as you have seen it: the call is refused if it isn't the current one."
+    return request_header("If-Match", sentence)
+
+
 IDEMPOTENCY_KEY = request_header(
     idempotency.HEADER,
     "Makes the call safe to repeat: within 24 hours, the same key with the same request gives the first success again. "
     "1 to 255 visible ASCII characters, preferably a UUID, with or without double quotes around it.",
     idempotency.KEY_PATTERN,
 )
-IF_MATCH = request_header("If-Match", "The ETag that you have seen. The change is refused if it isn't the current one.")
+
 IF_NONE_MATCH = request_header(
     "If-None-Match", "The ETag that you have. The answer is 304 while it is the current one."
 )
 PREFER = request_header(
-    "Prefer", "`handling=strict` (RFC 7240) answers 400 to unknown properties instead of ignoring them."
+    "Prefer", "`handling=strict` (RFC 7240) makes unknown properties and parameters a 400 instead of ignoring them."
 )
 REQUEST_HEADERS: Sequence[tuple[OpenApiParameter, Callable[[str, Operation], bool]]] = (
     (IDEMPOTENCY_KEY, lambda method, operation: method == "POST"),
-    (IF_MATCH, lambda method, operation: operation.takes_if_match),
     (IF_NONE_MATCH, lambda method, operation: method == "GET" and operation.has_etag),
-    (PREFER, lambda method, operation: operation.body is not None),
+    (PREFER, lambda method, operation: True),
 )
 HEADERS = (
     header(
@@ -175,6 +182,7 @@ HEADERS = (
     header("RateLimit", "Calls left, and seconds until the next window; where a limit is configured.", always=False),
     header("RateLimit-Policy", "The limit, and its window in seconds; where one is configured.", always=False),
 )
+UNKNOWN_PARAMETER = ("stauts", "unknown", "Is no known parameter; did you mean status?")  # with `handling=strict`
 INSUFFICIENT_SCOPE = errors.APIError(
     403,
     "insufficient_scope",
@@ -183,10 +191,11 @@ INSUFFICIENT_SCOPE = errors.APIError(
 )
 
 
-def common_refusals(method: str, operation: Operation, max_body_bytes: int) -> Iterable[Exception]:
-    """What any operation of its kind can answer, besides its own refusals."""
+def common_refusals(method: str, operation: Operation) -> Iterable[Exception]:
+    """What any operation of its kind answers beside its own refusals."""
     if isinstance(operation.answer, serializers.ListSerializer):
         yield errors.validation_error(LIMIT_FAULT)
+    yield errors.validation_error(UNKNOWN_PARAMETER)
     yield exceptions.NotAuthenticated()
     yield INSUFFICIENT_SCOPE
     yield exceptions.NotAcceptable()
@@ -194,18 +203,21 @@ def common_refusals(method: str, operation: Operation, max_body_bytes: int) -> I
         yield errors.validation_error(idempotency.KEY_FAULT)
         yield idempotency.in_progress()
         yield idempotency.mismatch()
-    if operation.body:
-        try:
-            loads('{"position": 3,}', subject="The body")
-        except JSONError as error:
-            yield exceptions.ParseError(str(error))
-        yield PayloadTooLarge(max_body_bytes)
-        yield exceptions.UnsupportedMediaType("text/plain")
     failure = errors.server_error()
     failure.details = {"request_id": EXAMPLE_REQUEST_ID}
     yield throttled("addStep", Rate(50, "second"), 1)
     yield failure
     yield errors.unavailable()
+
+
+def body_refusals(max_bytes: int, remedy: str) -> Iterable[Exception]:
+    """What any operation with a body answers to one that it can't read."""
+    try:
+        loads('{"position": 3,}', subject="The body")
+    except JSONError as error:
+        yield exceptions.ParseError(str(error))
+    yield PayloadTooLarge(max_bytes, remedy)
+    yield exceptions.UnsupportedMediaType("text/plain")
 
 
 def example_name(error: dict[str, Any]) -> str:
@@ -224,14 +236,22 @@ def example_name(error: dict[str, Any]) -> str:
 class DeclaredSchema(openapi.AutoSchema):
     """Documents a viewset by its declared operations: operation id → Operation.
 
-    The view's `operation_id` chooses one; generating the document fails if it isn't declared. `path_parameters` has a
-    sentence for each variable in the paths.
+    The view says which one it is as `operation_id`; an operation that isn't declared is an error of the generation.
+    What its actions take is what it reads it with: `body_serializers`, `optional_bodies` and `query_serializers`.
+    `path_parameters` has a sentence for each variable in the paths, `error_shapes` a serializer for each status whose
+    errors have a shape of their own.
     """
 
     view: Any  # a viewset; its stubs say APIView
 
-    def __init__(self, operations: Mapping[str, Operation], path_parameters: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        operations: Mapping[str, Operation],
+        path_parameters: Mapping[str, str],
+        error_shapes: Mapping[int, type[serializers.Serializer[Any]]],
+    ) -> None:
         super().__init__()
+        self.error_shapes = error_shapes
         self.operations = operations
         self.path_parameters = path_parameters
 
@@ -266,30 +286,29 @@ class DeclaredSchema(openapi.AutoSchema):
         ]
         operation = self.declared
         taken = [header for header, applies in REQUEST_HEADERS if applies(self.method, operation)]
-        return [*in_path, *operation.parameters, *taken, *HEADERS, *self.headers_of_success()]
+        if operation.if_match:
+            taken.append(if_match(operation.if_match))
+        query = self.view.query_serializers.get(self.view.action)
+        return [*in_path, *([query] if query else []), *taken, *HEADERS, *self.headers_of_success()]
 
     def headers_of_success(self) -> Iterable[OpenApiParameter]:
         operation = self.declared
         if operation.has_etag:
             yield header("ETag", "The version of what is shown (RFC 9110, 8.8.3).", [operation.status, 304])
         if self.method == "POST":
-            yield header(
-                "Idempotent-Replayed",
-                "`true` if this is a stored answer, given again.",
-                [operation.status],
-                always=False,
-            )
-        if operation.body:
-            yield header("Preference-Applied", "The preference that was honoured.", [operation.status], always=False)
+            yield header("Idempotent-Replayed", "`true` on a success given again.", [operation.status], always=False)
+        yield header("Preference-Applied", "The preference that was honoured.", [operation.status], always=False)
 
     def get_request_serializer(self) -> Any:
-        if self.declared.body is None:
+        body = self.view.body_serializers.get(self.view.action)
+        if body is None:
             return None
-        return OpenApiRequest(self.declared.body, examples=[OpenApiExample("example", self.declared.body_example)])
+        return OpenApiRequest(body, examples=[OpenApiExample("example", self.declared.body_example)])
 
     def _get_request_body(self, direction: str = "request") -> Any:
         body = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
-        return body and {**body, "required": True}  # an absent body is a 400, even if no field is required
+        # An absent body is a 400 unless it is declared otherwise, even where no field is required.
+        return body and {**body, "required": self.view.action not in self.view.optional_bodies}
 
     def _is_list_view(self, serializer: Any = None) -> bool:
         # drf-spectacular guesses by the action's name, and takes only `list` for a list.
@@ -303,14 +322,17 @@ class DeclaredSchema(openapi.AutoSchema):
             responses[304] = OpenApiResponse(None, MEANINGS[304])
         for status, bodies in sorted(self.refused().items()):
             examples = [OpenApiExample(name, body) for name, body in bodies.items()]
-            responses[status] = OpenApiResponse(ErrorSerializer, MEANINGS[status], examples)
+            shape = ErrorSerializer if operation.has_plain_errors else self.error_shapes.get(status, ErrorSerializer)
+            responses[status] = OpenApiResponse(shape, MEANINGS[status], examples)
         return responses
 
     def refused(self) -> dict[int, dict[str, Any]]:
         """The bodies of all refusals, by status and name."""
         refused: dict[int, dict[str, Any]] = {}
-        limit = getattr(self.view, "max_body_bytes", MAX_BODY_BYTES)
-        for refusal in (*self.declared.refusals, *common_refusals(self.method, self.declared, limit)):
+        common = common_refusals(self.method, self.declared)
+        if self.view.action in self.view.body_serializers:
+            common = (*common, *body_refusals(self.view.max_body_bytes, self.view.remedy_for_size))
+        for refusal in (*self.declared.refusals, *common):
             status, body = self.answer_to(refusal)
             refused.setdefault(status, {}).setdefault(example_name(body), body)
         return refused

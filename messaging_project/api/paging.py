@@ -1,77 +1,225 @@
 """Keyset paging: `{next, previous, results}`, with `limit` and an opaque `cursor`."""
 
-import binascii
+import hashlib
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from django.core.exceptions import FieldDoesNotExist, ValidationError
-from django.db.models import Model, QuerySet
-from rest_framework import exceptions
-from rest_framework.pagination import Cursor, CursorPagination
+from django.core.exceptions import ValidationError
+from django.db.models import BooleanField, CharField, DateTimeField, F, Field, Func, Model, QuerySet, TextField, Value
+from django.db.models.expressions import OrderBy
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.utils.urls import remove_query_param, replace_query_param
 
 from messaging_project.api.errors import validation_error
+from messaging_project.api.queries import QuerySerializer
+from messaging_project.comparison import ByCodePoint, ByInstant
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1_000
 LIMIT_FAULT = ("limit", "invalid", f"Must be an integer from 1 to {MAX_LIMIT}.")
+NO_FILTERS = ("limit", "cursor", "include")  # parameters that don't choose rows
 CURSOR_FAULT = ("cursor", "invalid", "Must be the cursor of a `next` or `previous` link, unchanged.")
+OF_ANOTHER_LIST = ("cursor", "invalid", "Is of another list, or of this one in another order or with other filters.")
 
 
-class KeysetPagination(CursorPagination):
-    """Pages over a unique column, the view's `ordering`. Added or deleted rows never make it skip or repeat others.
+@extend_schema_field({"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT})
+class LimitField(serializers.Field[int, str, int, Any]):
+    """How many rows a page has."""
 
-    A `limit` outside 1-1,000 is a 400, and so is a cursor that no answer gave out.
+    def to_internal_value(self, data: str) -> int:
+        if data.isascii() and data.isdigit() and len(data) <= 4 and 1 <= int(data) <= MAX_LIMIT:
+            return int(data)
+        raise serializers.ValidationError(LIMIT_FAULT[2], LIMIT_FAULT[1])
+
+
+@extend_schema_field({"type": "string"})
+class CursorField(serializers.Field[str, str, str, Any]):
+    """A cursor as it was given; what it means depends on the list."""
+
+    def to_internal_value(self, data: str) -> str:
+        return data
+
+
+class PageQuerySerializer(QuerySerializer):
+    """The query parameters of every list."""
+
+    limit = LimitField(default=DEFAULT_LIMIT, help_text=f"How many results a page has, 1-{MAX_LIMIT:,}.")
+    cursor = CursorField(
+        required=False,
+        help_text="Where the page starts; taken from the `next` or `previous` of another page of the same list.",
+    )
+
+
+class Beyond(Func):
+    """Whether some columns, read as one row, come after some values: (a, b) > (x, y), as one index has them."""
+
+    output_field = BooleanField()
+
+    def __init__(self, columns: Sequence[Any], values: Sequence[Any], *, descending: bool = False) -> None:
+        super().__init__(*columns, *values, operator="<" if descending else ">")
+
+    def as_sql(self, compiler: Any, connection: Any, *args: Any, **context: Any) -> Any:
+        compiled = [compiler.compile(expression) for expression in self.source_expressions]
+        first, start = compiled[0], compiled[len(compiled) // 2]
+        columns, values = (", ".join(sql for sql, _ in half) for half in halves(compiled))
+        operator = self.extra["operator"]
+        # The first term says no more than the second: without it SQLite doesn't find the start in an index.
+        sql = f"({first[0]} {operator}= {start[0]} AND ({columns}) {operator} ({values}))"
+        return sql, [parameter for _, parameters in (first, start, *compiled) for parameter in parameters]
+
+
+def halves(items: list[Any]) -> tuple[list[Any], list[Any]]:
+    return items[: len(items) // 2], items[len(items) // 2 :]
+
+
+@dataclass(frozen=True)
+class Order:
+    """The order of a list: by `names`, which together are unique, all of them ascending or all descending."""
+
+    names: tuple[str, ...]
+    descending: bool = False
+
+    def columns(self, model: type[Model]) -> list[Any]:
+        return [comparable(field, F(name)) for name, field in self._fields(model)]
+
+    def sorted(self, rows: QuerySet[Any], *, backwards: bool = False) -> QuerySet[Any]:
+        descending = self.descending is not backwards
+        return rows.order_by(*(OrderBy(column, descending=descending) for column in self.columns(rows.model)))
+
+    def after(self, rows: QuerySet[Any], position: Sequence[str], *, backwards: bool = False) -> QuerySet[Any]:
+        """The rows after the one at `position` (before it, if `backwards`). Raises ValueError for one that none has."""
+        values = [value_of(field, text) for (_, field), text in zip(self._fields(rows.model), position, strict=True)]
+        return rows.filter(Beyond(self.columns(rows.model), values, descending=self.descending is not backwards))
+
+    def position(self, row: Model) -> tuple[str, ...]:
+        return tuple(field.value_to_string(row) for _, field in self._fields(type(row)))
+
+    def _fields(self, model: type[Model]) -> list[tuple[str, Any]]:
+        return [(name, model._meta.get_field(name)) for name in self.names]
+
+
+def comparable(field: "Field[Any, Any]", expression: Any) -> Any:
+    """A value of the field as every database compares it alike."""
+    match field:
+        case CharField() | TextField():
+            return ByCodePoint(expression)
+        case DateTimeField():
+            return ByInstant(expression)
+    return expression
+
+
+def value_of(field: "Field[Any, Any]", text: str) -> Any:
+    try:
+        value = field.to_python(text)
+        field.run_validators(value)
+    except ValidationError as error:
+        raise ValueError(text) from error
+    return comparable(field, Value(value, output_field=field))
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Where a page starts: after the row at `position`, or before it where the list is read `backwards`.
+
+    `mark` is of the list and its order: in another list the same position means something else. Without a position
+    the page is the list's last one.
     """
 
-    page_size = DEFAULT_LIMIT
-    page_size_query_param = "limit"
-    page_size_query_description = f"How many results a page has, 1-{MAX_LIMIT:,}; the default is {DEFAULT_LIMIT}."
-    cursor_query_description = "Where the page starts, from the `next` or `previous` of another page."
-    ordering = "id"
+    mark: str
+    backwards: bool
+    position: tuple[str, ...] = ()
 
-    def get_ordering(self, request: Request, queryset: QuerySet[Any], view: Any) -> tuple[str, ...]:
-        self._model: type[Model] = queryset.model
-        return (getattr(view, "ordering", self.ordering),)
+    def encode(self) -> str:
+        text = json.dumps([self.mark, int(self.backwards), *self.position], ensure_ascii=False, separators=(",", ":"))
+        return urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
-    def get_page_size(self, request: Request) -> int:
-        given = request.query_params.get("limit")
-        if given is None:
-            return DEFAULT_LIMIT
-        if given.isascii() and given.isdigit() and len(given) <= 4 and 1 <= int(given) <= MAX_LIMIT:
-            return int(given)
-        raise validation_error(LIMIT_FAULT)
-
-    def decode_cursor(self, request: Request) -> Cursor | None:
-        try:
-            binascii.a2b_base64(request.query_params.get("cursor", ""), strict_mode=True)
-            cursor = super().decode_cursor(request)
-            if cursor is not None and cursor.offset:
-                raise ValueError("offsets are for columns with ties")
-            if cursor is not None and cursor.position is not None:
-                field = self._model._meta.get_field(self.ordering[0].lstrip("-"))
-                value = field.to_python(cursor.position)  # type: ignore[union-attr]
-                field.run_validators(value)  # type: ignore[union-attr]
-        except (exceptions.NotFound, ValidationError, FieldDoesNotExist, binascii.Error, ValueError) as error:
-            raise validation_error(CURSOR_FAULT) from error
+    @classmethod
+    def decode(cls, given: str) -> "Cursor":
+        """Raises ValueError for what encode() doesn't give."""
+        mark, backwards, *position = json.loads(urlsafe_b64decode(given + "=" * (-len(given) % 4)))
+        cursor = cls(mark, bool(backwards), tuple(position))
+        if not all(isinstance(part, str) for part in (mark, *position)) or cursor.encode() != given:
+            raise ValueError(given)
         return cursor
 
-    def get_next_link(self) -> str | None:
-        # If all rows of a page are deleted, DRF would continue after the row that the page should have ended before.
-        if self.has_next and not self.page:
-            return self.encode_cursor(Cursor(offset=0, reverse=False, position=None))
-        return super().get_next_link()
 
-    def get_previous_link(self) -> str | None:
-        if self.has_previous and not self.page:
-            return self.encode_cursor(Cursor(offset=0, reverse=True, position=None))
-        return super().get_previous_link()
+class KeysetPagination(BasePagination):
+    """Pages of a list in the view's `list_order`: rows that come or go never skip or repeat others.
+
+    The view's `query()` has the parameters of PageQuerySerializer, and its `list_name` tells its lists apart. A cursor
+    that isn't of the same list, order and filters is a 400.
+    """
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        query = view.query()
+        self.url = request.build_absolute_uri()
+        self.order: Order = view.list_order
+        self.mark = mark(view.list_name, self.order, query)
+        self.cursor = self._cursor(query)
+        try:
+            rows = self._scanned(queryset)
+        except ValueError as error:
+            raise validation_error(CURSOR_FAULT) from error
+        found = list(rows[: query["limit"] + 1])
+        self.more = len(found) > query["limit"]
+        self.page = found[: query["limit"]]
+        if self.backwards:
+            self.page.reverse()
+        return self.page
+
+    def _cursor(self, query: Any) -> Cursor | None:
+        if "cursor" not in query:
+            return None
+        try:
+            cursor = Cursor.decode(query["cursor"])
+        except (ValueError, TypeError, RecursionError) as error:
+            raise validation_error(CURSOR_FAULT) from error
+        if cursor.mark != self.mark:
+            raise validation_error(OF_ANOTHER_LIST)
+        return cursor
+
+    @property
+    def backwards(self) -> bool:
+        return self.cursor is not None and self.cursor.backwards
+
+    def _scanned(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        rows = self.order.sorted(queryset, backwards=self.backwards)
+        if self.cursor is None or (self.backwards and not self.cursor.position):
+            return rows
+        return self.order.after(rows, self.cursor.position, backwards=self.backwards)
+
+    def get_paginated_response(self, data: Any) -> Response:
+        return Response({"next": self.next_link(), "previous": self.previous_link(), "results": data})
+
+    def next_link(self) -> str | None:
+        has_next = bool(self.cursor and self.cursor.position) if self.backwards else self.more
+        if not has_next:
+            return None
+        if not self.page:  # its rows have all gone: the next page is the list's first
+            return remove_query_param(self.url, "cursor")
+        return self._link(self.page[-1], backwards=False)
+
+    def previous_link(self) -> str | None:
+        has_previous = self.more if self.backwards else self.cursor is not None
+        if not has_previous:
+            return None
+        return self._link(self.page[0] if self.page else None, backwards=True)
+
+    def _link(self, row: Model | None, *, backwards: bool) -> str:
+        position = () if row is None else self.order.position(row)
+        return with_cursor(self.url, Cursor(self.mark, backwards, position))
 
     # --- For the OpenAPI document ------------------------------------------------------------------------------------
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
-        limit = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
-        parameters: list[dict[str, Any]] = super().get_schema_operation_parameters(view)
-        return [{**it, "schema": limit} if it["name"] == self.page_size_query_param else it for it in parameters]
+        return []  # PageQuerySerializer declares them
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         link = {"type": "string", "format": "uri", "nullable": True}
@@ -82,7 +230,7 @@ class KeysetPagination(CursorPagination):
                 "next": {
                     **link,
                     "description": "The address of the next page; null on the last one.",
-                    "example": "https://messaging.example/v1/messaging/campaigns?cursor=cD0wMTk5YjNh&limit=100",
+                    "example": "https://messaging.example/v1/messaging/campaigns?cursor=WyJhNmIxYzJkMyIsMCwi&limit=100",
                 },
                 "previous": {
                     **link,
@@ -92,3 +240,14 @@ class KeysetPagination(CursorPagination):
                 "results": schema,
             },
         }
+
+
+def mark(list_name: str, order: Order, query: Any) -> str:
+    """What tells a list in one order, with one choice of filters, from others."""
+    filters = {name: value for name, value in query.items() if name not in NO_FILTERS}
+    text = json.dumps([list_name, order.names, order.descending, filters], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def with_cursor(url: str, cursor: Cursor) -> str:
+    return replace_query_param(url, "cursor", cursor.encode())

@@ -44,7 +44,7 @@ def test_a_body_of_unknown_length_is_read_to_one_byte_beyond_the_limit() -> None
     status, answer = post(body, **{"wsgi.input_terminated": True})
 
     assert (status, answer["error"]) == ("413 Request Entity Too Large", "payload_too_large")
-    assert answer["message"] == "The body is larger than 8,388,608 bytes."
+    assert answer["message"] == "The body is larger than 8,388,608 bytes. Add the steps by several calls."
     assert body.tell() == EIGHT_MEBIBYTES + 1
 
 

@@ -1,0 +1,88 @@
+"""Shapes that only the OpenAPI document needs: what answers hold as plain objects, typed for generated clients."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_serializer
+from rest_framework import serializers
+
+from campaigns.http.refusals import Reason
+from campaigns.models import Campaign
+from campaigns.serializers import CampaignStepSerializer, FindingSerializer
+
+
+class StepsSerializer(serializers.Serializer[Any]):
+    """Steps of a campaign, all of those that the call was about."""
+
+    results = CampaignStepSerializer(many=True)
+
+
+@extend_schema_serializer(component_name="StateErrorDetails")
+class StateErrorDetailsSerializer(serializers.Serializer[Any]):
+    """What a 412 is about: which of these are there depends on `reason`, and without it there is `etag`."""
+
+    reason = serializers.ChoiceField(Reason.choices, required=False, help_text="The rule that forbids it.")
+    status = serializers.ChoiceField(Campaign.Status.choices, required=False, help_text="The campaign's status.")
+    editable_statuses = serializers.ListField(
+        child=serializers.ChoiceField(Campaign.Status.choices),
+        required=False,
+        help_text="The statuses in which steps can be changed.",
+    )
+    target = serializers.ChoiceField(
+        Campaign.Status.choices, required=False, help_text="The status that was asked for."
+    )
+    allowed_targets = serializers.ListField(
+        child=serializers.ChoiceField(Campaign.Status.choices),
+        required=False,
+        help_text="The statuses that may follow.",
+    )
+    position = serializers.IntegerField(required=False, help_text="The position that was asked for.")
+    step_id = serializers.CharField(required=False, help_text="The step that holds it.")
+    next_position = serializers.IntegerField(
+        required=False, allow_null=True, help_text="The smallest free position above it; null where there is none."
+    )
+    errors = FindingSerializer(  # type: ignore[assignment]  # hides Serializer.errors, which no document needs
+        many=True, required=False, help_text="What stands in the way of an activation."
+    )
+    etag = serializers.CharField(required=False, help_text="The current entity tag, where If-Match named another.")
+
+
+@extend_schema_serializer(component_name="StateError")
+class StateErrorSerializer(serializers.Serializer[Any]):
+    """A 412: the campaign's state or an If-Match forbids the call."""
+
+    error = serializers.CharField(help_text="`bad_state`, with its rule in `details.reason`, or `precondition_failed`.")
+    message = serializers.CharField(help_text="What went wrong and what to do, for people.")
+    details = StateErrorDetailsSerializer()
+
+
+@extend_schema_serializer(component_name="HistoryValues")
+class HistoryValuesSerializer(serializers.Serializer[Any]):
+    """What `before` and `after` of an entry can have; which of it depends on the action."""
+
+    name = serializers.CharField(required=False)
+    external_id = serializers.CharField(required=False, allow_null=True)
+    description = serializers.CharField(required=False)
+    status = serializers.ChoiceField(Campaign.Status.choices, required=False)
+    duplicate_of = serializers.CharField(required=False, help_text="The campaign that it is a copy of.")
+    position = serializers.IntegerField(required=False)
+    template_id = serializers.CharField(required=False)
+    template_version_id = serializers.CharField(required=False)
+    delay_minutes = serializers.IntegerField(required=False)
+    variables = serializers.DictField(required=False)
+    steps = serializers.IntegerField(required=False, help_text="How many steps it is about.")
+    from_position = serializers.IntegerField(required=False, help_text="The first position from which steps moved up.")
+    to_position = serializers.IntegerField(required=False, help_text="The last position to which steps moved up.")
+    added = serializers.IntegerField(required=False, help_text="How many steps a replacement added.")
+    changed = serializers.IntegerField(required=False, help_text="How many steps a replacement changed.")
+    removed = serializers.IntegerField(required=False, help_text="How many steps a replacement removed.")
+    run_id = serializers.CharField(required=False, help_text="The run of the bulk load; so are those below.")
+    source = serializers.CharField(  # type: ignore[assignment]  # hides Field.source, which no document needs
+        required=False, help_text="Where its rows came from."
+    )
+    sha256 = serializers.CharField(required=False, help_text="The digest of what it read.")
+    operator = serializers.CharField(required=False, help_text="Who started it.")
+    campaign = serializers.ChoiceField(
+        ("created", "extended"), required=False, help_text="What became of the campaign."
+    )
+    steps_added = serializers.IntegerField(required=False)
+    steps_updated = serializers.IntegerField(required=False)

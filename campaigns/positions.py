@@ -1,0 +1,103 @@
+"""Room among a campaign's positions: many steps move at once, however many. The caller holds the campaign's lock."""
+
+import json
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db import connection
+from django.utils import timezone
+
+from campaigns import history
+from campaigns.exceptions import NoRoom
+from campaigns.history import Actor
+from campaigns.models import Action, CampaignStep
+from campaigns.steps import MAX_POSITION
+
+
+class Move(NamedTuple):
+    step_id: UUID
+    old: int
+    new: int
+
+
+def make_room(campaign_id: UUID, positions: Sequence[int], actor: Actor) -> None:
+    """Move the steps that are in the way of new ones at `positions`, as if those came one by one, lowest first.
+
+    Raises NoRoom.
+    """
+    wanted = sorted(positions)
+    steps = CampaignStep.objects.filter(campaign_id=campaign_id, position__gte=wanted[0]).order_by("position")
+    held = steps.values_list("id", "position")
+    moves = list(moves_up(held.iterator(), wanted))
+    if not moves:
+        return
+    if moves[-1].new > MAX_POSITION:
+        raise NoRoom(_first_without_room(list(held), wanted))
+    park(campaign_id, [move.step_id for move in moves])
+    _run(PLACE, campaign_id, [{"id": move.step_id.hex, "position": move.new} for move in moves])
+    after = {"from_position": moves[0].old, "to_position": moves[-1].new, "steps": len(moves)}
+    history.record(actor, Action.STEPS_SHIFTED, campaign_id, after=after)
+
+
+def moves_up(held: Iterable[tuple[UUID, int]], wanted: Sequence[int]) -> Iterator[Move]:
+    """How steps make room; both lists are in ascending order of positions.
+
+    Each goes to the lowest position that is no lower than its own, above the step before it, and not wanted.
+    """
+    taken = set(wanted)
+    lowest = 0
+    for step_id, old in held:
+        new = max(old, lowest)
+        while new in taken:
+            new += 1
+        if new != old:
+            yield Move(step_id, old, new)
+        elif old > wanted[-1]:
+            return  # a gap above all that is wanted: what follows stays
+        lowest = new + 1
+
+
+def _first_without_room(held: list[tuple[UUID, int]], wanted: Sequence[int]) -> int:
+    """The first of the positions for which there is no room once those before it have theirs."""
+
+    def is_too_many(count: int) -> bool:
+        return any(move.new > MAX_POSITION for move in moves_up(held, wanted[:count]))
+
+    return wanted[bisect_left(range(1, len(wanted) + 1), True, key=is_too_many)]
+
+
+def park(campaign_id: UUID, step_ids: Iterable[UUID]) -> None:
+    """Move steps out of each other's way, above all positions: the unique constraint is checked row by row."""
+    _run(PARK, campaign_id, [{"id": step_id.hex} for step_id in step_ids])
+
+
+# All ids are one JSON parameter, so that their number is bound by no limit on parameters.
+MOVED = {
+    "postgresql": "jsonb_to_recordset(%(moved)s::jsonb) AS moved (id uuid, position bigint)",
+    "sqlite": """(
+        SELECT json_extract(value, '$.id') AS id, json_extract(value, '$.position') AS position
+        FROM json_each(%(moved)s)
+    ) AS moved""",
+}
+PARK = """
+UPDATE campaigns_campaignstep SET position = position + %(parking)s
+WHERE campaign_id = %(campaign_id)s AND id IN (SELECT moved.id FROM {moved})
+"""
+PLACE = """
+UPDATE campaigns_campaignstep SET position = moved.position, version = version + 1, updated_at = %(now)s
+FROM {moved}
+WHERE campaigns_campaignstep.campaign_id = %(campaign_id)s AND campaigns_campaignstep.id = moved.id
+"""
+
+
+def _run(sql: str, campaign_id: UUID, moved: list[dict[str, object]]) -> None:
+    parameters: dict[str, Any] = {
+        "moved": json.dumps(moved),
+        "campaign_id": campaign_id.hex,
+        "parking": CampaignStep.PARKING,
+        "now": connection.ops.adapt_datetimefield_value(timezone.now()),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(sql.format(moved=MOVED[connection.vendor]), parameters)

@@ -1,0 +1,181 @@
+"""The query strings of the campaigns API: what each operation reads of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail
+
+from campaigns import rules, timeline
+from campaigns.models import Campaign
+from campaigns.serializers import RuleField
+from campaigns.timeline import SPACE_FOR_PLUS
+from messaging_project.api.paging import Order, PageQuerySerializer
+from messaging_project.api.queries import QuerySerializer, Repeatable
+
+
+class NoQuerySerializer(QuerySerializer):
+    """A query string of which nothing is read."""
+
+
+class InstantField(serializers.DateTimeField):
+    """An ISO 8601 date and time in a query string, where "+" means a space."""
+
+    def to_internal_value(self, value: Any) -> datetime:
+        return super().to_internal_value(SPACE_FOR_PLUS.sub("+", value))
+
+
+def words(*words: str) -> rules.OneOf:
+    return rules.OneOf(words, code="invalid_choice")
+
+
+def include_field(**parts: str) -> Repeatable:
+    """The parameter that asks for more in the answer: each part with what it is."""
+    meanings = "; ".join(f"`{name}`: {meaning}" for name, meaning in parts.items())
+    return Repeatable(RuleField(words(*parts)), default=list, help_text=f"What the answer has more. {meanings}.")
+
+
+STEPS_ETAG = "each step's own entity tag, as `etag`"
+CAMPAIGN_ETAG = "the campaign's own entity tag, as `etag`, and that of each step that is included"
+FIRST_STEPS = "the first 100 steps by position, as `steps`; the answer's ETag is then of campaign and steps together"
+
+
+class StepListQuerySerializer(PageQuerySerializer):
+    """The query parameters of a list of steps."""
+
+    include = include_field(etag=STEPS_ETAG)
+
+
+class CampaignQuerySerializer(QuerySerializer):
+    """What the answer with one campaign has more."""
+
+    include = include_field(steps=FIRST_STEPS, etag=CAMPAIGN_ETAG)
+
+
+ORDERS = {"created": ("id",), "name": ("name", "id"), "updated": ("updated_at", "id")}
+
+
+class CampaignFilterSerializer(PageQuerySerializer):
+    """The query parameters that choose campaigns, and their order as `sort`: an Order."""
+
+    id = Repeatable(RuleField(rules.OPAQUE_ID), required=False, help_text="Campaigns with this id, or one of these.")
+    status = Repeatable(
+        RuleField(words(*Campaign.Status.values)),
+        required=False,
+        help_text="Campaigns with this status, or one of these.",
+    )
+    external_id = Repeatable(
+        RuleField(rules.CAMPAIGN_FIELDS["external_id"].rule),
+        required=False,
+        help_text="The campaign with exactly this external id, or those with one of these. Case matters.",
+    )
+    template_id = Repeatable(
+        RuleField(rules.STEP_FIELDS["template_id"].rule),
+        required=False,
+        help_text="Campaigns with a step of exactly this template, or of one of these. Case matters.",
+    )
+    template_version_id = Repeatable(
+        RuleField(rules.STEP_FIELDS["template_version_id"].rule),
+        required=False,
+        help_text=(
+            "Campaigns with a step of exactly this template version, or of one of these; with `template_id`, one step "
+            "has both. Case matters."
+        ),
+    )
+    created_from = InstantField(required=False, help_text="Campaigns created at this time or later. ISO 8601.")
+    created_before = InstantField(
+        required=False, help_text="Campaigns created before this time, and not at it. ISO 8601."
+    )
+    search = RuleField(
+        rules.CAMPAIGN_FIELDS["name"].rule,
+        required=False,
+        help_text="Campaigns whose name has this in it, in whatever case: `ÄRGER` finds `Ärger`. `ß` isn't `ss`.",
+    )
+    sort = RuleField(
+        words(*(sign + name for name in ORDERS for sign in ("", "-"))),
+        required=False,
+        help_text=(
+            "What the list is sorted by, `-` reverses it; `created` if neither this nor `order` is given. Names are in "
+            "the order of their code points (`Z` before `a`). `updated` is the time of the last change of the campaign "
+            "itself: changes of its steps don't count."
+        ),
+    )
+    order = RuleField(
+        words("oldest", "newest"),
+        required=False,
+        help_text="Another word for `sort=created` and `sort=-created`; not together with `sort`.",
+    )
+    include = include_field(etag="each campaign's own entity tag, as `etag`")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "sort" in attrs and "order" in attrs:
+            message = "Give either sort or order, and not both."
+            raise serializers.ValidationError({"sort": [ErrorDetail(message, "conflict")]})
+        by_age = "-created" if attrs.pop("order", "oldest") == "newest" else "created"
+        given = attrs.get("sort", by_age)
+        attrs["sort"] = Order(ORDERS[given.lstrip("-")], descending=given.startswith("-"))
+        return attrs
+
+
+class AddStepQuerySerializer(QuerySerializer):
+    """How a step is added."""
+
+    on_conflict = RuleField(
+        rules.OneOf(("reject", "shift")),
+        default="reject",
+        help_text=(
+            "What happens where the position holds another step: `reject` answers 412; `shift` makes room, moving the "
+            "unbroken run of steps from that position on up by one."
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The rule of a text that the function `read` understands; its ValueError is a fault with this message."""
+
+    read: Callable[[str], Any]
+    message: str
+    schema: dict[str, Any] = field(default_factory=lambda: {"type": "string"})
+
+    def __call__(self, value: Any, /) -> Any:
+        try:
+            return self.read(value)
+        except ValueError as error:
+            raise rules.RuleViolation(rules.Fault((), "invalid", self.message)) from error
+
+
+class TimelineQuerySerializer(QuerySerializer):
+    """Where and when a recipient enters: `tz` as a ZoneInfo, and `start`, if it was given, in UTC."""
+
+    INSTANT = "Must be an ISO 8601 date and time, such as 2026-12-01T09:00:00+01:00."
+
+    tz = RuleField(
+        Reading(
+            timeline.zone_named,
+            "Must be an IANA time zone, such as Europe/Berlin.",
+            {"type": "string", "default": "UTC"},
+        ),
+        required=False,
+        help_text="The IANA time zone of the local times.",
+    )
+    start = RuleField(
+        Reading(timeline.parse_instant, INSTANT),
+        required=False,
+        help_text=(
+            "When the recipient enters, in ISO 8601 (`2026-12-01T09:00:00+01:00`); without an offset it is in `tz`. "
+            "Now without it."
+        ),
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        zone = attrs.setdefault("tz", ZoneInfo("UTC"))
+        if "start" in attrs:
+            try:
+                attrs["start"] = timeline.in_utc(attrs["start"], zone)
+            except OverflowError as error:
+                raise serializers.ValidationError({"start": self.INSTANT}) from error
+        return attrs

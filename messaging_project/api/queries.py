@@ -1,0 +1,79 @@
+"""Serializers that can be strict about names that they don't know, and query strings as one of them."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any
+
+from django.http import QueryDict
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail
+
+
+def unknown_name(name: str, known: Iterable[str], kind: str) -> ErrorDetail:
+    """The fault of a name that isn't known, with the nearest that is."""
+    known = list(known)
+    hint = f"known are {', '.join(known)}." if known else "none is known here."
+    if near := get_close_matches(name, known, n=1):
+        hint = f"did you mean {near[0]}?"
+    return ErrorDetail(f"Unknown {kind}; {hint}", "unknown")
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """A serializer that, with `strict` in its context, reports more faults beside those of its fields."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        faults: dict[str, Any] = {}
+        values = None
+        try:
+            values = super().to_internal_value(self.plain(data))
+        except serializers.ValidationError as error:
+            faults = dict(error.detail)  # type: ignore[arg-type]  # of a serializer it is a dict
+        if self.context.get("strict"):
+            faults |= self.strict_faults(data)
+        if faults:
+            raise serializers.ValidationError(faults)
+        return values
+
+    def plain(self, data: Any) -> Any:
+        """The data as the fields take it."""
+        return data
+
+    def strict_faults(self, data: Any) -> dict[str, list[ErrorDetail]]:
+        raise NotImplementedError
+
+
+class Repeatable(serializers.Field[Any, Any, Any, Any]):
+    """A query parameter that may be given more than once: its different values, each as `child` takes it."""
+
+    MAX_VALUES = 100
+
+    def __init__(self, child: serializers.Field[Any, Any, Any, Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.child = child
+
+    def to_internal_value(self, data: list[str]) -> list[Any]:
+        if len(data) > self.MAX_VALUES:
+            message = f"Must be given at most {self.MAX_VALUES} times; it is there {len(data):,} times."
+            raise serializers.ValidationError(message, "max_length")
+        return sorted({self.child.run_validation(value) for value in data})
+
+
+class QuerySerializer(StrictSerializer):
+    """The parameters of a query string. Of one that isn't Repeatable the last value counts."""
+
+    def plain(self, data: QueryDict | dict[str, Any]) -> dict[str, Any]:
+        if not isinstance(data, QueryDict):
+            return data
+        return {name: data.getlist(name) if self._is_repeatable(name) else data[name] for name in data}
+
+    def _is_repeatable(self, name: str) -> bool:
+        return isinstance(self.fields.get(name), Repeatable)
+
+    def strict_faults(self, data: QueryDict) -> dict[str, list[ErrorDetail]]:
+        faults = {}
+        for name in sorted(data):
+            if name not in self.fields:
+                faults[name] = [unknown_name(name, self.fields, "parameter")]
+            elif len(data.getlist(name)) > 1 and not self._is_repeatable(name):
+                faults[name] = [ErrorDetail("Is given more than once.", "repeated")]
+        return faults
