@@ -119,6 +119,7 @@ def test_a_lost_connection_leaves_nothing_behind() -> None:
 def sessions(*, wait: str = "%", query: str = "%") -> int:
     """How many sessions of the test database, other than this one, wait for this and run this (patterns of LIKE)."""
     with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # a transaction sees the same queries else
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
             "AND COALESCE(wait_event_type, '') LIKE %s AND query LIKE %s",
