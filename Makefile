@@ -1,4 +1,4 @@
-# One command for each thing that one does with the project: `make help` lists them.
+# One command for each task: `make help` lists them.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,7 +12,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-stri
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 22
 
-run: $(VENV)/.runtime ## Serve on http://127.0.0.1:8000 with a small demo (HOST, PORT and DATABASE_URL override)
+run: $(VENV)/.runtime ## Serve on http://127.0.0.1:8000 with a small demo (HOST, PORT and DATABASE_URL override the defaults)
 	@exec $(BIN)/python -m scripts.run
 
 test: $(VENV)/.development ## Run every test, on SQLite and on PostgreSQL, browser included
@@ -21,14 +21,15 @@ test: $(VENV)/.development ## Run every test, on SQLite and on PostgreSQL, brows
 lint: $(VENV)/.development ## Check style, types, migrations, deployment settings and requirements
 	@exec $(BIN)/python -m scripts.lint
 
-screenshots: $(VENV)/.development ## Take the pictures of the staff pages in docs/images anew
+screenshots: $(VENV)/.development ## Renew the pictures of the staff pages in docs/images
 	@exec $(BIN)/python -m scripts.screenshots
 
 requirements: $(VENV)/.development ## Compile requirements*.in with hashes; UPGRADE=1 takes the newest versions
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) requirements.in -o requirements.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) requirements-dev.in -o requirements-dev.txt
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) requirements-optional.in -o requirements-optional.txt
 
-# The stamps are younger than the requirements that were installed, so nothing is installed twice.
+# A stamp is younger than the requirements that it stands for, so nothing is installed twice.
 $(VENV)/.runtime: requirements.txt
 	@$(INSTALL) requirements.txt
 	@touch $@

@@ -1,4 +1,4 @@
-"""Which tests a run takes, a word about those that it leaves out, and what holds for all of them."""
+"""Which tests a run takes, what it says about those it leaves out, and fixtures for all tests."""
 
 import re
 from importlib.util import find_spec
@@ -28,7 +28,7 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect, rather than skip, what this run can't do: a skipped test looks like one that ran."""
+    """Deselect what this run can't do. It isn't skipped, because a skipped test looks like one that ran."""
     left_out = [marker for marker, _ in _left_out(config)]
     deselected = [item for item in items if any(item.get_closest_marker(marker) for marker in left_out)]
     if deselected:
@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def django_db_modify_db_settings(
     django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """SQLite's test database is a file, as in production: other threads and server processes reach it too."""
+    """SQLite's test database is a file, as in production, so that other threads and processes can reach it."""
     database = settings.DATABASES["default"]
     if database["ENGINE"] == "django.db.backends.sqlite3":
         database.setdefault("TEST", {})["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
@@ -60,15 +60,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture(autouse=True)
 def _quick_passwords(settings: Settings) -> None:
-    """Django's own hasher takes most of a second on purpose."""
+    """Django's own hasher is slow on purpose."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 def _left_out(config: pytest.Config) -> list[tuple[str, str]]:
-    """The markers whose tests don't run, each with the way to run them."""
+    """The markers whose tests don't run, each with how to run them."""
     left_out = []
     if "postgresql" not in settings.DATABASES["default"]["ENGINE"]:
         left_out.append(("postgresql", "tests that need PostgreSQL (DATABASE_URL=postgres://… pytest)"))
+    else:
+        left_out.append(("sqlite", "tests of SQLite alone (pytest without DATABASE_URL)"))
     if not config.getoption("--browser"):
         left_out.append(("browser", "tests that drive a browser (pytest --browser)"))
     if not config.getoption("--package-index"):

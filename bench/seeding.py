@@ -1,7 +1,7 @@
-"""Bulk load and export beside the databases' own means: `python -m bench.seeding --rows 1000000`.
+"""Bulk load and export, compared with the databases' own means: `python -m bench.seeding --rows 1000000`.
 
-Everything runs on one machine in one go, on a temporary PostgreSQL with stock settings (fsync included) and a SQLite
-file, alternating, and medians are compared. The commands are timed as whole processes, start of Python included.
+All runs alternate on one machine, on a temporary PostgreSQL with stock settings (fsync included) and a SQLite file.
+Medians are compared. The commands are timed as whole processes, start of Python included.
 """
 
 import argparse
@@ -91,7 +91,7 @@ def load(url: str, folder: Path, file: Path, rounds: int) -> None:
 
 
 def busy(url: str, folder: Path, file: Path, rounds: int) -> None:
-    """One load while somebody adds steps to another campaign, which takes its share of the machine."""
+    """One load while steps are added to another campaign, which takes its share of the machine."""
     empty(url)
     before = wal_position(url)
     with Probe(url) as probe:
@@ -132,7 +132,7 @@ def extend(url: str, folder: Path, file: Path, rounds: int) -> None:
 
 
 def copy_out(url: str, folder: Path, file: Path) -> None:
-    """Ready-made rows: what the file becomes, in PostgreSQL's own text format."""
+    """Write ready-made rows, the result of the file, in PostgreSQL's text format."""
     empty(url)
     manage(url, "seed_campaigns", str(file), quiet=False)
     for table, columns, name in (
@@ -155,7 +155,7 @@ def wal_position(url: str) -> int:
 
 
 class Probe:
-    """Adds steps to a campaign that isn't in the file, one after another as the API does; keeps the longest wait."""
+    """Adds steps to a campaign that isn't in the file, one at a time as the API does; keeps the longest wait."""
 
     def __init__(self, url: str) -> None:
         self.longest, self.calls = 0.0, 0
@@ -201,7 +201,7 @@ def sqlite(url: str, folder: Path, file: Path, rounds: int) -> None:
         for database in (fresh, Path(f"{fresh}-wal"), Path(f"{fresh}-shm")):
             database.unlink(missing_ok=True)
         manage(f"sqlite:///{fresh}", "migrate", "--verbosity=0")
-        # In a process of its own: what a process takes counts for those that it starts, too.
+        # In its own process: a process's peak memory also counts for those that it starts.
         with ProcessPoolExecutor(1, get_context("spawn")) as process:
             bare.append(process.submit(executemany, ready, fresh).result())
         fresh.unlink()

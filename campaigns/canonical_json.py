@@ -7,9 +7,11 @@ when it was accepted, on either database.
 """
 
 import json
-import math
-from decimal import Decimal
+from collections.abc import Iterable
+from json.encoder import encode_basestring
 from typing import Any
+
+from messaging_project.strict_json import written_out
 
 
 class CanonicalEncoder(json.JSONEncoder):
@@ -23,31 +25,44 @@ def canonical(value: object) -> str:
     """A JSON value as jsonb prints it. Nested at most a few dozen levels, as the rules allow it."""
     match value:
         case str():
-            return json.dumps(value, ensure_ascii=False)
+            return encode_basestring(value)
         case dict():
-            names = sorted(value, key=_name_order)
-            return f"{{{', '.join(f'{canonical(name)}: {canonical(value[name])}' for name in names)}}}"
+            members = [f"{encode_basestring(name)}: {canonical(value[name])}" for name in _in_order(value)]
+            return f"{{{', '.join(members)}}}"
         case list() | tuple():
             return f"[{', '.join(map(canonical, value))}]"
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return int.__repr__(value)
         case float():
-            return spelled(value)
+            return written_out(value)
         case _:
-            return json.dumps(value)
+            return json.dumps(value)  # null, or a TypeError
 
 
-def _name_order(name: str) -> tuple[int, bytes]:
-    encoded = name.encode()
-    return len(encoded), encoded
+def _in_order(names: Iterable[str]) -> list[str]:
+    """By length in UTF-8, then by bytes, which is by code points. Raises TypeError for names that aren't strings."""
+    return sorted(sorted(names), key=len if "".join(names).isascii() else _bytes)
 
 
-def spelled(number: float) -> str:
-    """A float written out in full: its shortest decimal (`repr`), without an exponent. There is no negative zero."""
-    text = repr(number)
-    if "e" in text:
-        return format(Decimal(text), "f")
-    return "0.0" if text == "-0.0" else text
+def _bytes(name: str) -> int:
+    return len(name.encode("utf-8", "surrogatepass"))
 
 
-def excess(number: float) -> int:
-    """How many more characters a float takes written out in full than with an exponent."""
-    return len(spelled(number)) - len(repr(number)) if math.isfinite(number) else 0
+def compact(value: object) -> str:
+    """A JSON value without blanks."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def as_read(value: Any) -> Any:
+    """A JSON value as it comes back: a float that is written out as an integer is one."""
+    match value:
+        case dict():
+            return {name: as_read(item) for name, item in value.items()}
+        case list() | tuple():
+            return list(map(as_read, value))
+        case float():
+            return json.loads(written_out(value))
+        case _:
+            return value

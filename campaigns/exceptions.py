@@ -1,5 +1,7 @@
-"""What the domain refuses, as data. Each door has words of its own for it: campaigns.http.refusals for the API,
-campaigns.admin.refusals for staff, the commands for operators.
+"""What the domain refuses, as data.
+
+The words are elsewhere: campaigns.http.refusals has them for the API, campaigns.admin.refusals for staff, the commands
+for operators.
 """
 
 from dataclasses import dataclass
@@ -8,12 +10,12 @@ from uuid import UUID
 
 
 class CampaignsError(Exception):
-    """Something the domain refuses, by its rules."""
+    """The domain refuses a call, by its rules."""
 
 
 @dataclass(eq=False)
 class NotFound(CampaignsError):
-    """There is no such `resource` ("campaign" or "step")."""
+    """No such `resource` ("campaign" or "step") exists."""
 
     resource: str
     id: UUID | str
@@ -28,7 +30,7 @@ class ExternalIdTaken(CampaignsError):
 
 @dataclass(eq=False)
 class StepSetMismatch(CampaignsError):
-    """Ids of steps that are not what they have to be: `missing` ones, and `unknown` and `repeated` ones by index."""
+    """The given step ids are not the campaign's: `missing` ones, and `unknown` and `repeated` ones by index."""
 
     missing: list[str]
     unknown: dict[int, str]
@@ -43,7 +45,7 @@ class VersionMismatch(CampaignsError):
 
 
 class Contention(CampaignsError):
-    """Others kept changing the same thing at that moment; nothing was written, and the same call may succeed now."""
+    """Other writers kept getting in the way. Nothing was written; the same call may succeed now."""
 
 
 class ReadOnly(CampaignsError):
@@ -67,7 +69,7 @@ class CampaignNotEditable(BadState):
 
 @dataclass(eq=False)
 class PositionTaken(BadState):
-    """A position holds another step. `next_position` is the smallest free one above it, None where there is none."""
+    """A position holds another step. `next_position` is the smallest free one above it, or None."""
 
     position: int
     step_id: UUID
@@ -76,7 +78,7 @@ class PositionTaken(BadState):
 
 @dataclass(eq=False)
 class NoRoom(BadState):
-    """The steps from this position on reach the highest one, and so can't move up."""
+    """The steps from this position on reach the highest one, so they can't move up."""
 
     position: int
 
@@ -91,7 +93,7 @@ class InvalidTransition(BadState):
 
 @dataclass(eq=False)
 class NotReady(BadState):
-    """Activation of a campaign that would not run; `errors` are the readiness errors."""
+    """The campaign can't be activated; `errors` are the readiness errors."""
 
     errors: list[dict[str, Any]]
 

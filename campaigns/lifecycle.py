@@ -1,4 +1,4 @@
-"""A campaign's life: how it is created, changed, duplicated and deleted, and how its status changes."""
+"""A campaign's life: creating, changing, duplicating and deleting it, and changing its status."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -7,13 +7,12 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
-from django.db.models.functions import Now
 
 from campaigns import history
 from campaigns.exceptions import ExternalIdTaken, InvalidTransition, NotDeletable, NotFound, NotReady
 from campaigns.history import Actor
 from campaigns.many_steps import copy_steps, write_steps
-from campaigns.models import Action, Campaign, CampaignStep
+from campaigns.models import Action, Campaign, CampaignStep, CurrentTime
 from campaigns.readiness import check_readiness
 from campaigns.rules import CAMPAIGN_FIELDS, NAME, StepFields
 from campaigns.statuses import DELETABLE, STATUSES, Status
@@ -24,13 +23,13 @@ from messaging_project.database_errors import is_unique_violation, retried
 COPY_SUFFIX = " (copy)"
 COPIED_NAME_LENGTH = NAME.max_length - len(COPY_SUFFIX)
 
-# Each status that a campaign can be brought to has its name in the history; a value that is none stops the start.
+# How the history names each change of status. An unknown name stops the start.
 ACTIONS = {status: Action(row.action) for status, row in STATUSES.items() if row.action}
 
 
 @contextmanager
 def unique_external_id(external_id: str | None) -> Iterator[None]:
-    """Run one write of a campaign's row. The database judges whether the id is free, so a race has one winner."""
+    """Run one write of a campaign's row. The database decides whether the id is free, so a race has one winner."""
     try:
         with transaction.atomic():
             yield
@@ -49,7 +48,7 @@ def create_campaign(
     description: str = "",
     steps: Sequence[StepFields] = (),
 ) -> Campaign:
-    """A new draft with `steps`, whose positions differ from each other. Raises ExternalIdTaken."""
+    """Create a draft with `steps`, all at different positions. Raises ExternalIdTaken."""
     campaign = Campaign(name=name, external_id=external_id, description=description)
     with transaction.atomic():
         with unique_external_id(external_id):
@@ -62,7 +61,7 @@ def create_campaign(
 
 @retried
 def change_campaign(campaign_id: UUID, changes: dict[str, Any], *, actor: Actor, if_match: IfMatch = None) -> Campaign:
-    """Give a campaign new values for some of CAMPAIGN_FIELDS, in whatever status.
+    """Change some of a campaign's CAMPAIGN_FIELDS, in any status.
 
     Raises NotFound, VersionMismatch or ExternalIdTaken.
     """
@@ -97,9 +96,9 @@ def delete_campaign(campaign_id: UUID, *, actor: Actor, if_match: IfMatch = None
 
 @retried
 def duplicate_campaign(campaign_id: UUID, *, actor: Actor) -> Campaign:
-    """A new draft with the same description and steps, ids of its own and no external id. Raises NotFound.
+    """Create a draft with the same description and steps, new ids and no external id. Raises NotFound.
 
-    The source's row is held FOR NO KEY UPDATE, so that its steps are copied as they stood at one moment.
+    Holds the source's row FOR NO KEY UPDATE, so that the copy shows its steps at one moment.
     """
     with locked(campaign_id) as source:
         copy = Campaign(name=source.name[:COPIED_NAME_LENGTH] + COPY_SUFFIX, description=source.description)
@@ -112,11 +111,11 @@ def duplicate_campaign(campaign_id: UUID, *, actor: Actor) -> Campaign:
 
 @retried
 def change_status(campaign_id: UUID, target: str, *, actor: Actor, if_match: IfMatch = None) -> Campaign:
-    """Take a campaign to the status `target`.
+    """Change a campaign's status to `target`.
 
-    The row is locked FOR NO KEY UPDATE before anything is judged, so of two racing calls one wins, and no step is
-    added or removed between the readiness check and the activation. Raises NotFound, VersionMismatch,
-    InvalidTransition or NotReady.
+    The row is locked FOR NO KEY UPDATE before anything is judged. So one of two racing calls wins, and no step is added
+    or removed between the readiness check and the activation. Raises NotFound, VersionMismatch, InvalidTransition or
+    NotReady.
     """
     with locked(campaign_id) as campaign:
         _match_campaign(campaign_id, if_match)
@@ -131,10 +130,10 @@ def change_status(campaign_id: UUID, target: str, *, actor: Actor, if_match: IfM
 
 
 def _update(campaign_id: UUID, **values: Any) -> None:
-    Campaign.objects.filter(pk=campaign_id).update(**values, version=F("version") + 1, updated_at=Now())
+    Campaign.objects.filter(pk=campaign_id).update(**values, version=F("version") + 1, updated_at=CurrentTime())
 
 
 def _match_campaign(campaign_id: UUID, if_match: IfMatch) -> None:
-    # Read under the lock, and not with it: a query that waited for the lock counts steps as they were before it waited.
+    # Read after locking, not in the same query: one that waits for the lock counts the steps from before it waited.
     if if_match is not None:
         match_version(current_campaign(campaign_id).etag, if_match)

@@ -1,6 +1,6 @@
-"""Writes of many steps of a campaign at once, each in one transaction and a constant number of statements.
+"""Writes of many steps of a campaign at once.
 
-Each holds the campaign's row FOR NO KEY UPDATE.
+Each is one transaction with a constant number of statements, and holds the campaign's row FOR NO KEY UPDATE.
 """
 
 import json
@@ -14,17 +14,18 @@ from django.db.models import F
 from django.utils import timezone
 
 from campaigns import history
+from campaigns.canonical_json import canonical
 from campaigns.exceptions import PositionTaken, StepSetMismatch
 from campaigns.history import Actor
 from campaigns.models import Action, CampaignStep, new_id
-from campaigns.rules import StepFields
-from campaigns.steps import locked, position_taken, require_editable
+from campaigns.rules import STEP_FIELDS, StepFields
+from campaigns.steps import COLUMNS, locked, position_taken, require_editable
 from campaigns.versions import IfMatch, match_version, step_list_etag
 from messaging_project.database_errors import retried
 
 
 class DesiredStep(NamedTuple):
-    """A step of the sequence to be: `id` is None for a new one."""
+    """A step of the new sequence; the `id` of a new one is None."""
 
     id: UUID | None
     fields: StepFields
@@ -32,9 +33,9 @@ class DesiredStep(NamedTuple):
 
 @retried
 def add_steps(campaign_id: UUID, many: Sequence[StepFields], *, actor: Actor) -> list[CampaignStep]:
-    """Add all of `many`, whose positions differ from each other, or none.
+    """Add all of `many`, each at a position of its own, or none.
 
-    Raises NotFound, CampaignNotEditable, or PositionTaken for the first whose position is taken.
+    Raises NotFound, CampaignNotEditable, or PositionTaken for the first taken position.
     """
     steps = [CampaignStep(id=new_id(), campaign_id=campaign_id, **fields._asdict()) for fields in many]
     with locked(campaign_id) as campaign:
@@ -84,7 +85,7 @@ def replace_steps(
     """Make `desired`, whose positions differ from each other, the whole sequence; returns it in order.
 
     Steps with an id are kept and changed, the others added, the absent removed. Raises NotFound, VersionMismatch,
-    StepSetMismatch (an id that is no step of the campaign's, or twice in `desired`) or CampaignNotEditable.
+    StepSetMismatch (an id that isn't a step of the campaign, or comes twice) or CampaignNotEditable.
     """
     with locked(campaign_id) as campaign:
         match_list(campaign_id, if_match)
@@ -98,13 +99,13 @@ def replace_steps(
 
 
 def match_list(campaign_id: UUID, if_match: IfMatch) -> None:
-    """Raises VersionMismatch where the whole list's entity tag is another."""
+    """Raises VersionMismatch if the step list has another entity tag."""
     if if_match is not None:
         match_version(step_list_etag(campaign_id), if_match)
 
 
 def copy_steps(source_id: UUID, target_id: UUID) -> int:
-    """Give an empty campaign copies of another's steps, with ids of their own; returns how many. Locks nothing."""
+    """Copy a campaign's steps to an empty one, under new ids; return how many. Locks nothing."""
     source = CampaignStep.objects.filter(campaign_id=source_id)
     steps = [CampaignStep(id=new_id(), campaign_id=target_id, **step.fields._asdict()) for step in source]
     write_steps(steps)
@@ -117,7 +118,7 @@ def _steps_by_id(campaign_id: UUID) -> dict[str, CampaignStep]:
 
 
 def _require_known(given: Sequence[str | None], current: dict[str, CampaignStep], missing: Sequence[str] = ()) -> None:
-    """Raises StepSetMismatch. None is a step that is new."""
+    """Raises StepSetMismatch. None stands for a new step."""
     seen: set[str] = set()
     unknown, repeated = {}, {}
     for index, step_id in enumerate(given):
@@ -135,7 +136,7 @@ def _require_known(given: Sequence[str | None], current: dict[str, CampaignStep]
 def _rearrange(
     campaign_id: UUID, current: dict[str, CampaignStep], desired: Sequence[DesiredStep]
 ) -> tuple[list[CampaignStep], Counter[str]]:
-    """Write the difference between the two sequences; returns the new one in order, and what was done to how many."""
+    """Write the difference between the two sequences; return the new one in order, and the counts of changes."""
     kept = [step.id for step in desired if step.id]
     removed = len(current) - len(kept)
     steps, changed, moved = [], [], []
@@ -155,7 +156,7 @@ def _rearrange(
             counts["changed"] += 1
         steps.append(step)
     rows = CampaignStep.objects.filter(campaign_id=campaign_id)
-    if removed:  # by the ids that stay, of which a body has so many and no more
+    if removed:  # kept ids are bounded by MAX_SEQUENCE
         rows.exclude(pk__in=kept).delete()
     if moved:  # out of each other's way: the unique constraint is checked row by row
         rows.filter(pk__in=moved).update(position=F("position") + CampaignStep.PARKING)
@@ -167,31 +168,22 @@ def _rearrange(
 
 # All rows are one JSON parameter, so that their number is bound by no limit on parameters (32,766 on SQLite, and 999
 # in Django's idea of it). A step that exists is changed, unless it is another campaign's.
-WRITE_STEPS = """
-INSERT INTO campaigns_campaignstep
-    (id, campaign_id, position, template_id, template_version_id, delay_minutes, variables, version,
-     created_at, updated_at)
-{rows}
-ON CONFLICT (id) DO UPDATE SET
-    position = excluded.position, template_id = excluded.template_id,
-    template_version_id = excluded.template_version_id, delay_minutes = excluded.delay_minutes,
-    variables = excluded.variables, version = excluded.version, updated_at = excluded.updated_at
+CHANGED_COLUMNS = (*STEP_FIELDS, "version", "updated_at")
+WRITE_STEPS = f"""
+INSERT INTO campaigns_campaignstep ({", ".join(COLUMNS)}, created_at, updated_at)
+SELECT {{columns}}, %(now)s, %(now)s FROM {{rows}} WHERE true
+ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in CHANGED_COLUMNS)}
 WHERE campaigns_campaignstep.campaign_id = excluded.campaign_id
-"""
+"""  # noqa: S608 - put together from names that stand in the code
 ROWS = {
-    "postgresql": """
-    SELECT id, campaign_id, position, template_id, template_version_id, delay_minutes, variables, version,
-        %(now)s, %(now)s
-    FROM jsonb_to_recordset(%(rows)s::jsonb) AS row (id uuid, campaign_id uuid, position bigint, template_id text,
-        template_version_id text, delay_minutes integer, variables jsonb, version bigint)
-    """,
-    "sqlite": """
-    SELECT json_extract(value, '$.id'), json_extract(value, '$.campaign_id'), json_extract(value, '$.position'),
-        json_extract(value, '$.template_id'), json_extract(value, '$.template_version_id'),
-        json_extract(value, '$.delay_minutes'), json_extract(value, '$.variables'), json_extract(value, '$.version'),
-        %(now)s, %(now)s
-    FROM json_each(%(rows)s) WHERE true
-    """,
+    "postgresql": {
+        "columns": ", ".join(COLUMNS),
+        "rows": "jsonb_populate_recordset(NULL::campaigns_campaignstep, %(rows)s::jsonb)",
+    },
+    "sqlite": {
+        "columns": ", ".join(f"json_extract(value, '$.{name}')" for name in COLUMNS),
+        "rows": "json_each(%(rows)s)",
+    },
 }
 
 
@@ -202,14 +194,13 @@ def write_steps(steps: Sequence[CampaignStep]) -> None:
     now = connection.ops.adapt_datetimefield_value(timezone.now())
     parameters = {"rows": json.dumps([_row(step) for step in steps]), "now": now}
     with connection.cursor() as cursor:
-        cursor.execute(WRITE_STEPS.format(rows=ROWS[connection.vendor]), parameters)
+        cursor.execute(WRITE_STEPS.format(**ROWS[connection.vendor]), parameters)
 
 
 def _row(step: CampaignStep) -> dict[str, Any]:
-    # SQLite has no type for UUIDs: Django keeps them there as 32 hexadecimal digits, which PostgreSQL reads as well.
-    return {
-        "id": step.id.hex,
-        "campaign_id": step.campaign_id.hex,
-        **step.fields._asdict(),
-        "version": step.version,
-    }
+    # SQLite has no types for UUIDs and JSON. Django keeps UUIDs there as 32 hexadecimal digits, which PostgreSQL reads
+    # as well, and JSON as text; json_extract() would respell an object.
+    fields = step.fields._asdict()
+    if connection.vendor == "sqlite":
+        fields = {name: canonical(value) if isinstance(value, dict) else value for name, value in fields.items()}
+    return {"id": step.id.hex, "campaign_id": step.campaign_id.hex, **fields, "version": step.version}

@@ -15,6 +15,7 @@ from django.utils.deconstruct import deconstructible
 from uuid_utils.compat import uuid7
 
 from campaigns import rules, statuses
+from campaigns.canonical_json import CanonicalEncoder
 
 
 class JSONType(Func):
@@ -27,6 +28,14 @@ class JSONType(Func):
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
         return self.as_sql(compiler, connection, function="JSON_TYPE", **context)
+
+
+class CurrentTime(Now):
+    """Now, on SQLite in the spelling in which Django stores times there: others compare as text, and so unequal."""
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        spelled = "STRFTIME('%%%%Y-%%%%m-%%%%d %%%%H:%%%%M:%%%%f000', 'NOW')"
+        return self.as_sql(compiler, connection, template=f"REPLACE({spelled}, '.000000', '')", **context)
 
 
 def new_id() -> uuid.UUID:
@@ -124,8 +133,8 @@ class Campaign(models.Model):
         max_length=max(map(len, Status.values)), choices=Status, default=Status.DRAFT, editable=False
     )
     version = models.PositiveBigIntegerField(default=1, editable=False)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
-    updated_at = models.DateTimeField(db_default=Now(), editable=False)
+    created_at = models.DateTimeField(db_default=CurrentTime(), editable=False)
+    updated_at = models.DateTimeField(db_default=CurrentTime(), editable=False)
 
     objects = CampaignQuerySet.as_manager()
 
@@ -186,16 +195,16 @@ class CampaignStep(models.Model):
     PARKING = maximum("position") + 1
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    # The unique constraint's index starts with the campaign: another one of its own would only cost inserts.
+    # The unique constraint's index starts with the campaign; a second index would only slow inserts.
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="steps", db_index=False)
     position = models.BigIntegerField(**column("step", "position"))
     template_id = models.CharField(**column("step", "template_id"))
     template_version_id = models.CharField(**column("step", "template_version_id"))
     delay_minutes = models.IntegerField(**column("step", "delay_minutes"))
-    variables = models.JSONField(**column("step", "variables"))
+    variables = models.JSONField(**column("step", "variables"), encoder=CanonicalEncoder)
     version = models.PositiveBigIntegerField(default=1, editable=False)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
-    updated_at = models.DateTimeField(db_default=Now(), editable=False)
+    created_at = models.DateTimeField(db_default=CurrentTime(), editable=False)
+    updated_at = models.DateTimeField(db_default=CurrentTime(), editable=False)
 
     class Meta:
         ordering = ("campaign", "position")
@@ -273,13 +282,15 @@ class Action(models.TextChoices):
 
 
 class HistoryEntry(models.Model):
-    """One change. It names campaign and step by id, without foreign keys: it outlives what it tells of.
+    """One change, written by history.record() alone: its id and time are one instant, taken under the campaign's lock.
+
+    It names campaign and step by id, without foreign keys, because it outlives them.
 
     `before` and `after` hold the changed fields only; a change of many steps has its counts in `after`.
     """
 
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    id = models.UUIDField(primary_key=True, editable=False)
+    created_at = models.DateTimeField(db_default=CurrentTime(), editable=False)
     actor_type = models.CharField(max_length=7, choices=ActorType)
     actor_issuer = models.TextField(blank=True, default="", db_default="")
     actor_id = models.TextField()
@@ -287,8 +298,8 @@ class HistoryEntry(models.Model):
     action = models.CharField(max_length=30, choices=Action)
     campaign_id = models.UUIDField()
     step_id = models.UUIDField(null=True)
-    before = models.JSONField(null=True)
-    after = models.JSONField(null=True)
+    before = models.JSONField(null=True, encoder=CanonicalEncoder)
+    after = models.JSONField(null=True, encoder=CanonicalEncoder)
 
     class Meta:
         ordering = ("-id",)
@@ -309,8 +320,8 @@ class SeedCheckpoint(models.Model):
     key = models.CharField(primary_key=True, max_length=64)
     run_id = models.UUIDField()
     line = models.BigIntegerField(default=0)
-    started_at = models.DateTimeField(db_default=Now())
-    updated_at = models.DateTimeField(db_default=Now())
+    started_at = models.DateTimeField(db_default=CurrentTime())
+    updated_at = models.DateTimeField(db_default=CurrentTime())
 
     class Meta:
         db_table = "campaigns_seedmark"

@@ -1,4 +1,4 @@
-"""What an activation asks of a campaign's steps."""
+"""What a campaign's steps must fulfil before an activation."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +15,7 @@ TOO_LONG = "The campaign lasts {days} days, longer than ten years: shorten its d
 
 @dataclass(frozen=True)
 class Readiness:
-    """What stands in an activation's way (`errors`), and what is only unusual (`warnings`)."""
+    """`errors` prevent an activation; `warnings` are only unusual."""
 
     errors: list[dict[str, Any]] = field(default_factory=list)
     warnings: list[dict[str, Any]] = field(default_factory=list)
@@ -26,7 +26,7 @@ class Readiness:
 
 
 def check_readiness(campaign_id: UUID) -> Readiness:
-    """Judge a campaign's steps. Locks nothing: who needs the answer to stay true holds the campaign's row."""
+    """Judge a campaign's steps. Takes no lock: a caller that needs the answer to stay true holds the campaign's row."""
     steps = CampaignStep.objects.filter(campaign_id=campaign_id).order_by("position")
     readiness = Readiness()
     total, previous_version = 0, None

@@ -1,12 +1,11 @@
-"""The rules of the fields of campaigns and steps: two tables, and the kinds of rule that they are made of.
+"""The fields of campaigns and steps: two tables, and the kinds of rule that they use.
 
 CAMPAIGN_FIELDS and STEP_FIELDS are the one place for a field's rule, limit, default and words. Models, serializers,
-forms, seeding and the OpenAPI document derive from them. A rule takes a value as JSON (RFC 8259) gives it, and returns
-it or raises RuleViolation with every fault in it. Nothing is coerced, clamped or trimmed. Its `schema` says the same
-in JSON Schema, as far as JSON Schema can.
+forms, seeding and the OpenAPI document derive from them. A rule takes a value as parsed from JSON (RFC 8259). It
+returns the value, or raises RuleViolation with every fault. Nothing is coerced, clamped or trimmed. A rule's `schema`
+says the same in JSON Schema, as far as JSON Schema can.
 """
 
-import json
 import math
 import re
 from collections.abc import Iterator
@@ -15,12 +14,14 @@ from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
+from campaigns.canonical_json import as_read, compact
 from messaging_project.ids import parse_uuid
+from messaging_project.strict_json import excess, written_out
 
 MAX_INTEGER = 2_147_483_647
 MAX_BATCH = 1_000  # steps added by one call
 MAX_SEQUENCE = 10_000  # steps replaced or reordered by one call
-MAX_NUMBER_DIGITS = 4_300  # what Python converts without a quadratic cost, and so its own limit
+MAX_NUMBER_DIGITS = 4_300  # Python's own limit, because converting takes quadratic time
 
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # Unicode's category Cc
 CONTROL_BUT_LAYOUT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # the same less tab, line feed, return
@@ -30,7 +31,7 @@ Path = tuple[str | int, ...]
 
 
 class Fault(NamedTuple):
-    """One thing that is wrong with a value. `path` leads to it from the value: () is the value itself."""
+    """One fault of a value. `path` leads to it from the value; () is the value itself."""
 
     path: Path
     code: str
@@ -53,7 +54,7 @@ class Rule(Protocol):
 
     @property
     def schema(self) -> dict[str, Any]:
-        """What the rule means in an OpenAPI document's JSON Schema."""
+        """The rule as JSON Schema, for the OpenAPI document."""
 
 
 def _violation(code: str, message: str) -> RuleViolation:
@@ -61,7 +62,7 @@ def _violation(code: str, message: str) -> RuleViolation:
 
 
 def kind(value: object) -> str:
-    """What JSON calls a value's type, for messages."""
+    """JSON's name for a value's type, for messages."""
     match value:
         case None:
             return "null"
@@ -89,7 +90,7 @@ class Integer:
     def __call__(self, value: object, /) -> int:
         if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
             raise _violation("invalid_type", f"Must be an integer, not {kind(value)}.")
-        # A parser makes infinity of 1e400: a number, and too large. A Decimal is an integer of very many digits.
+        # The parser turns 1e400 into infinity, which is too large, and an integer with too many digits into a Decimal.
         if isinstance(value, float) and math.isfinite(value) and not value.is_integer():
             raise _violation("invalid_type", "Must be a whole number.")
         if value < 0:
@@ -142,7 +143,8 @@ class Text:
 class JSONObject:
     """A JSON object of at most `max_bytes` as compact UTF-8 JSON, without U+0000 and lone surrogates.
 
-    It is nested at most `max_depth` levels deep; the object itself is level 1.
+    Its numbers count as they are written out in full, since that is how they are stored and read. It is nested at most
+    `max_depth` levels deep; the object itself is level 1.
     """
 
     max_bytes: int
@@ -151,19 +153,21 @@ class JSONObject:
     def __call__(self, value: object, /) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise _violation("invalid_type", f"Must be an object, not {kind(value)}.")
-        faults = list(self._faults_inside(value))
-        if not faults and (size := compact_size(value)) > self.max_bytes:
-            message = f"Must take at most {self.max_bytes:,} bytes as compact JSON; it takes {size:,}."
-            faults = [Fault((), "too_large", message)]
-        if faults:
+        respelled: list[float] = []
+        if faults := list(self._faults_inside(value, respelled)):
             raise RuleViolation(*faults)
-        return value
+        size = len(compact(value).encode()) + sum(map(excess, respelled))
+        if size > self.max_bytes:
+            message = f"Must take at most {self.max_bytes:,} bytes as compact JSON, numbers written out in full;"
+            raise _violation("too_large", f"{message} it takes {size:,}.")
+        return as_read(value) if respelled else value
 
     @property
     def schema(self) -> dict[str, Any]:
         return {"type": "object", "additionalProperties": {}}
 
-    def _faults_inside(self, whole: dict[str, Any]) -> Iterator[Fault]:
+    def _faults_inside(self, whole: dict[str, Any], respelled: list[float]) -> Iterator[Fault]:
+        """Every fault; `respelled` gets the floats that are spelled otherwise when they are read back."""
         # A stack and not recursion: the depth is the caller's to choose.
         stack: list[tuple[Path, object, int]] = [((), whole, 1)]
         while stack:
@@ -176,13 +180,11 @@ class JSONObject:
                     yield from (fault for key in value for fault in _key_faults(path, key))
                 items = value.items() if isinstance(value, dict) else enumerate(value)
                 stack.extend(((*path, key), item, depth + 1) for key, item in reversed(list(items)))
-            elif fault := _scalar_fault(value):
+                continue
+            if isinstance(value, float) and written_out(value) != repr(value):
+                respelled.append(value)
+            if fault := _scalar_fault(value):
                 yield Fault(path, *fault)
-
-
-def compact_size(value: object) -> int:
-    """Bytes of `value` as compact UTF-8 JSON."""
-    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 def _key_faults(path: Path, key: object) -> Iterator[Fault]:
@@ -207,7 +209,7 @@ def _scalar_fault(value: object) -> tuple[str, str] | None:
             return ("number_too_long", f"Must have at most {MAX_NUMBER_DIGITS:,} digits.") if too_long else None
         case float():
             return None if math.isfinite(value) else ("out_of_range", "Must be a number that a 64-bit float can hold.")
-        case Decimal():  # the strict parser hands on an integer that it won't convert
+        case Decimal():  # how the strict parser returns an integer that it doesn't convert
             return "number_too_long", f"Must have at most {MAX_NUMBER_DIGITS:,} digits."
         case _:
             return "invalid_type", "Must be a JSON value."
@@ -215,7 +217,7 @@ def _scalar_fault(value: object) -> tuple[str, str] | None:
 
 @dataclass(frozen=True)
 class Items:
-    """A JSON array of `minimum` to `maximum` items, whatever they are."""
+    """A JSON array of `minimum` to `maximum` items of any kind."""
 
     maximum: int
     minimum: int = 0
@@ -235,11 +237,11 @@ class Items:
 
 
 class StepId:
-    """The id of a step, as the API gives it out."""
+    """The id of a step, as the API spells it."""
 
     schema: dict[str, Any] = {  # noqa: RUF012 - a constant, as the other rules' property
         "type": "string",
-        "description": "An existing step that is kept; without it the step is new.",
+        "description": "The existing step that is kept. A step without one is new.",
     }
 
     def __call__(self, value: object, /) -> UUID:
@@ -252,7 +254,7 @@ class StepId:
 
 
 class StepIds:
-    """An array of strings, as many as a sequence has steps at most; in lower case, as the API spells ids."""
+    """An array of at most MAX_SEQUENCE strings, returned in lower case, as the API spells ids."""
 
     items = Items(MAX_SEQUENCE)
 
@@ -274,7 +276,7 @@ class StepIds:
 
 @dataclass(frozen=True)
 class OneOf:
-    """One of some words."""
+    """One of the given words."""
 
     words: tuple[str, ...]
 
@@ -289,7 +291,7 @@ class OneOf:
 
 
 def repeated_positions(steps: list[Any]) -> dict[int, int]:
-    """The index of each step whose position an earlier one has, with the index of the first that has it."""
+    """The index of each step that repeats a position, with the index of the first step that has it."""
     first: dict[Any, int] = {}
     repeated = {}
     for index, step in enumerate(steps):
@@ -303,7 +305,7 @@ def repeated_positions(steps: list[Any]) -> dict[int, int]:
 
 # --- The fields ------------------------------------------------------------------------------------------------------
 
-OPAQUE_ID = Text(255)  # an id that another system gave
+OPAQUE_ID = Text(255)  # an id from another system
 NAME = Text(200)
 
 
@@ -313,7 +315,7 @@ class Required:
 
 @dataclass(frozen=True)
 class Field:
-    """A field that callers give. `default`: its value where it is left out, or what makes it; `help`: for everyone."""
+    """A field that callers set. `default`: its value when it is left out, or what makes it. `help`: for all."""
 
     rule: Rule
     label: str
@@ -353,7 +355,7 @@ STEP_FIELDS = {
 
 
 class StepFields(NamedTuple):
-    """The values of a step's fields, checked: those of STEP_FIELDS, in their order."""
+    """The checked values of a step's fields, in the order of STEP_FIELDS."""
 
     position: int
     template_id: str

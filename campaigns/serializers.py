@@ -1,4 +1,4 @@
-"""The shapes of campaigns and steps in JSON, and the field rules at the API's door. Nothing here writes."""
+"""The JSON of campaigns and steps, and the API's query strings. Nothing here writes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from messaging_project.api.errors import PlacedCode
 
 
 def apply_rule(rule: rules.Rule, value: Any) -> Any:
-    """What the rule makes of a value; its violation as DRF's, each fault with its place."""
+    """The value that the rule returns. Its violation becomes DRF's ValidationError; each fault keeps its place."""
     try:
         return rule(value)
     except rules.RuleViolation as violation:
@@ -28,7 +28,7 @@ def apply_rule(rule: rules.Rule, value: Any) -> Any:
 
 
 class RuleField(serializers.Field[Any, Any, Any, Any]):
-    """A field whose value one of the functions in `rules` checks, strictly; every fault is reported with its place."""
+    """A field that a rule of `rules` checks. Every fault is reported with its place."""
 
     def __init__(self, rule: rules.Rule, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -42,7 +42,7 @@ class RuleField(serializers.Field[Any, Any, Any, Any]):
 
 
 class ObjectSerializer(serializers.Serializer[Any]):
-    """A serializer that takes JSON objects only; with `strict` in its context, unknown properties are faults."""
+    """A serializer of JSON objects. With `strict` in its context, unknown properties are faults."""
 
     def run_validation(self, data: Any = empty) -> Any:
         if data is None or not isinstance(data, dict):
@@ -72,7 +72,7 @@ class ObjectSerializer(serializers.Serializer[Any]):
             else:
                 near = get_close_matches(name, known, n=1)
                 hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}."
-                found[name] = [ErrorDetail(f"Is no known property; {hint}", "unknown")]
+                found[name] = [ErrorDetail(f"Unknown property; {hint}", "unknown")]
         return dict(sorted(found.items()))
 
 
@@ -90,7 +90,7 @@ def rule_fields(table: dict[str, rules.Field]) -> dict[str, serializers.Field[An
 
 
 class CampaignStepSerializer(ObjectSerializer):
-    """A step. Takes the contract's five fields and enforces all their rules; gives its seven keys."""
+    """A step: takes the contract's five fields, enforces all their rules, and shows its seven keys."""
 
     id = serializers.CharField(read_only=True)
     campaign_id = serializers.CharField(read_only=True)
@@ -104,7 +104,7 @@ class CampaignStepSerializer(ObjectSerializer):
 
 
 class ReplacingStepSerializer(CampaignStepSerializer):
-    """A step of a whole sequence to be: with the `id` of an existing step that is kept, or without for a new one."""
+    """A step of a whole new sequence. One with an `id` exists and is kept; one without is new."""
 
     id = RuleField(rules.StepId(), allow_null=True, default=None)  # type: ignore[assignment]  # it is taken here
 
@@ -145,19 +145,19 @@ class StepListSerializer(ObjectSerializer):
 
 
 class SequenceSerializer(ObjectSerializer):
-    """The whole sequence to be."""
+    """The whole new sequence."""
 
     steps = StepListField(ReplacingStepSerializer(), rules.Items(rules.MAX_SEQUENCE))
 
 
 class OrderSerializer(ObjectSerializer):
-    """The ids of all steps, in the order to be."""
+    """The ids of all steps, in their new order."""
 
     step_ids = RuleField(rules.StepIds())
 
 
 class CampaignSerializer(ObjectSerializer):
-    """A campaign. Its status is read-only: it changes by the transitions."""
+    """A campaign. Its status is read-only; transitions change it."""
 
     id = serializers.CharField(read_only=True)
     status = serializers.ChoiceField(Campaign.Status.choices, read_only=True)
@@ -184,7 +184,7 @@ class CampaignChangesSerializer(CampaignSerializer):
 
 
 class NoQuerySerializer(serializers.Serializer[Any]):
-    """A query string of which nothing is read."""
+    """A query string without parameters of its own."""
 
 
 class InstantField(serializers.DateTimeField):
@@ -195,7 +195,7 @@ class InstantField(serializers.DateTimeField):
 
 
 class CampaignFilterSerializer(serializers.Serializer[Any]):
-    """The query parameters that choose campaigns."""
+    """The query parameters that filter campaigns."""
 
     status = serializers.ChoiceField(Campaign.Status.choices, required=False)
     external_id = RuleField(
@@ -218,15 +218,15 @@ class AddStepQuerySerializer(serializers.Serializer[Any]):
         rules.OneOf(("reject", "shift")),
         default="reject",
         help_text=(
-            "What happens where the position holds another step: `reject` answers 412; `shift` makes room, moving the "
-            "unbroken run of steps from that position on up by one."
+            "What happens if the position holds another step. `reject` answers 412. `shift` makes room: it moves the "
+            "unbroken run of steps from that position up by one."
         ),
     )
 
 
 @dataclass(frozen=True)
 class Reading:
-    """The rule of a text that the function `read` understands; its ValueError is a fault with this message."""
+    """The rule of a text that `read` can parse. Its ValueError is a fault with this message."""
 
     read: Callable[[str], Any]
     message: str
@@ -240,7 +240,7 @@ class Reading:
 
 
 class TimelineQuerySerializer(serializers.Serializer[Any]):
-    """Where and when a recipient enters: `tz` as a ZoneInfo, and `start`, if it was given, in UTC."""
+    """When a recipient enters: `tz` as a ZoneInfo, and `start` in UTC, if it was given."""
 
     INSTANT = "Must be an ISO 8601 date and time, such as 2026-12-01T09:00:00+01:00."
 
@@ -257,8 +257,8 @@ class TimelineQuerySerializer(serializers.Serializer[Any]):
         Reading(timeline.parse_instant, INSTANT),
         required=False,
         help_text=(
-            "When the recipient enters, in ISO 8601 (`2026-12-01T09:00:00+01:00`); without an offset it is in `tz`. "
-            "Now without it."
+            "When the recipient enters, in ISO 8601 (`2026-12-01T09:00:00+01:00`); `tz` applies if it has no offset. "
+            "Defaults to now."
         ),
     )
 
@@ -287,7 +287,7 @@ class ReadinessSerializer(serializers.Serializer[Any]):
     """Whether a campaign could be activated."""
 
     ready = serializers.BooleanField()
-    errors = FindingSerializer(many=True)  # type: ignore[assignment]  # hides Serializer.errors, which no answer needs
+    errors = FindingSerializer(many=True)  # type: ignore[assignment]  # hides Serializer.errors, which answers don't use
     warnings = FindingSerializer(many=True)
 
 

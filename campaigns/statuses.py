@@ -1,4 +1,4 @@
-"""The statuses of a campaign: one row for each says where it leads, what it allows, and what people are told of it."""
+"""The statuses of a campaign. Each has a row: where it leads, what it allows, and what people read about it."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from django.db.models import TextChoices
 
 
 class Status(TextChoices):
-    """Where a campaign stands in its life; STATUSES has the arrows.
+    """Where a campaign stands in its life. STATUSES has the arrows.
 
     draft ──> active <──> paused ──┐
       │         └─> completed <────┤
@@ -27,9 +27,9 @@ class StatusRow:
     """All that depends on one status.
 
     `targets`: the statuses that may follow. `is_editable`: whether steps may be changed. `is_deletable`: whether the
-    campaign may be deleted. The rest tells of the change that leads to it, and is empty where none does: `verb` and
-    `done` are what a button and a message call it, `consequences` what a person reads before confirming it,
-    `is_final` whether there is no way back, `action` its name in the history (a value of models.Action).
+    campaign may be deleted. The rest describes the change that leads to it, and is empty where none does: `verb` and
+    `done` name it on a button and in a message; `consequences` is what a person reads before confirming it; `is_final`:
+    there is no way back; `action`: its name in the history (a value of models.Action).
     """
 
     targets: tuple[Status, ...]

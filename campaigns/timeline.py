@@ -14,11 +14,11 @@ SPACE_FOR_PLUS = re.compile(r"(?<=\d) (?=\d\d(:?\d\d)?$)")
 
 
 class BeyondCalendar(Exception):
-    """A step would be sent outside the years 1 to 9999, in UTC or in the zone asked for."""
+    """A step would be sent outside the years 1 to 9999, in UTC or in the requested zone."""
 
 
 class PlannedStep(NamedTuple):
-    """A step, its offset from the start in minutes, and the instant in UTC and in the zone asked for."""
+    """A step, its offset from the start in minutes, and the instant in UTC and in the requested zone."""
 
     step: CampaignStep
     offset_minutes: int
@@ -35,10 +35,10 @@ def offsets(steps: Iterable[CampaignStep]) -> Iterator[tuple[CampaignStep, int]]
 
 
 def plan(steps: Iterable[CampaignStep], start: datetime, zone: ZoneInfo) -> list[PlannedStep]:
-    """Steps in ascending position as they would be sent to a recipient who enters at `start` (aware).
+    """When `steps`, in ascending position, would be sent to a recipient who enters at `start` (aware).
 
-    Delays are elapsed minutes, so they are added in UTC: across a daylight-saving change the wall clock shows another
-    difference. Raises BeyondCalendar.
+    Delays are elapsed minutes, so they are added in UTC: when the clocks change, local times differ by more or less.
+    Raises BeyondCalendar.
     """
     planned = []
     start = start.astimezone(UTC)
@@ -69,5 +69,5 @@ def parse_instant(text: str) -> datetime:
 
 
 def in_utc(instant: datetime, zone: ZoneInfo) -> datetime:
-    """The same in UTC; one without an offset is in `zone`, and of two such times the earlier. Raises OverflowError."""
+    """The instant in UTC. Without an offset it is in `zone`, the first if there are two. Raises OverflowError."""
     return (instant if instant.tzinfo else instant.replace(tzinfo=zone)).astimezone(UTC)

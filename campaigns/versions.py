@@ -1,4 +1,4 @@
-"""Entity tags of what the API shows, and the check that a caller's copy is the current one."""
+"""Entity tags of what the API shows, and the check that a caller's copy is current."""
 
 import hashlib
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ IfMatch = tuple[str, ...] | None
 
 
 def match_version(etag: str, if_match: IfMatch) -> None:
-    """Raises VersionMismatch. Only under the campaign's lock does the answer stay true."""
+    """Raises VersionMismatch. The answer stays true only under the campaign's lock."""
     if if_match is not None and etag not in if_match:
         raise VersionMismatch(etag)
 
@@ -32,7 +32,7 @@ def step_list_etag(campaign_id: UUID) -> str:
 
 
 def current_campaign(campaign_id: UUID) -> Campaign:
-    """A campaign with its totals, and so with an entity tag. Raises NotFound."""
+    """A campaign with its totals, which its entity tag needs. Raises NotFound."""
     campaign = Campaign.objects.with_totals().filter(pk=campaign_id).first()
     if campaign is None:
         raise NotFound("campaign", campaign_id)

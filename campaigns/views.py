@@ -44,7 +44,7 @@ from messaging_project.api.openapi import DeclaredSchema
 
 
 def filtered(campaigns: QuerySet[Campaign], chosen: Mapping[str, Any]) -> QuerySet[Campaign]:
-    """The campaigns that all of the query's parameters choose."""
+    """The campaigns that match every parameter of the query."""
     lookups = {
         "status": "status",
         "external_id": "external_id",
@@ -54,7 +54,7 @@ def filtered(campaigns: QuerySet[Campaign], chosen: Mapping[str, Any]) -> QueryS
     }
     campaigns = campaigns.filter(**{lookups[name]: chosen[name] for name in lookups.keys() & chosen.keys()})
     templates = {name: chosen[name] for name in ("template_id", "template_version_id") if name in chosen}
-    if templates:  # both together mean one step that has both
+    if templates:  # given together, one step must have both
         campaigns = campaigns.filter(Exists(CampaignStep.objects.filter(campaign_id=OuterRef("pk"), **templates)))
     return campaigns
 
@@ -134,7 +134,7 @@ class CampaignViewSet(BaseCampaignViewSet):
     @steps.mapping.get
     def list_steps(self, request: Request, id: str) -> Response:
         campaign_id = self.get_campaign().id
-        etag = step_list_etag(campaign_id)  # before the page: of a change in between it must know less, never more
+        etag = step_list_etag(campaign_id)  # read before the page: it may be older than the page, never newer
         response = self.paged(CampaignStep.objects.filter(campaign_id=campaign_id), CampaignStepSerializer)
         return with_etag(request, response, etag)
 
@@ -198,7 +198,7 @@ class CampaignViewSet(BaseCampaignViewSet):
         try:
             results = timeline.plan(steps, start, zone)
         except timeline.BeyondCalendar:
-            message = "Must be such that every step is sent in the years 1 to 9999."
+            message = "Must keep every step within the years 1 to 9999."
             raise validation_error(("start", "out_of_range", message)) from None
         return Response(TimelineSerializer({"start": start, "tz": zone.key, "results": results}).data)
 

@@ -1,6 +1,6 @@
 """The Content-Security-Policy header (W3C CSP Level 3) of every page.
 
-Django 6.0 brings its own middleware; it reads the same setting, SECURE_CSP, and takes the place of this one then.
+Django 6.0 has its own middleware for the same setting, SECURE_CSP. It can then replace this one.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ def as_header(policy: Policy) -> str:
 
 
 def content_security_policy(get_response: Callable[[HttpRequest], HttpResponseBase]) -> View:
-    """Middleware: a page may load what SECURE_CSP names, unless its view has set a policy of its own."""
+    """Middleware: a page may load what SECURE_CSP names, unless its view has set its own policy."""
     header = as_header(settings.SECURE_CSP)
 
     def middleware(request: HttpRequest) -> HttpResponseBase:

@@ -6,7 +6,7 @@ from random import uniform
 from time import sleep
 from typing import ParamSpec, TypeVar
 
-from django.db import Error as DatabaseError  # of which Django's own DatabaseError is only a part
+from django.db import Error as DatabaseError  # the base of Django's DatabaseError and InterfaceError
 from django.db import InterfaceError, OperationalError, connection
 
 # SQLSTATEs (PostgreSQL's manual, appendix A).

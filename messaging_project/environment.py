@@ -1,10 +1,11 @@
-"""Readers of environment variables that refuse a bad value with a sentence that says what to set."""
+"""Readers of environment variables. They refuse a bad value, and say what to set."""
 
 import json
 import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -15,8 +16,7 @@ FALSE = frozenset({"0", "false", "no", "off"})
 class Environment:
     """Typed access to `variables` (default: the process's environment).
 
-    An unset and an empty variable are the same. Every reader raises ImproperlyConfigured
-    with the variable's name and the remedy.
+    An empty variable counts as unset. Every reader raises ImproperlyConfigured with the variable's name and the remedy.
     """
 
     def __init__(self, variables: Mapping[str, str] | None = None) -> None:
@@ -45,6 +45,17 @@ class Environment:
         """A comma-separated list; white space around the items is dropped."""
         return [word for item in self.text(name).split(",") if (word := item.strip())] or list(default)
 
+    def address(self, name: str, default: str) -> tuple[str, int]:
+        """Host and port, such as 127.0.0.1:9100 or [::1]:9100."""
+        value = self.text(name, default)
+        try:
+            parts = urlsplit(f"//{value}")
+            if parts.hostname and parts.port and parts.netloc == value:
+                return parts.hostname, parts.port
+        except ValueError:  # a port that is no number
+            pass
+        raise ImproperlyConfigured(f"{name} is {value!r}: set it to a host and a port, such as {default}.")
+
     def choice(self, name: str, choices: tuple[str, ...], *, default: str) -> str:
         value = self.text(name, default)
         if value in choices:
@@ -53,9 +64,9 @@ class Environment:
 
 
 def local_secrets(path: Path) -> dict[str, str]:
-    """The random secrets of this working copy, made on the first call in the git-ignored file `path` (mode 0600).
+    """The random secrets of this working copy. The first call makes them, in the git-ignored file `path` (mode 0600).
 
-    Two processes that start at once agree: each writes a file of its own and links it into place; the first link wins.
+    Two processes that start at once agree: each writes its own file and links it into place, and the first link wins.
     """
     try:
         if not path.exists():

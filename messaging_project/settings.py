@@ -1,14 +1,16 @@
 """Settings, all of them from the environment; docs/settings.md has the table.
 
-Without DJANGO_SECRET_KEY the project runs *locally*: random secrets from a git-ignored file, and only hosts of this
-machine are answered. With it, the defaults are those of production, and nothing is read from that file.
+Without DJANGO_SECRET_KEY the project runs *locally*: it takes random secrets from a git-ignored file, and answers only
+hosts of this machine. With it, the defaults are those of production, and that file is not read.
 """
 
+from datetime import timedelta
 from pathlib import Path
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
+from messaging_project.api.throttle_settings import throttles
 from messaging_project.api.token_settings import access_tokens, required_scopes
 from messaging_project.environment import Environment, local_secrets
 
@@ -37,7 +39,7 @@ elif len(SECRET_KEY) < 50:
 # --- Transport security: on wherever the project isn't local ---------------------------------------------------------
 _https = env.flag("DJANGO_HTTPS", default=not LOCAL)
 SECURE_SSL_REDIRECT = _https
-# The API never redirects: clients would repeat a POST as a GET, or send their token twice.
+# The API never redirects: a client would repeat a POST as a GET, or send its token twice.
 SECURE_REDIRECT_EXEMPT = [r"^v1/"]
 SESSION_COOKIE_SECURE = _https
 CSRF_COOKIE_SECURE = _https
@@ -47,7 +49,7 @@ SECURE_HSTS_PRELOAD = _https
 if env.flag("DJANGO_TRUST_X_FORWARDED_PROTO", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
-# Pages load nothing from other hosts, and run no script and no style that stands in the page itself.
+# Pages load nothing from other hosts, and run no inline script or style.
 SECURE_CSP = {
     "default-src": ["'self'"],
     "img-src": ["'self'", "data:"],  # Swagger UI's icons
@@ -66,6 +68,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.forms",
+    "axes",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -73,6 +76,7 @@ INSTALLED_APPS = [
     "campaigns",
 ]
 MIDDLEWARE = [
+    "messaging_project.health.health",
     "messaging_project.api.request_id.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "messaging_project.content_security_policy.content_security_policy",
@@ -83,11 +87,12 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "messaging_project.urls"
-FORM_RENDERER = "django.forms.renderers.TemplatesSetting"  # form fields may have templates in templates/, too
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"  # so that form fields can have templates in templates/
 WSGI_APPLICATION = "messaging_project.wsgi.application"
-# A page of 300 steps sends nine fields for each, and up to 2 MiB of variables, percent-encoded.
+# A page of 300 steps sends nine fields per step, and up to 2 MiB of variables, percent-encoded.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 4_000
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 APPEND_SLASH = False  # the API answers with and without one, never by redirect
@@ -115,13 +120,30 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+AUTHENTICATION_BACKENDS = [
+    "messaging_project.login_guard.LoginGuardBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+# Guesses of passwords: never an account alone, or anyone could lock its owner out.
+TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", default=0)
+AXES_HANDLER = "messaging_project.login_guard.LoginGuardHandler"
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "ip_address"]
+AXES_FAILURE_LIMIT = 10  # of the pair; LoginGuardHandler measures an address by it, too
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_CLIENT_IP_CALLABLE = "messaging_project.login_guard.client_address"
+AXES_CLIENT_STR_CALLABLE = "messaging_project.login_guard.described"
+AXES_LOCKOUT_CALLABLE = "messaging_project.login_guard.locked_out"
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = env.text("DJANGO_STATIC_ROOT") or None  # where collectstatic puts copies for another server to serve
-WHITENOISE_USE_FINDERS = True  # nothing has to be collected before the first start
+STATIC_ROOT = env.text("DJANGO_STATIC_ROOT") or None  # where collectstatic puts copies, if another server serves them
+WHITENOISE_USE_FINDERS = True  # so that nothing need be collected before the first start
 WHITENOISE_AUTOREFRESH = DEBUG
 
 # --- Database --------------------------------------------------------------------------------------------------------
@@ -131,11 +153,11 @@ try:
 except ValueError:
     raise ImproperlyConfigured(
         "DATABASE_URL can't be read: set it to postgres://user:password@host:5432/name or sqlite:////absolute/path."
-    ) from None  # the cause may repeat a part of the password
+    ) from None  # the cause may contain part of the password
 _options = _database.setdefault("OPTIONS", {})
 if _database["ENGINE"] == "django.db.backends.sqlite3":
-    # IMMEDIATE takes the write lock when a transaction starts: a DEFERRED one that only later turns into a write
-    # fails at once when another writer came between, whatever the timeout.
+    # IMMEDIATE takes the write lock when a transaction starts. A DEFERRED one that writes later fails at once if
+    # another writer came between, whatever the timeout.
     _options |= {
         "transaction_mode": "IMMEDIATE",
         "timeout": env.integer("DATABASE_BUSY_TIMEOUT_SECONDS", default=20, minimum=1),
@@ -152,8 +174,8 @@ elif _database["ENGINE"] == "django.db.backends.postgresql":
             f"DATABASE_POOL_MIN_SIZE is {_pool['min_size']}, more than DATABASE_POOL_MAX_SIZE, which is "
             f"{_pool['max_size']}: set one of them."
         )
-    # Between its attempts to connect, the pool waits ever longer, and after this time it begins anew. At half the time
-    # that a request waits, the first request after an outage always sees an attempt, and leaves it time to succeed.
+    # The pool waits longer and longer between attempts to connect; after this time it begins anew. Half the time that
+    # a request waits ensures that the first request after an outage sees an attempt, with time to succeed.
     _options["pool"] = _pool | {"reconnect_timeout": _pool["timeout"] / 2}
     if _lock_timeout := env.integer("DATABASE_LOCK_TIMEOUT_MS", default=5_000):
         _options["options"] = f"{_options.get('options', '')} -c lock_timeout={_lock_timeout}".strip()
@@ -161,13 +183,16 @@ elif _database["ENGINE"] == "django.db.backends.postgresql":
 else:
     raise ImproperlyConfigured("DATABASE_URL names an unsupported database: use postgres:// or sqlite://.")
 DATABASES = {"default": _database}
-# Whether `manage.py load_demo` may write its campaigns and its account: of itself only where nothing else can be.
+# Whether `manage.py load_demo` may write its campaigns and its account. Defaults to on only for the local SQLite file.
 DEMO = env.flag("DEMO", default=LOCAL and not env.text("DATABASE_URL"))
 
 # --- API -------------------------------------------------------------------------------------------------------------
+# How often a caller may call an operation, e.g. "addStep=50/second,*=1000/minute". No limits by default.
+API_THROTTLES = throttles(env.words("API_THROTTLES"))
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["messaging_project.api.tokens.AccessTokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["messaging_project.api.tokens.HasRequiredScopes"],
+    "DEFAULT_THROTTLE_CLASSES": ["messaging_project.api.throttles.OperationThrottle"] if API_THROTTLES else [],
     "DEFAULT_PARSER_CLASSES": ["messaging_project.api.json.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["messaging_project.api.json.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
@@ -187,11 +212,11 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1.0.0",
     "DESCRIPTION": (BASE_DIR / "messaging_project" / "api" / "openapi.md").read_text(),
     "TAGS": [
-        {"name": "Campaigns", "description": "What a campaign is called, and where it stands in its life."},
+        {"name": "Campaigns", "description": "A campaign's name, description and status."},
         {"name": "Steps", "description": "A campaign's ordered messages."},
-        {"name": "Insight", "description": "Whether a campaign could run, when it would send, and who changed it."},
+        {"name": "Insight", "description": "Whether a campaign can run, when it would send, and who changed it."},
     ],
-    "COMPONENT_SPLIT_REQUEST": True,  # answers always have every key, requests needn't
+    "COMPONENT_SPLIT_REQUEST": True,  # answers always have every key, requests need not
     "ENUM_NAME_OVERRIDES": {
         "CampaignStatus": "campaigns.models.Campaign.Status",
         "HistoryAction": "campaigns.models.Action",
@@ -202,9 +227,9 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "messaging_project.api.openapi.share_answers",
     ],
-    "DISABLE_DOCSTRING_DESCRIPTIONS": True,  # those are for people who read the code
-    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,  # "draft - Draft" tells nobody anything
-    "SERVE_AUTHENTICATION": [],  # document and pages are public: a stale token must not keep anyone from reading
+    "DISABLE_DOCSTRING_DESCRIPTIONS": True,  # docstrings are for readers of the code
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,  # "draft - Draft" says nothing new
+    "SERVE_AUTHENTICATION": [],  # the document is public: a stale token must not keep anyone from reading it
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": True, "displayRequestDuration": True},
@@ -214,15 +239,36 @@ SPECTACULAR_SETTINGS = {
 ACCESS_TOKENS = access_tokens(env, local_key=_local_token_key)
 # The scopes that an operation needs, e.g. "addStep=campaigns:write,*=campaigns:read". None are needed by default.
 REQUIRED_SCOPES = env.words("API_REQUIRED_SCOPES")
-required_scopes(REQUIRED_SCOPES)  # stops the start when they can't be read
+required_scopes(REQUIRED_SCOPES)  # stops the start if they can't be parsed
 
-# --- Logging ---------------------------------------------------------------------------------------------------------
+# --- What operators see ----------------------------------------------------------------------------------------------
+METRICS_DIRECTORY = env.text("PROMETHEUS_MULTIPROC_DIR")  # prometheus_client reads the variable, too
+METRICS_ADDRESS = env.address("METRICS_ADDRESS", "127.0.0.1:9100")
+if METRICS_DIRECTORY:
+    try:
+        Path(METRICS_DIRECTORY).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"PROMETHEUS_MULTIPROC_DIR is {METRICS_DIRECTORY!r}, which can't be made ({error.strerror}): "
+            "set it to a folder that the service may write to."
+        ) from error
+LOG_FORMAT = env.choice("LOG_FORMAT", ("text", "json"), default="text")
+if METRICS_DIRECTORY or LOG_FORMAT == "json":
+    MIDDLEWARE.insert(1, "messaging_project.observe.observe")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"request_id": {"()": "messaging_project.api.request_id.RequestIdFilter"}},
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["request_id"], "formatter": "line"}},
+    "formatters": {
+        "text": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"},
+        "json": {"()": "messaging_project.json_lines.JSONFormatter"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["request_id"], "formatter": LOG_FORMAT}},
+    "loggers": {
+        "axes": {"level": "WARNING"},  # failed logins and locks, without each step on the way
+        # As JSON each request has its line already.
+        "django.request": {"level": "ERROR" if LOG_FORMAT == "json" else "NOTSET"},
+    },
     "root": {
         "handlers": ["console"],
         "level": env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO"),

@@ -1,7 +1,8 @@
-"""JSON that means one thing only: the value of a text, or an error."""
+"""JSON without ambiguity: the value of a text, or an error."""
 
 import json
 import math
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, NoReturn
 
@@ -9,16 +10,29 @@ INTEGER_LIMIT_HIT = "Exceeds the limit"
 
 
 class JSONError(ValueError):
-    """A text that isn't JSON (RFC 8259), or JSON that two readers could read differently."""
+    """A text that isn't valid JSON (RFC 8259), or that two parsers could read differently."""
 
 
-def loads(text: str, *, subject: str = "It") -> Any:
+def written_out(number: float) -> str:
+    """A float in full: its shortest decimal (`repr`), without an exponent. There is no negative zero."""
+    text = repr(number)
+    if "e" in text:
+        return format(Decimal(text), "f")
+    return "0.0" if text == "-0.0" else text
+
+
+def excess(number: float) -> int:
+    """How many more characters a float takes written out in full than with an exponent."""
+    return len(written_out(number)) - len(repr(number))
+
+
+def loads(text: str, *, subject: str = "It", parse_float: Callable[[str], float] | None = None) -> Any:
     """The value of a JSON text. An integer of more than 4,300 digits comes back as a Decimal, `1e400` as infinity.
 
     Raises JSONError for what isn't JSON (NaN and Infinity included), repeated names, and nesting too deep to parse;
     `subject` begins its message.
     """
-    return _loaded(_DECODER, text, subject)
+    return _loaded(_decoder(parse_float=parse_float) if parse_float else _DECODER, text, subject)
 
 
 def loads_finite(text: str, *, subject: str = "It") -> Any:
@@ -32,13 +46,15 @@ def _loaded(decoder: json.JSONDecoder, text: str, subject: str) -> Any:
     except RecursionError:
         raise JSONError(f"{subject} is nested too deeply.") from None
     except json.JSONDecodeError as error:
-        raise JSONError(f"{subject} is no JSON: {error.msg} at line {error.lineno} column {error.colno}.") from None
+        raise JSONError(
+            f"{subject} is not valid JSON: {error.msg} at line {error.lineno} column {error.colno}."
+        ) from None
     except _Ambiguous as error:
         raise JSONError(f"{subject} {error}") from None
 
 
 class _Ambiguous(Exception):
-    """What is wrong, as the rest of a sentence."""
+    """What is wrong; it completes a sentence."""
 
 
 def _decode(decoder: json.JSONDecoder, text: str) -> Any:
@@ -51,7 +67,7 @@ def _decode(decoder: json.JSONDecoder, text: str) -> Any:
     except ValueError as error:
         if not str(error).startswith(INTEGER_LIMIT_HIT):
             raise
-        return _LONG_INTEGER_DECODER.decode(text)
+        return _decoder(parse_float=decoder.parse_float, parse_int=_long_integer).decode(text)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -64,7 +80,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise _Ambiguous(f"is no JSON: {name} is no JSON number.")
+    raise _Ambiguous(f"is not valid JSON: {name} is not a JSON number.")
 
 
 def _long_integer(digits: str) -> int | Decimal:
@@ -78,9 +94,10 @@ def _finite(text: str) -> float:
     return number
 
 
+def _decoder(**hooks: Any) -> json.JSONDecoder:
+    return json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant, **hooks)
+
+
 # Made once: json.loads() makes one for each call with hooks, which takes longer than most texts.
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant)
-_FINITE_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_finite)
-_LONG_INTEGER_DECODER = json.JSONDecoder(
-    object_pairs_hook=_object, parse_constant=_no_constant, parse_int=_long_integer
-)
+_DECODER = _decoder()
+_FINITE_DECODER = _decoder(parse_float=_finite)

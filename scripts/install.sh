@@ -1,11 +1,11 @@
 #!/bin/sh
-# install.sh VENV REQUIREMENTS…: make the virtual environment if there is none, and install exactly what the files pin.
+# install.sh VENV REQUIREMENTS…: create the virtual environment if needed, and install exactly what the files pin.
 # PYTHON chooses the interpreter; pip is quiet unless it fails.
 set -eu
 venv=$1
 shift
 
-usable() { # Some distributions split ensurepip off, and a version manager's shim may lead nowhere: so try it.
+usable() { # Try it: some distributions leave ensurepip out, and a version manager's shim may not work.
     "$1" -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
 }
 

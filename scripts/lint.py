@@ -1,4 +1,4 @@
-"""`make lint`: the static checks, each of which runs even where an earlier one failed."""
+"""`make lint`: the static checks. Each runs even if an earlier one failed."""
 
 import os
 import secrets
@@ -33,7 +33,7 @@ def run(*command: str | Path, variables: dict[str, str] | None = None) -> bool:
 
 
 def without_project_settings() -> dict[str, str]:
-    """The environment without what a developer may have exported for the project: checks judge the working copy."""
+    """The environment without a developer's settings for the project: checks judge the working copy."""
     ours = ("DJANGO_", "JWT_", "API_", "DATABASE_", "LOG_LEVEL", "DEMO")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
@@ -49,7 +49,7 @@ def settings_of_production() -> dict[str, str]:
 
 
 def requirements_match() -> bool:
-    """Whether what the compiled files installed is what requirements*.in ask for. Asks no package index."""
+    """Whether the installed packages satisfy requirements*.in. Doesn't use the network."""
     command = [str(BIN / "uv"), "pip", "install", "--dry-run", "--offline", "--no-config", f"--python={sys.executable}"]
     answer = subprocess.run(
         [*command, "--requirement=requirements.in", "--requirement=requirements-dev.in"],

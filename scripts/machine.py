@@ -1,4 +1,4 @@
-"""What the tests need from the machine beside Python: found, or installed from Debian where that is allowed."""
+"""What the tests need besides Python: found on the machine, or installed from Debian if that is allowed."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def postgresql_binaries() -> Path:
-    """The folder of initdb and pg_ctl; the newest version, where Debian keeps several. Exits if there is none."""
+    """The folder of initdb and pg_ctl, of the newest version if there are several. Exits if there is none."""
     return _found_or_installed(_find_postgresql, "postgresql", "Set TEST_DATABASE_URL to a server, or install one")
 
 
@@ -23,7 +23,7 @@ def chromium() -> Path:
 
 
 def curl() -> None:
-    """Makes sure of curl, which the test of docs/guide.md runs. Exits if there is none."""
+    """Ensures that curl is there, for the test of docs/guide.md. Exits if it isn't."""
     _found_or_installed(_find_curl, "curl", "Install it")
 
 
@@ -53,7 +53,7 @@ def _found_or_installed(find: Callable[[], Path | None], package: str, remedy: s
 
 
 def _install(package: str) -> None:
-    """Install a Debian package, if this user may without being asked for a password."""
+    """Install a Debian package, if this user can do so without a password."""
     apt_get = shutil.which("apt-get")
     root = os.geteuid() == 0
     if not apt_get or not (root or _succeeds(["sudo", "-n", "true"])):
@@ -61,7 +61,7 @@ def _install(package: str) -> None:
     command = [*([] if root else ["sudo", "-n"]), "env", "DEBIAN_FRONTEND=noninteractive", apt_get, "-qq"]
     print(f"Installing Debian's {package}", flush=True)
     install = [*command, "install", "--yes", "--no-install-recommends", package]
-    # A fresh container has no package lists yet.
+    # A fresh container has no package lists.
     if not _succeeds(install):
         _succeeds([*command, "update"])
         _succeeds(install)

@@ -1,6 +1,6 @@
 """Runs a command on PostgreSQL: `python -m scripts.postgresql pytest -k races`.
 
-The command finds the server in DATABASE_URL: TEST_DATABASE_URL's, or else a temporary one that is removed afterwards.
+The command finds the server in DATABASE_URL. It is TEST_DATABASE_URL's, or a temporary one that is removed afterwards.
 """
 
 import os
@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from scripts.machine import postgresql_binaries
 
-# Durability is of no use to data that is thrown away; the connections are those of every worker's pool at once.
+# Thrown-away data needs no durability. The connections suffice for the pools of all workers at once.
 SERVER_OPTIONS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=300"
 
 
@@ -40,11 +40,11 @@ def database_url() -> Iterator[str]:
 
 @contextmanager
 def temporary_cluster(binaries: Path, options: str = SERVER_OPTIONS) -> Iterator[str]:
-    """A server that only this user can reach, by a socket in a folder of its own; removed at the end, come what may."""
+    """A server that only this user can reach, by a socket in its own folder. It is always removed at the end."""
     owner = _unprivileged_user()
-    # A short path: a socket's has at most 107 bytes. Not in root's TMPDIR, which the owner may be unable to enter.
+    # A short path: a socket's takes at most 107 bytes. Not in root's TMPDIR, which the owner may not be able to enter.
     folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp" if owner else None))  # noqa: S108 - a new folder, mode 0700
-    # PostgreSQL leaves the folder that it was started in: root's might be closed to the owner.
+    # Start elsewhere than in root's folder, which may be closed to the owner.
     ctl = [*_as(owner), str(binaries / "pg_ctl"), f"--pgdata={folder / 'data'}", "--silent"]
     try:
         if owner:
@@ -62,9 +62,9 @@ def temporary_cluster(binaries: Path, options: str = SERVER_OPTIONS) -> Iterator
 
 
 def run(command: list[str], environment: dict[str, str]) -> int:
-    """The command's exit code. After a signal it waits for the command to end, and exits itself.
+    """The command's exit code. After a signal, wait for the command to end, then exit.
 
-    Ctrl-C reaches the command from the terminal; other signals are passed on as a SIGTERM.
+    Ctrl-C reaches the command from the terminal; other signals are passed on as SIGTERM.
     """
     child = subprocess.Popen(command, env=environment)
     received: list[int] = []
@@ -83,7 +83,7 @@ def run(command: list[str], environment: dict[str, str]) -> int:
 
 @contextmanager
 def ending_on_signals() -> Iterator[None]:
-    """Ctrl-C, SIGTERM and a closed terminal end the block like any other exit: what it started is cleaned up."""
+    """Ctrl-C, SIGTERM and a closed terminal end the block like any exit, so that it cleans up."""
     with _on_signals(lambda number, _frame: sys.exit(128 + number)):
         yield
 
@@ -102,7 +102,7 @@ def _on_signals(handler: Callable[[int, FrameType | None], object] | signal.Hand
 
 
 def _unprivileged_user() -> str | None:
-    """Whom to start the server as: PostgreSQL refuses to run as root."""
+    """The user to run the server as: PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
         return None
     names = {entry.pw_name for entry in pwd.getpwall()}

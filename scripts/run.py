@@ -1,4 +1,4 @@
-"""`make run`: migrate, load the demo, say how to go on, and serve.
+"""`make run`: migrate, load the demo, print what to try, and serve.
 
 HOST, PORT and DATABASE_URL override the defaults: 127.0.0.1, 8000 and the SQLite file.
 """
@@ -11,7 +11,11 @@ import subprocess
 import sys
 
 # As docs/production.md has it. More threads than four only wait for Python's lock.
-SERVER = "granian --interface wsgi --blocking-threads 4 --no-ws --access-log --respawn-failed-workers"
+HEALTH = "--static-path-route /healthz --static-path-mount messaging_project/healthz --static-path-dir-to-file"
+SERVER = (
+    "granian --interface wsgi --blocking-threads 4 --no-ws --access-log --respawn-failed-workers "
+    f"{HEALTH} index.html --static-path-expires 0"
+)
 
 
 def main() -> None:
@@ -27,10 +31,10 @@ def main() -> None:
 
 
 def manage(*command: str) -> None:
-    """Run a management command. Where it fails, people see what went wrong, and not the way there."""
+    """Run a management command. If it fails, show what went wrong, without the traceback."""
     answer = subprocess.run([sys.executable, "manage.py", *command], stderr=subprocess.PIPE, text=True, check=False)
     if answer.returncode:
-        # The last exception of a traceback starts a line with its class; so does Django's CommandError.
+        # A line that begins with a class has the last exception of a traceback, or Django's CommandError.
         *_, message = re.split(r"^(?=[\w.]+: )", answer.stderr, flags=re.MULTILINE)
         remedy = "\nSet DATABASE_URL to a database that answers." if "OperationalError" in message else ""
         sys.exit(message.strip() + remedy)
@@ -38,15 +42,15 @@ def manage(*command: str) -> None:
 
 
 def why_not(host: str, port: str) -> str | None:
-    """Why this address can't be served, with the remedy; None if it can be."""
+    """Why this address can't be served, with the remedy; None if it can."""
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         return f"PORT is {port!r}: set it to a number from 1 to 65535."
     try:
         family, _, _, _, place = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0]
     except OSError:
-        return f"HOST is {host!r}, which is no address of this machine: set it to 127.0.0.1, or 0.0.0.0 for all."
+        return f"HOST is {host!r}, which isn't an address of this machine: set it to 127.0.0.1, or 0.0.0.0 for all."
     with socket.socket(family, socket.SOCK_STREAM) as probe:
-        # Connections that have just been closed don't count, as for the server itself.
+        # As for the server itself, connections that have just been closed don't count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(place)
@@ -60,7 +64,7 @@ def why_not(host: str, port: str) -> str | None:
 
 
 def address(host: str, port: str) -> str:
-    """The address to give to people: a server that listens everywhere is reached at this machine's own."""
+    """The address to show: a server that listens everywhere is reached at the loopback address."""
     name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
     return f"http://{name}:{port}"
 

@@ -1,4 +1,4 @@
-"""`make screenshots`: the pictures of the staff pages in docs/images, from a database of their own."""
+"""`make screenshots`: the pictures of the staff pages in docs/images, from a temporary database."""
 
 import os
 import socket
@@ -20,7 +20,7 @@ from scripts.machine import chromium
 
 IMAGES = Path("docs/images")
 PAULA, EMIL = "paula", "emil"
-PASSWORD = "screenshots-only"  # noqa: S105 - of accounts that live as long as the script
+PASSWORD = "screenshots-only"  # noqa: S105 - of accounts that exist only while the script runs
 WIDE, NARROW = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
 STEPS: tuple[tuple[str, str, int, dict[str, Any]], ...] = (
     ("tmpl_welcome", "tmpl_welcome_v3", 0, {"headline": "Welcome aboard", "sender": "Ada"}),
@@ -66,7 +66,7 @@ def without_project_settings_of(folder: str) -> dict[str, str]:
 
 
 def load() -> dict[str, str]:
-    """Campaigns of every status and two accounts that may do everything with them; the campaigns' ids by name."""
+    """Create campaigns of every status, and two accounts that may do everything with them. Returns the ids by name."""
     import django
 
     django.setup()
@@ -156,7 +156,7 @@ def take(page: Page, path: str, name: str, *, full_page: bool = False) -> None:
 
 
 def save(page: Page, name: str, *, full_page: bool = False) -> None:
-    if full_page:  # the bar of buttons stays at the window's foot, which is in the middle of a whole page
+    if full_page:  # otherwise the bar at the window's foot is in the middle of the page
         height = page.evaluate("document.documentElement.scrollHeight")
         page.set_viewport_size({"width": page.viewport_size["width"], "height": height})  # type: ignore[index]
     page.screenshot(path=IMAGES / f"{name}.png")

@@ -1,4 +1,4 @@
-"""`make test`: the whole suite on SQLite and on PostgreSQL, browser included, and the coverage of both together."""
+"""`make test`: the whole suite on SQLite and on PostgreSQL, browser included, with their combined coverage."""
 
 import json
 import subprocess
@@ -9,17 +9,17 @@ from scripts.lint import without_project_settings
 from scripts.machine import chromium, curl
 from scripts.postgresql import database_url, ending_on_signals, run
 
-# A worker for each core; beyond four they cost more in test databases than they save.
+# A worker per core. More than four cost more for their test databases than they save.
 PYTEST = [sys.executable, "-m", "pytest", "--browser", "--numprocesses=auto", "--maxprocesses=4", "--cov-report="]
 COVERAGE = [sys.executable, "-m", "coverage"]
-FLOOR = 95  # per cent of lines and branches that the two runs together must reach
+FLOOR = 95  # per cent of lines and branches that the two runs must cover together
 
 
 def main() -> None:
     curl()
     environment = without_project_settings() | {"CHROMIUM": str(chromium())}
     subprocess.run([*COVERAGE, "erase"], check=True)
-    # The server comes first, so that a machine without PostgreSQL says so at once.
+    # The server starts first, so that a machine without PostgreSQL says so at once.
     with ending_on_signals(), database_url() as url:
         # The package index knows nothing of databases, so one of the two runs asks it.
         faults = suite("SQLite", environment, "--package-index")

@@ -1,4 +1,4 @@
-"""Which WSGI server? granian and gunicorn's threads, each with the same application, database and load, in turns.
+"""Which WSGI server? granian and gunicorn's threads take turns, with the same application, database and load.
 
 `python -m bench.server` measures SQLite; through `python -m scripts.postgresql` it measures PostgreSQL.
 The load comes over loopback from processes of this program, on persistent connections. About two minutes.
@@ -29,7 +29,7 @@ WORKS = ("POST a step", "GET a list")
 
 
 class Measure(NamedTuple):
-    """Of all clients together: answers per second, and what one answer cost the server's processes."""
+    """For all clients together: answers per second, and the CPU time of the server's processes per answer."""
 
     rate: float
     cpu_ms: float
@@ -41,7 +41,7 @@ def main() -> None:
         manage("migrate", "--verbosity=0")
         headers = {"Authorization": f"Bearer {manage('issue_token').strip()}", "Content-Type": "application/json"}
         measures: dict[tuple[str, str], list[Measure]] = {(work, server): [] for work in WORKS for server in SERVERS}
-        for turn in range(ROUNDS):  # in turns, so that a busy moment of the machine hits both
+        for turn in range(ROUNDS):  # they take turns, so that a busy moment of the machine affects both
             for server in sorted(SERVERS, reverse=turn % 2 == 1):
                 with serving(SERVERS[server]) as (port, pid):
                     for work in WORKS:
@@ -98,13 +98,13 @@ def measure(port: int, pid: int, work: str, headers: dict[str, str]) -> Measure:
     with get_context("fork").Pool(CLIENTS) as pool:
         counts = pool.starmap(client, [(port, work, headers)] * CLIENTS, chunksize=1)
     answers = sum(count for count, _ in counts)
-    # The clients' preparation is in the CPU time as well: some 2 % of the answers, the same for both servers.
+    # The CPU time includes the clients' preparation: some 2 % of the answers, the same for both servers.
     cpu = cpu_seconds(pid) - before
     return Measure(sum(count / seconds for count, seconds in counts), cpu / answers * 1_000)
 
 
 def cpu_seconds(pid: int) -> float:
-    """What a server's main process and its workers have used so far. Linux only: proc_pid_stat(5)."""
+    """The CPU time of a server's main process and workers so far. Linux only: proc_pid_stat(5)."""
     total = 0
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:

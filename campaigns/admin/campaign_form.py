@@ -12,6 +12,7 @@ from django.forms.formsets import BaseFormSet, formset_factory
 from campaigns import lifecycle, rules
 from campaigns.admin.fields import form_field, step_fields
 from campaigns.admin.saving import DomainForm
+from campaigns.canonical_json import compact
 from campaigns.exceptions import CampaignsError, ExternalIdTaken, VersionMismatch
 from campaigns.history import Actor
 from campaigns.many_steps import DesiredStep, replace_steps
@@ -72,7 +73,7 @@ def too_large_to_edit(steps: Iterable[CampaignStep], count: int) -> bool:
     """Whether the page shows the steps read-only, for their number or the size of their variables."""
     if count > MAX_EDITABLE_STEPS:
         return True
-    return sum(rules.compact_size(step.variables) for step in steps) > MAX_EDITABLE_VARIABLES_BYTES
+    return sum(len(compact(step.variables).encode()) for step in steps) > MAX_EDITABLE_VARIABLES_BYTES
 
 
 def step_formset(steps: Iterable[CampaignStep] = ()) -> BaseStepFormSet:

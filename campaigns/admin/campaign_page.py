@@ -187,7 +187,7 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
         }
 
     def timeline_view(self, request: HttpRequest) -> HttpResponse:
-        """The picture of steps that aren't saved yet: a POST of the page's rows, of which nothing is kept."""
+        """The picture of unsaved steps, from a POST of the page's rows. Nothing is stored."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         return HttpResponse(draw_formset(bound_steps(request.POST)))

@@ -22,6 +22,16 @@ class ExactTextField(forms.CharField):
 
 
 class NumberField(forms.IntegerField):
+    """An integer; one that may be left out cleans to `empty_value`, as also where the page doesn't show it."""
+
+    def __init__(self, *, empty_value: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.empty_value = empty_value
+
+    def clean(self, value: Any) -> Any:
+        cleaned = super().clean(value)
+        return self.empty_value if cleaned is None else cleaned
+
     def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
         return {"min": 0, "inputmode": "numeric"}
 
@@ -101,6 +111,8 @@ def form_field(owner: str, name: str, **options: Any) -> forms.Field:
         "required": field.is_required,
         "validators": [FieldValidator(owner, name)],
     }
+    if form_class is NumberField and not field.is_required:
+        defaults["empty_value"] = field.default
     return form_class(**defaults | options)
 
 

@@ -54,7 +54,7 @@ class Change:
     def fields(self) -> Iterator[tuple[str, str, str]]:
         """(field, before, after) of what changed."""
         before, after = self.entry.before or {}, self.entry.after or {}
-        # PostgreSQL's jsonb keeps names in an order of its own.
+        # PostgreSQL's jsonb doesn't keep the order of names.
         known = [name for name in (*CAMPAIGN_FIELDS, *STEP_FIELDS) if name in before or name in after]
         for name in dict.fromkeys([*known, *sorted({*before, *after})]):
             shown = (_shown(before, name), _shown(after, name))

@@ -75,6 +75,6 @@ class LargeTableAdmin(admin.ModelAdmin):
 
 
 def page_number(request: HttpRequest) -> int:
-    """The page that the query string of a list or of a field's suggestions asks for; what is no number is page 1."""
+    """The page that the query string of a list or of a field's suggestions asks for; page 1 if it isn't a number."""
     text = request.GET.get(PAGE_VAR) or request.GET.get(AutocompleteJsonView.page_kwarg, "")
     return max(int(text), 1) if text.isascii() and text.isdigit() and len(text) < 8 else 1

@@ -1,4 +1,4 @@
-"""What the viewsets of the campaigns API share: the path's ids, checked bodies and queries, preconditions, answers."""
+"""What the viewsets of the campaigns API share: ids in paths, checked bodies and queries, preconditions, answers."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -28,7 +28,7 @@ from messaging_project.ids import parse_uuid
 
 @cache
 def empty_query(serializer_class: type[serializers.Serializer[Any]]) -> Mapping[str, Any]:
-    """What an empty query string means."""
+    """The parameters of an empty query string."""
     serializer = serializer_class(data={})
     serializer.is_valid(raise_exception=True)
     return MappingProxyType(serializer.validated_data)
@@ -50,7 +50,7 @@ class BaseCampaignViewSet(GenericViewSet[Campaign]):
 
     @property
     def operation_id(self) -> str | None:
-        """The OpenAPI operation being called, by which settings name the scopes it needs."""
+        """The OpenAPI operation being called. Settings name its scopes by this id."""
         return self.operation_ids.get(self.action or "")
 
     @property
@@ -64,12 +64,12 @@ class BaseCampaignViewSet(GenericViewSet[Campaign]):
 
     @property
     def campaign_id(self) -> UUID:
-        """The path's campaign. Raises NotFound for an id that none could have."""
+        """The path's campaign. Raises NotFound for an impossible id."""
         return self._path_id("id", "campaign")
 
     @property
     def step_id(self) -> UUID:
-        """The path's step. Raises NotFound for an id that none could have."""
+        """The path's step. Raises NotFound for an impossible id."""
         return self._path_id("step_id", "step")
 
     def _path_id(self, name: str, resource: str) -> UUID:
@@ -91,7 +91,7 @@ class BaseCampaignViewSet(GenericViewSet[Campaign]):
         return current_campaign(self.campaign_id)
 
     def get_step(self) -> CampaignStep:
-        """The path's step. Raises NotFound, for the campaign where there is none."""
+        """The path's step. Raises NotFound: for the campaign if that doesn't exist, else for the step."""
         try:
             return find_step(self.campaign_id, self.step_id)
         except exceptions.NotFound:
@@ -102,13 +102,13 @@ class BaseCampaignViewSet(GenericViewSet[Campaign]):
         return {**super().get_serializer_context(), "strict": wants_strict(self.request)}
 
     def query(self) -> Mapping[str, Any]:
-        """What the query string says, after every fault of it has been looked for."""
+        """The parameters of the query string, checked."""
         return self._checked()
 
     def checked_body(
         self, serializer_class: type[serializers.Serializer[Any]] | None = None, *, partial: bool = False
     ) -> dict[str, Any]:
-        """The body's fields, after every fault of body and query has been looked for."""
+        """The body's fields. Faults of body and query are reported together."""
         body = json_body(self.request)
         context = self.get_serializer_context()
         serializer = (serializer_class or self.get_serializer_class())(data=body, partial=partial, context=context)
@@ -117,9 +117,9 @@ class BaseCampaignViewSet(GenericViewSet[Campaign]):
         return validated
 
     def _checked(self, *others: serializers.BaseSerializer[Any]) -> Mapping[str, Any]:
-        """What the query string says, if neither it nor one of the `others` is faulty.
+        """The parameters of the query string, if neither it nor any of the `others` has a fault.
 
-        Only a fault costs a look-up: a campaign or step that doesn't exist is a 404 before its body is a 400.
+        Only a fault costs a look-up, so that a missing campaign or step is a 404 before the body is a 400.
         """
         query_class = self.query_serializers.get(self.action or "", NoQuerySerializer)
         query = query_class(data=self.request.query_params.dict()) if self.request.query_params else None
@@ -133,7 +133,7 @@ class BaseCampaignViewSet(GenericViewSet[Campaign]):
         return query.validated_data if query else empty_query(query_class)
 
     def require_existence(self) -> None:
-        """Raises NotFound for a path that leads to nothing."""
+        """Raises NotFound if the path's campaign or step doesn't exist."""
         if "step_id" in self.kwargs:
             self.get_step()
         elif "id" in self.kwargs:

@@ -1,4 +1,4 @@
-"""The domain's refusals as the API's error answers, with the remedy in the API's words."""
+"""The domain's refusals as error answers of the API, with the remedy in its words."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,15 +13,15 @@ from messaging_project.field_paths import MAX_ECHOED
 
 
 def as_http(exc: Exception, *, offers_shift: bool = False) -> Exception:
-    """A refusal of the domain as the error answer that the API gives for it; anything else unchanged.
+    """A refusal of the domain as an error answer of the API; any other exception unchanged.
 
-    `offers_shift`: the operation takes `?on_conflict=shift`, which is then the remedy for a position that is taken.
+    `offers_shift`: the operation takes `?on_conflict=shift`, so that is the remedy for a taken position.
     """
     match exc:
         case exceptions.NotFound():
             return errors.not_found(exc.resource, str(exc.id))
         case exceptions.VersionMismatch():
-            message = "It was changed since you read it: get it again and repeat the change on what you find."
+            message = "It was changed since you read it: get it again and repeat your change."
             return APIError(412, "precondition_failed", message, {"etag": f'"{exc.etag}"'})
         case exceptions.ExternalIdTaken():
             return validation_error(("external_id", "unique", "Another campaign has this external id."))
@@ -43,7 +43,7 @@ def _not_editable(exc: exceptions.CampaignNotEditable) -> APIError:
     if Status.PAUSED in STATUSES[exc.status].targets:
         remedy = f"Pause the campaign first: {_post(exc.campaign_id, 'pause')}"
     else:
-        remedy = f"Duplicate the campaign to go on from it: {_post(exc.campaign_id, 'duplicate')}"
+        remedy = f"Duplicate it and change the copy: {_post(exc.campaign_id, 'duplicate')}"
     message = f"The steps of a campaign that is {exc.status} can't be changed. {remedy}"
     return _bad_state("campaign_not_editable", message, status=exc.status, editable_statuses=list(EDITABLE))
 
@@ -85,7 +85,7 @@ def _not_deletable(exc: exceptions.NotDeletable) -> APIError:
     elif Status.PAUSED in targets:
         remedy = f"Pause and archive it instead: {_post(exc.campaign_id, 'pause')}"
     else:
-        remedy = f"A campaign that is {exc.status} stays."
+        remedy = f"A campaign that is {exc.status} is kept."
     return _bad_state(
         "not_deletable", f"Only a draft can be deleted; this campaign is {exc.status}. {remedy}", status=exc.status
     )
@@ -106,7 +106,7 @@ def _post(campaign_id: UUID, action: str) -> str:
 
 @contextmanager
 def step_ids_at(place: str) -> Iterator[None]:
-    """Report step ids that don't fit the campaign as faults of the body, at `place` with the index filled in."""
+    """Report step ids that don't fit as faults of the body, at the path `place` ({} takes the index)."""
     try:
         yield
     except exceptions.StepSetMismatch as mismatch:
@@ -116,12 +116,12 @@ def step_ids_at(place: str) -> Iterator[None]:
 def step_set_mismatch(mismatch: exceptions.StepSetMismatch, place: str) -> APIError:
     faults = []
     for code, problem, found in (
-        ("unknown", "is no step of this campaign", mismatch.unknown),
-        ("repeated", "is there twice", mismatch.repeated),
+        ("unknown", "is not a step of this campaign", mismatch.unknown),
+        ("repeated", "is listed twice", mismatch.repeated),
     ):
         faults += [
             (place.format(index), code, f"{step_id[:MAX_ECHOED]} {problem}.") for index, step_id in found.items()
         ]
     whole = place.partition("[")[0]
-    faults += [(whole, "missing", f"{step_id} must be there too.") for step_id in mismatch.missing]
+    faults += [(whole, "missing", f"{step_id} must be listed too.") for step_id in mismatch.missing]
     return validation_error(*faults)

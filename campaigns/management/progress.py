@@ -52,7 +52,7 @@ class Display:
         if self._errors:
             self._errors.write(json.dumps({"file": self._name, **fault._asdict()}) + "\n")
         if self.faults <= SHOWN_FAULTS:
-            if self._bar is not None:  # the truth of a bar is that of its iterable or total: of neither, it raises
+            if self._bar is not None:  # bool(bar) raises when it has neither an iterable nor a total
                 self._bar.clear()
             self._stderr.write(printable(f"{self._name}:{fault.line}: {fault.field}: {fault.message}"))
 

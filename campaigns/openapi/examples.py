@@ -1,4 +1,4 @@
-"""The values that the OpenAPI document shows: one campaign, its steps, and what the API says of them."""
+"""The values that the OpenAPI document shows: a campaign, its steps, and refusals."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -96,6 +96,6 @@ CHANGED_MEANWHILE = exceptions.VersionMismatch("4")
 
 
 def not_the_steps(place: str) -> APIError:
-    """The refusal of step ids that aren't the campaign's, where a body has them at `place`."""
+    """The refusal of step ids that aren't the campaign's, at `place` in a body."""
     mismatch = exceptions.StepSetMismatch(missing=[], unknown={0: str(COPY_ID)}, repeated={2: str(STEP_ID)})
     return step_set_mismatch(mismatch, place)

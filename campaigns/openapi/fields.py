@@ -1,16 +1,16 @@
-"""The schemas of the serializer fields that drf-spectacular doesn't know: what the field rules mean in OpenAPI."""
+"""The schemas of the serializer fields that drf-spectacular doesn't know."""
 
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
 
-# Answers keep the published contract's `number`, and limits are for those who write.
+# Answers keep the published contract's `number`. Limits are for requests.
 ANSWER_TYPES = {"integer": "number"}
 
 
 class RuleFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
-    """The schema of a RuleField, by its rule; being defined is what registers it."""
+    """The schema of a RuleField, from its rule. Defining this class registers it."""
 
     target_class = "campaigns.serializers.RuleField"
 

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of the campaigns API: one Operation per operation id.
+"""What the OpenAPI document says about the campaigns API: one Operation per operation id.
 
 To add an operation, name it in its viewset's `operation_ids` and declare it here.
 """
@@ -8,7 +8,7 @@ from typing import Any
 from rest_framework import serializers
 
 from campaigns import exceptions
-from campaigns.openapi import examples, fields  # noqa: F401 - being imported registers the fields' schemas
+from campaigns.openapi import examples, fields  # noqa: F401 - importing it registers the fields' schemas
 from campaigns.openapi.examples import CHANGED_MEANWHILE, NO_CAMPAIGN, NO_STEP, NOT_EDITABLE, POSITION_TAKEN
 from campaigns.serializers import (
     AddStepQuerySerializer,
@@ -33,13 +33,13 @@ EDITABLE = "Possible while the campaign is a draft or paused."
 
 
 class StepsSerializer(serializers.Serializer[Any]):
-    """Steps of a campaign, all of those that the call was about."""
+    """The steps of a campaign that the call wrote."""
 
     results = CampaignStepSerializer(many=True)
 
 
 def transition(target: str, summary: str, description: str, *refusals: Exception, refused_from: str) -> Operation:
-    """A change of status: answers with the campaign, and refuses to leave `refused_from`."""
+    """A change of status. It answers with the campaign, and refuses a campaign that is `refused_from`."""
     refusal = exceptions.InvalidTransition(refused_from, target)
     return Operation(
         tag="Campaigns",
@@ -57,7 +57,7 @@ CAMPAIGNS = {
     "listCampaigns": Operation(
         tag="Campaigns",
         summary="List campaigns",
-        description="All campaigns, or those that every given parameter chooses.",
+        description="All campaigns, or those that match every given parameter.",
         parameters=[CampaignFilterSerializer],
         answer=CampaignSerializer(many=True),
         example=examples.CAMPAIGN,
@@ -66,7 +66,7 @@ CAMPAIGNS = {
     "createCampaign": Operation(
         tag="Campaigns",
         summary="Create a campaign",
-        description="The new campaign is a draft, with its first steps if the body has some: all of it or nothing.",
+        description="The new campaign is a draft. Its first steps may come with it: all of it is created, or nothing.",
         body=CampaignSerializer,
         body_example={**examples.CAMPAIGN_BODY, "steps": [examples.FIRST_STEP_BODY, examples.STEP_BODY]},
         status=201,
@@ -89,7 +89,7 @@ CAMPAIGNS = {
     "changeCampaign": Operation(
         tag="Campaigns",
         summary="Change a campaign",
-        description="Gives new values to the fields that the body has, in whatever status the campaign is.",
+        description="Changes the fields that the body names, in any status.",
         body=CampaignChangesSerializer,
         body_example={"description": "The first week of a new customer."},
         answer=CampaignSerializer,
@@ -106,7 +106,7 @@ CAMPAIGNS = {
     "deleteCampaign": Operation(
         tag="Campaigns",
         summary="Delete a campaign",
-        description="Deletes a draft and its steps; its history stays. What has been active can only be archived.",
+        description="Deletes a draft and its steps; its history is kept. Any other campaign can only be archived.",
         status=204,
         takes_if_match=True,
         refusals=[NO_CAMPAIGN, examples.NOT_DELETABLE, CHANGED_MEANWHILE],
@@ -114,7 +114,7 @@ CAMPAIGNS = {
     "duplicateCampaign": Operation(
         tag="Campaigns",
         summary="Duplicate a campaign",
-        description="Makes a draft with the same description and steps, all with ids of their own.",
+        description="Creates a draft with the same description and steps, under new ids.",
         status=201,
         answer=CampaignSerializer,
         example=examples.COPY,
@@ -149,7 +149,7 @@ STEPS = {
     "listSteps": Operation(
         tag="Steps",
         summary="List a campaign's steps",
-        description="All steps of the campaign, by position. The ETag is that of the whole list, on every page.",
+        description="All steps of the campaign, by position. On every page, the ETag is that of the whole list.",
         answer=CampaignStepSerializer(many=True),
         example=examples.STEP,
         has_etag=True,
@@ -197,8 +197,8 @@ STEPS = {
         tag="Steps",
         summary="Replace a campaign's steps",
         description=(
-            f"{EDITABLE} The body is the whole sequence to be, up to 10,000 steps: those with the `id` of an existing "
-            "step are kept and changed, the others added, the absent ones removed."
+            f"{EDITABLE} The body is the whole new sequence, up to 10,000 steps. A step with an existing `id` is kept "
+            "and changed, one without is added, and steps that are absent are removed."
         ),
         body=SequenceSerializer,
         body_example={"steps": [examples.FIRST_STEP_BODY, {"id": str(examples.STEP_ID), **examples.STEP_BODY}]},
@@ -211,7 +211,7 @@ STEPS = {
     "reorderSteps": Operation(
         tag="Steps",
         summary="Reorder a campaign's steps",
-        description=f"{EDITABLE} The body has the ids of all steps, in the order to be; they are renumbered from 0.",
+        description=f"{EDITABLE} The body lists the ids of all steps in their new order; they are renumbered from 0.",
         body=OrderSerializer,
         body_example={"step_ids": examples.STEP_IDS},
         answer=StepsSerializer,
@@ -231,7 +231,7 @@ STEPS = {
     "changeStep": Operation(
         tag="Steps",
         summary="Change a step",
-        description=f"{EDITABLE} Gives new values to the fields that the body has; `variables` are replaced whole.",
+        description=f"{EDITABLE} Changes the fields that the body names; `variables` are replaced as a whole.",
         body=CampaignStepSerializer,
         body_example={"delay_minutes": 2880},
         answer=CampaignStepSerializer,
@@ -261,7 +261,7 @@ INSIGHT = {
     "getReadiness": Operation(
         tag="Insight",
         summary="Check whether a campaign could be activated",
-        description="`errors` stand in the way of an activation; `warnings` are only unusual.",
+        description="`errors` prevent an activation; `warnings` are only unusual.",
         answer=ReadinessSerializer,
         example=examples.READINESS,
         refusals=[NO_CAMPAIGN],
@@ -269,7 +269,7 @@ INSIGHT = {
     "getTimeline": Operation(
         tag="Insight",
         summary="See when a campaign's steps would be sent",
-        description="Delays are elapsed minutes, also across a change to or from daylight-saving time.",
+        description="Delays are elapsed minutes, even when the clocks change.",
         parameters=[TimelineQuerySerializer],
         answer=TimelineSerializer,
         example=examples.TIMELINE,
@@ -280,8 +280,8 @@ INSIGHT = {
     ),
     "listHistory": Operation(
         tag="Insight",
-        summary="List what was done to a campaign",
-        description="Newest first, whichever way it was changed; also of a campaign that has been deleted.",
+        summary="List a campaign's changes",
+        description="Newest first, by API, staff and command alike. The history of a deleted campaign is kept.",
         answer=HistoryEntrySerializer(many=True),
         example=examples.HISTORY_ENTRY,
         refusals=[NO_CAMPAIGN],

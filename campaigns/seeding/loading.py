@@ -9,11 +9,10 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from django.db import IntegrityError, OperationalError, connection, transaction
-from django.db.models.functions import Now
 
 from campaigns.exceptions import Contention
 from campaigns.history import Actor
-from campaigns.models import ActorType, SeedCheckpoint, new_id
+from campaigns.models import ActorType, CurrentTime, SeedCheckpoint, new_id
 from campaigns.seeding import postgresql, sqlite
 from campaigns.seeding.early import EarlyWriter, lock_out_other_loads
 from campaigns.seeding.merging import CampaignChange, Counts, Difference, Merge
@@ -221,7 +220,7 @@ class Load:
             self._require_rows()
         else:
             mark = SeedCheckpoint.objects.filter(pk=self._mark.pk, line=self._mark.line)
-            if not mark.update(line=stage.last_line, updated_at=Now()):
+            if not mark.update(line=stage.last_line, updated_at=CurrentTime()):
                 raise CheckpointMoved
             self._mark.line = stage.last_line
 

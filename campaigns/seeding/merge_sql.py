@@ -4,20 +4,24 @@ table of fields, names of statuses, and what differs between the databases.
 
 from django.db import connection
 
-from campaigns import readiness
+from campaigns import history, readiness
 from campaigns.seeding.rows import JSON_COLUMNS, STEP_COLUMNS
 from campaigns.statuses import EDITABLE, STATUSES, Status
 
 DIALECTS = {
     "postgresql": {
+        "clock": history.CLOCK,
+        "entry_id": history.ENTRY_ID.format(random=history.RANDOM),
         "on_commit_drop": "ON COMMIT DROP",
         "json_object": "jsonb_build_object",
         "same_json": "s.{column} = r.{column}",
         "text": "::text",
     },
     "sqlite": {
+        "clock": "history_clock()",
+        "entry_id": "history_entry_id(at)",
         "on_commit_drop": "",
-        "json_object": "json_object",
+        "json_object": "canonical_object",
         "same_json": "same_json(s.{column}, r.{column})",
         "text": "",
     },
@@ -81,7 +85,6 @@ SELECT DISTINCT g.campaign_id AS id, s.id IS NOT NULL AS stored,
     COALESCE(s.description, FIRST_VALUE(g.description) OVER by_description, '') AS description,
     COALESCE(s.status, FIRST_VALUE(g.status) OVER by_status, '{draft}') AS status,
     FIRST_VALUE(g.status) OVER by_status AS said_status,
-    FIRST_VALUE(g.entry_id) OVER by_line AS entry_id,
     FIRST_VALUE(g.line) OVER by_line AS line
 FROM seed_group g LEFT JOIN campaigns_campaign s
     ON s.id = g.campaign_id AND NOT EXISTS (SELECT 1 FROM seed_created n WHERE n.id = s.id)
@@ -289,14 +292,20 @@ FROM seed_hit h JOIN seed_row r ON r.line = h.line
 WHERE s.id = h.step_id AND s.campaign_id = h.campaign_id AND NOT h.same
     AND NOT EXISTS (SELECT 1 FROM seed_fault f WHERE f.line = r.line)
 """
-ADD_HISTORY = """
-INSERT INTO campaigns_historyentry (id, actor_type, actor_id, actor_name, action, campaign_id, after)
-SELECT c.entry_id, %(actor_type)s, %(actor_id)s, %(actor_name)s, %(action)s, c.id,
-    {json_object}(
-        'run_id', %(run_id)s{text}, 'source', %(source)s{text}, 'sha256', %(sha256)s{text},
-        'operator', %(operator)s{text}, 'campaign', CASE WHEN c.stored THEN 'extended' ELSE 'created' END,
-        'steps_added', ch.added, 'steps_updated', CASE WHEN %(update)s = 1 THEN ch.differing ELSE 0 END
-    )
+# A table of its own, so that the clock is read once for an entry, and not for each of the columns made from it.
+ENTRIES = """
+SELECT {clock} AS at, c.id AS campaign_id, CASE WHEN c.stored THEN 'extended' ELSE 'created' END AS campaign,
+    ch.added AS steps_added, CASE WHEN %(update)s = 1 THEN ch.differing ELSE 0 END AS steps_updated
 FROM seed_change ch JOIN seed_campaign c ON c.id = ch.campaign_id
 WHERE NOT c.stored OR {changed}
+"""
+ADD_HISTORY = """
+INSERT INTO campaigns_historyentry (id, created_at, actor_type, actor_id, actor_name, action, campaign_id, after)
+SELECT {entry_id}, at, %(actor_type)s, %(actor_id)s, %(actor_name)s, %(action)s, campaign_id,
+    {json_object}(
+        'run_id', %(run_id)s{text}, 'source', %(source)s{text}, 'sha256', %(sha256)s{text},
+        'operator', %(operator)s{text}, 'campaign', campaign,
+        'steps_added', steps_added, 'steps_updated', steps_updated
+    )
+FROM seed_entry
 """

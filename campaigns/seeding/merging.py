@@ -198,6 +198,7 @@ class Merge:
         self._add_steps(tick)
         if self._on_conflict == "update" and self._hits:
             self._execute(merge_sql.UPDATE_STEPS, {"now": now})
+        self._make("seed_entry", merge_sql.ENTRIES, self._flags)
         self._execute(
             merge_sql.ADD_HISTORY,
             {
@@ -206,7 +207,6 @@ class Merge:
                 "actor_name": actor.name,
                 "action": Action.CAMPAIGN_SEEDED.value,
                 **load,
-                **self._flags,
             },
         )
 
@@ -227,9 +227,9 @@ class Merge:
 
     # --- SQL ---------------------------------------------------------------------------------------------------------
 
-    def _make(self, table: str, select: str) -> None:
+    def _make(self, table: str, select: str, parameters: dict[str, Any] | None = None) -> None:
         self._execute(f"DROP TABLE IF EXISTS {table}")
-        self._execute(f"CREATE TEMPORARY TABLE {table} {{on_commit_drop}} AS {select}")
+        self._execute(f"CREATE TEMPORARY TABLE {table} {{on_commit_drop}} AS {select}", parameters)
         self._execute(f"ANALYZE {table}")
 
     def _execute(self, statement: str, parameters: dict[str, Any] | None = None) -> int:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 from itertools import chain
@@ -10,6 +11,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from campaigns import history
 from campaigns.canonical_json import canonical
 from campaigns.seeding.rows import JSON_COLUMNS, Row
 from campaigns.seeding.staging import (
@@ -39,6 +41,9 @@ def staged(rows: Iterable[Row], tick: Callable[[int], None]) -> Iterator[Stage]:
     stage = Stage()
     with connection.cursor() as cursor:
         connection.connection.create_function("same_json", 2, same_json, deterministic=True)
+        connection.connection.create_function("canonical_object", -1, _canonical_object, deterministic=True)
+        connection.connection.create_function("history_clock", 0, _history_clock)
+        connection.connection.create_function("history_entry_id", 1, _history_entry_id, deterministic=True)
         try:
             for table in TABLES:
                 cursor.execute(table.replace("line bigint", "line integer PRIMARY KEY", 1))
@@ -52,6 +57,18 @@ def staged(rows: Iterable[Row], tick: Callable[[int], None]) -> Iterator[Stage]:
         finally:
             for name in (*STAGED, *JUDGEMENTS):
                 cursor.execute(f"DROP TABLE IF EXISTS {name}")
+
+
+def _canonical_object(*names_and_values: str | int) -> str:
+    return canonical(dict(zip(names_and_values[::2], names_and_values[1::2], strict=True)))
+
+
+def _history_clock() -> str | None:
+    return connection.ops.adapt_datetimefield_value(history.next_instant())
+
+
+def _history_entry_id(at: str) -> str:
+    return history.entry_id(datetime.fromisoformat(at).replace(tzinfo=UTC)).hex
 
 
 @contextmanager

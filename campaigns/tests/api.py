@@ -21,7 +21,7 @@ def not_editable(campaign: Campaign, status: str) -> dict[str, Any]:
     if status == "active":
         remedy = f"Pause the campaign first: POST {campaign_url(campaign, '/pause')}"
     else:
-        remedy = f"Duplicate the campaign to go on from it: POST {campaign_url(campaign, '/duplicate')}"
+        remedy = f"Duplicate it and change the copy: POST {campaign_url(campaign, '/duplicate')}"
     return {
         "error": "bad_state",
         "message": f"The steps of a campaign that is {status} can't be changed. {remedy}",
@@ -45,7 +45,7 @@ def stale(etag: str) -> dict[str, Any]:
     """The whole body of the refusal of an If-Match that isn't `etag`, the current one."""
     return {
         "error": "precondition_failed",
-        "message": "It was changed since you read it: get it again and repeat the change on what you find.",
+        "message": "It was changed since you read it: get it again and repeat your change.",
         "details": {"etag": etag},
     }
 

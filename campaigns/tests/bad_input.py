@@ -174,6 +174,7 @@ CASES = [
     # Variables
     value("variables", json.dumps({"text": "a" * (64 * 1024 - len('{"text":""}') + 1)}), "too_large"),
     value("variables", json.dumps({"text": "é" * 32_768}, ensure_ascii=False), "too_large"),
+    value("variables", json.dumps({"numbers": [1e300] * 217}), "too_large"),  # 64 KiB when written out
     inside('{"a": "\\u0000"}', "variables.a", "null_character"),
     inside('{"a": {"b": [0, "x\\u0000"]}}', "variables.a.b[1]", "null_character"),
     inside('{"\\u0000": 0}', 'variables["\x00"]', "null_character"),

@@ -25,9 +25,9 @@ def caller(subject: str = "writer") -> APIClient:
     return client
 
 
-def post(path: str, body: Any = None) -> tuple[int, Any]:
+def post(path: str, body: Any = None, **extra: Any) -> tuple[int, Any]:
     """One call of the API from the calling thread."""
-    answer = caller().post(f"/v1/messaging/campaigns/{path}", body)
+    answer = caller().post(f"/v1/messaging/campaigns/{path}", body, **extra)
     return answer.status_code, answer.json()
 
 

@@ -181,8 +181,8 @@ def test_the_campaigns_state_can_forbid_the_step(client: APIClient, status: str)
     answer = client.post(steps_url(campaign), step_body(0))
     message = {
         "active": f"Pause the campaign first: POST /v1/messaging/campaigns/{campaign.id}/pause",
-        "completed": f"Duplicate the campaign to go on from it: POST /v1/messaging/campaigns/{campaign.id}/duplicate",
-        "archived": f"Duplicate the campaign to go on from it: POST /v1/messaging/campaigns/{campaign.id}/duplicate",
+        "completed": f"Duplicate it and change the copy: POST /v1/messaging/campaigns/{campaign.id}/duplicate",
+        "archived": f"Duplicate it and change the copy: POST /v1/messaging/campaigns/{campaign.id}/duplicate",
     }
     assert answer.status_code == 412
     assert answer.json() == {

@@ -3,9 +3,11 @@
 from typing import Any
 
 import pytest
+from django.db import connection
 from rest_framework.test import APIClient
 
 from campaigns.models import Campaign, CampaignStep
+from campaigns.steps import position_taken
 from campaigns.tests.factories import history_of, make_campaign, make_step, positions, step_body, stored
 
 pytestmark = pytest.mark.django_db
@@ -62,6 +64,36 @@ def test_a_taken_position_is_refused_with_its_holder_and_the_next_free_one(
         },
     }
     assert stored() == before
+
+
+@pytest.mark.parametrize("run", [63, 64, 65, 191, 192, 193])
+def test_the_next_free_position_is_found_behind_a_run_of_any_length(run: int) -> None:
+    """The search reads ranges of 64, 128, … positions."""
+    campaign = make_campaign(steps=run)
+    make_step(campaign, run + 1)
+    taken = position_taken(campaign.id, 0)
+    assert taken is not None
+    assert taken.next_position == run
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("shift", [False, True], ids=["reject", "shift"])
+def test_a_long_run_is_read_a_few_times_at_most_though_the_planner_knows_nothing_of_it(
+    client: APIClient, shift: bool
+) -> None:
+    """Statistics of rows that aren't committed don't exist. A plan that met each step with each read 500,500 rows."""
+    campaign = make_campaign(steps=1_000)
+    read_before = rows_of_steps_read()
+    add(client, campaign, 0, "?on_conflict=shift" if shift else "")
+    assert rows_of_steps_read() - read_before < 10 * 1_000
+
+
+def rows_of_steps_read() -> int:
+    """How many rows of the table of steps this transaction has read."""
+    sql = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relid = %s::regclass"
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [CampaignStep._meta.db_table])
+        return int(cursor.fetchone()[0])
 
 
 def test_a_retried_request_never_makes_a_second_step(client: APIClient) -> None:

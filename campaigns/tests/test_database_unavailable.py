@@ -85,7 +85,7 @@ def test_a_session_that_the_server_ends_for_idling_in_a_transaction_is_a_503(cli
     campaign = make_campaign(steps=1)
 
     def idle(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        if sql.startswith('INSERT INTO "campaigns_historyentry"'):
+        if "INSERT INTO campaigns_historyentry" in sql:
             session = connection.connection
             session.execute("SET LOCAL idle_in_transaction_session_timeout = '1ms'")
             wait_until_ended(session.info.backend_pid)

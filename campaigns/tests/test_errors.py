@@ -18,7 +18,7 @@ from messaging_project.urls import handler400, handler403, handler404, handler50
 
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 SECRET = "correct horse battery staple"
-OURS = "Something went wrong on our side. Nothing of it is your fault; tell us the request id if it persists."
+OURS = "Something went wrong on our side. It is not your fault; if it persists, tell us the request id."
 RAISED: dict[str, Exception] = {
     "value": ValueError(SECRET),
     "integrity": IntegrityError(SECRET),
@@ -103,7 +103,7 @@ def test_a_method_that_is_none_names_the_allowed_ones(
     assert answer.status_code == 405
     assert answer.json() == {
         "error": "method_not_allowed",
-        "message": f'Method "{method.upper()}" not allowed. The Allow header names the methods that are.',
+        "message": f'Method "{method.upper()}" not allowed. The Allow header lists the methods that are.',
     }
     assert answer["Allow"] == allowed
 

@@ -190,12 +190,12 @@ def test_order_names_missing_unknown_and_repeated_ids_and_writes_nothing(client:
         ("step_ids", "missing"),
     ]
     assert [fault["message"] for fault in answer.json()["details"]["errors"]] == [
-        f"{foreign} is no step of this campaign.",
-        f"{'x' * 64} is no step of this campaign.",
-        f"{NO_ID} is no step of this campaign.",
-        f"{third} is there twice.",
-        f"{first} must be there too.",
-        f"{second} must be there too.",
+        f"{foreign} is not a step of this campaign.",
+        f"{'x' * 64} is not a step of this campaign.",
+        f"{NO_ID} is not a step of this campaign.",
+        f"{third} is listed twice.",
+        f"{first} must be listed too.",
+        f"{second} must be listed too.",
     ]
     assert stored() == before
 

@@ -115,7 +115,7 @@ def not_deletable(campaign: Campaign, status: str) -> dict[str, Any]:
         "active": f"Pause and archive it instead: POST {campaign_url(campaign, '/pause')}",
         "paused": f"Archive it instead: POST {campaign_url(campaign, '/archive')}",
         "completed": f"Archive it instead: POST {campaign_url(campaign, '/archive')}",
-        "archived": "A campaign that is archived stays.",
+        "archived": "A campaign that is archived is kept.",
     }[status]
     return {
         "error": "bad_state",

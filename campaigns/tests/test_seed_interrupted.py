@@ -88,7 +88,7 @@ def test_a_full_disk_under_the_errors_is_no_fault_of_the_input(tmp_path: Path) -
     assert (said.code, said.message) == (2, "/dev/full: No space left on device")
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL stages in its own data folder")
+@pytest.mark.sqlite  # PostgreSQL stages in a data folder of its own
 def test_a_full_temporary_folder_is_called_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def staged_rows(section: Any) -> Iterator[Any]:
         with connection.cursor() as cursor:  # a full disk ends the transaction in the same way
@@ -119,7 +119,7 @@ def test_a_lost_connection_leaves_nothing_behind() -> None:
 def sessions(*, wait: str = "%", query: str = "%") -> int:
     """How many sessions of the test database, other than this one, wait for this and run this (patterns of LIKE)."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_stat_clear_snapshot()")  # a transaction sees the same queries else
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # else a transaction sees the queries of its first look
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
             "AND COALESCE(wait_event_type, '') LIKE %s AND query LIKE %s",
@@ -208,8 +208,8 @@ def test_a_campaign_that_appears_while_rows_are_judged_is_extended(
 ) -> None:
     make = Merge._make
 
-    def and_meanwhile(self: Merge, made: str, select: str) -> None:
-        make(self, made, select)
+    def and_meanwhile(self: Merge, made: str, *select: Any) -> None:
+        make(self, made, *select)
         if made == table and not Campaign.objects.filter(external_id="c").exists():
             elsewhere(make_campaign, external_id="c").result()
 

@@ -46,12 +46,12 @@ def test_an_unknown_property_is_refused_on_request_and_else_ignored(
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("delay_minute", "Is no known property; did you mean delay_minutes?"),
-        ("Position", "Is no known property; did you mean position?"),
-        ("templateId", "Is no known property; did you mean template_id?"),
+        ("delay_minute", "Unknown property; did you mean delay_minutes?"),
+        ("Position", "Unknown property; did you mean position?"),
+        ("templateId", "Unknown property; did you mean template_id?"),
         (
             "zzz",
-            "Is no known property; known are position, template_id, template_version_id, delay_minutes, variables.",
+            "Unknown property; known are position, template_id, template_version_id, delay_minutes, variables.",
         ),
     ],
 )

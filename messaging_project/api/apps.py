@@ -8,7 +8,11 @@ class ApiConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from messaging_project import telemetry
         from messaging_project.api import openapi  # noqa: F401 - registers the security scheme
-        from messaging_project.api.checks import check_required_scopes
+        from messaging_project.api.checks import check_required_scopes, check_throttles
+        from messaging_project.environment import Environment
 
         register(check_required_scopes, Tags.security)
+        register(check_throttles, Tags.security)
+        telemetry.start(Environment())

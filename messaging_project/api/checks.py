@@ -1,6 +1,6 @@
-"""System checks of what the settings alone can't tell."""
+"""System checks that need more than the settings."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.conf import settings
@@ -11,26 +11,35 @@ from messaging_project.api.token_settings import required_scopes
 
 
 def check_required_scopes(**kwargs: Any) -> list[CheckMessage]:
-    """Each operation that REQUIRED_SCOPES names exists: a misspelt one would leave the real one without its scopes."""
-    named = set(required_scopes(settings.REQUIRED_SCOPES)) - {"*"}
-    if not named:
+    """Every operation that REQUIRED_SCOPES names exists. A misspelt one would leave the real one without its scopes."""
+    return _unknown(required_scopes(settings.REQUIRED_SCOPES), "API_REQUIRED_SCOPES", "messaging_api.E001")
+
+
+def check_throttles(**kwargs: Any) -> list[CheckMessage]:
+    """Every operation that API_THROTTLES names exists. A misspelt one would leave the real one without its limit."""
+    return _unknown(settings.API_THROTTLES, "API_THROTTLES", "messaging_api.E002")
+
+
+def _unknown(named: Iterable[str], variable: str, id: str) -> list[CheckMessage]:
+    operations = set(named) - {"*"}
+    if not operations:
         return []
     known = known_operation_ids()
     return [
         Error(
-            f"API_REQUIRED_SCOPES names the operation {name}, which does not exist.",
+            f"{variable} names the operation {name}, which does not exist.",
             hint=f"Choose from {', '.join(sorted(known))}, or * for all that are not named.",
-            id="messaging_api.E001",
+            id=id,
         )
-        for name in sorted(named - known)
+        for name in sorted(operations - known)
     ]
 
 
 def known_operation_ids() -> set[str]:
-    """What the API's views answer as their `operation_id`: the permission goes by that, not by the OpenAPI document."""
+    """The `operation_id`s of the API's views. The permission uses these, not the OpenAPI document."""
     known: set[str] = set()
     for view in _views(get_resolver()):
-        known.update(getattr(view, "operation_ids", {}).values())  # a viewset's, by action
+        known.update(getattr(view, "operation_ids", {}).values())  # of a viewset, by action
         if isinstance(operation_id := getattr(view, "operation_id", None), str):
             known.add(operation_id)
     return known

@@ -1,4 +1,4 @@
-"""The OpenAPI document and the pages around it, for everyone and without a token."""
+"""The OpenAPI document and its pages, public and without a token."""
 
 from functools import cache
 from threading import Lock
@@ -17,12 +17,12 @@ from messaging_project.api.errors import validation_error
 from messaging_project.api.json import JSONRenderer
 
 FORMATS = ("yaml", "json")
-_generating = Lock()  # a generator leaves its place in the views' shared inspectors
+_generating = Lock()  # generators keep state in the views' shared inspectors
 
 
 @cache
 def document(format: str) -> str | bytes:
-    """The OpenAPI document, which depends on the code alone, in one of FORMATS."""
+    """The OpenAPI document in one of FORMATS. It depends on the code alone."""
     with _generating:
         schema = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]
     renderer = OpenApiYamlRenderer() if format == "yaml" else OpenApiJsonRenderer()
@@ -31,7 +31,7 @@ def document(format: str) -> str | bytes:
 
 
 class SchemaView(APIView):
-    """The document in the format that `?format=` names, else the one that Accept prefers, else YAML."""
+    """The document, in the format that `?format=` names; else the one that Accept prefers; else YAML."""
 
     schema = None
     authentication_classes = ()

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
-from django.db import Error as DatabaseError  # of which Django's own DatabaseError is only a part
+from django.db import Error as DatabaseError  # the base of Django's DatabaseError and InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
@@ -17,6 +17,7 @@ from messaging_project.api.json import PayloadTooLarge, render
 from messaging_project.api.request_id import HEADER, current_request_id
 from messaging_project.database_errors import discard_connections, is_unavailable
 from messaging_project.field_paths import MAX_ECHOED, place
+from messaging_project.metrics import OUTAGES
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ RETRY_AFTER_SECONDS = "5"
 
 
 class APIError(exceptions.APIException):
-    """An error answer, whole: its status, the envelope's members, and headers of its own."""
+    """A whole error answer: status, members of the envelope, headers."""
 
     def __init__(
         self,
@@ -45,9 +46,9 @@ class APIError(exceptions.APIException):
 
 
 class PlacedCode(str):
-    """The code of a fault somewhere inside a field's value; `path` leads there.
+    """The code of a fault inside a field's value; `path` leads there.
 
-    A code, since that is the one part of an ErrorDetail that DRF hands on as it is when it nests errors.
+    It is a code because, when DRF nests errors, that is the only part of an ErrorDetail that it leaves alone.
     """
 
     __slots__ = ("path",)
@@ -82,7 +83,7 @@ def validation_error(*faults: tuple[str, str, str]) -> APIError:
 
 
 def server_error() -> APIError:
-    message = "Something went wrong on our side. Nothing of it is your fault; tell us the request id if it persists."
+    message = "Something went wrong on our side. It is not your fault; if it persists, tell us the request id."
     return APIError(500, "server_error", message, {"request_id": current_request_id()})
 
 
@@ -95,18 +96,19 @@ def unavailable() -> APIError:
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
-    """DRF's EXCEPTION_HANDLER: every exception of an API view becomes an envelope; what nobody foresaw is logged."""
+    """DRF's EXCEPTION_HANDLER: every exception of an API view becomes an envelope. 5xx are logged."""
     error = as_api_error(exc)
     if error.status_code >= status.HTTP_500_INTERNAL_SERVER_ERROR:
         request = context["request"]
-        # An outage makes one of these for each request: a line, and not a traceback each.
+        # An outage causes one per request: log a line each, not a traceback.
         cause = None if error.status_code == status.HTTP_503_SERVICE_UNAVAILABLE else exc
         logger.error("%s %s: %s: %s", request.method, request.path, error.error, exc, exc_info=cause)
         if is_unavailable(exc):
+            OUTAGES.labels("database").inc()
             discard_connections(exc)
     headers = {**_framework_headers(exc), **error.headers}
     response = Response(envelope(error.error, error.message, error.details), status=error.status_code, headers=headers)
-    # django.request would log a 5xx a second time, without its cause.
+    # Otherwise django.request logs a 5xx again, without its cause.
     response._has_been_logged = error.status_code >= status.HTTP_500_INTERNAL_SERVER_ERROR  # type: ignore[attr-defined]
     return response
 
@@ -121,7 +123,7 @@ def _framework_headers(exc: Exception) -> dict[str, str]:
 
 
 def as_api_error(exc: Exception) -> APIError:
-    """Any exception as the error answer that it means."""
+    """The error answer to any exception."""
     match exc:
         case APIError():
             return exc
@@ -136,7 +138,7 @@ def as_api_error(exc: Exception) -> APIError:
         case DjangoPermissionDenied():
             return APIError(403, "permission_denied", "You are not allowed to do this.")
         case exceptions.MethodNotAllowed():
-            return APIError(405, "method_not_allowed", f"{exc.detail} The Allow header names the methods that are.")
+            return APIError(405, "method_not_allowed", f"{exc.detail} The Allow header lists the methods that are.")
         case exceptions.APIException():
             return _of_framework(exc)
         case DatabaseError() if is_unavailable(exc):
@@ -216,9 +218,9 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBa
     return defaults.page_not_found(request, exception)
 
 
-@csrf_exempt  # else a POST to it would be refused as forged, in HTML
+@csrf_exempt  # otherwise a POST is refused for its missing CSRF token, in HTML
 def unknown_url(request: HttpRequest) -> HttpResponse:
-    """The view of every URL under /v1/ that is none: with DEBUG on, Django would not ask handler404."""
+    """The view of every unknown URL under /v1/: with DEBUG on, Django would not ask handler404."""
     return json_response(not_found("url", request.path))
 
 

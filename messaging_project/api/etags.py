@@ -10,7 +10,7 @@ ANY = "*"
 def if_match(request: Request) -> tuple[str, ...] | None:
     """The tags of the If-Match header, without quotes; None where it is absent or "*".
 
-    Its comparison is the strong one (13.1.1), so weak tags are none. A header without any usable tag matches nothing.
+    The comparison is strong (13.1.1), so weak tags never match. A header without a usable tag matches nothing.
     """
     header = request.headers.get("If-Match")
     if header is None or header.strip() == ANY:
@@ -19,7 +19,7 @@ def if_match(request: Request) -> tuple[str, ...] | None:
 
 
 def with_etag(request: Request, response: Response, etag: str) -> Response:
-    """The response with its entity tag, or 304 without a body where the caller's If-None-Match has it already."""
+    """The response with its entity tag; or 304 without a body, if the caller's If-None-Match has that tag."""
     quoted = f'"{etag}"'
     response["ETag"] = quoted
     known = parse_etags(request.headers.get("If-None-Match", ""))

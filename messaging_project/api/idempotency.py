@@ -1,7 +1,7 @@
 """Safe retries of POST: the Idempotency-Key header (draft-ietf-httpapi-idempotency-key-header-07).
 
-A key belongs to its caller. The first 2xx answer is stored in the transaction of its effect and given again for
-KEPT_FOR; refusals are not stored, and judged anew. A request without the header pays nothing.
+A key belongs to its caller. The first 2xx answer is stored in the transaction of its effect, and given again for
+KEPT_FOR. Refusals are not stored; they are judged anew. A request without the header costs nothing more.
 """
 
 import hashlib
@@ -28,15 +28,15 @@ from messaging_project.database_errors import is_lock_timeout, retried
 HEADER = "Idempotency-Key"
 KEPT_FOR = timedelta(hours=24)
 WAIT_MS = 5_000  # how long a request waits for another with the same key
-# The draft wants a quoted string (RFC 9651, 3.3.3); bare keys are what most clients send.
+# The draft asks for a quoted string (RFC 9651, 3.3.3), but most clients send bare keys.
 KEY_PATTERN = r'^("[\x20-\x21\x23-\x5b\x5d-\x7e]{1,255}"|[\x21\x23-\x7e]{1,255})$'
 KEY = re.compile(KEY_PATTERN)
 KEY_FAULT = (
     HEADER,
     "invalid",
-    "Must be 1 to 255 visible ASCII characters, best a UUID, with or without double quotes around it.",
+    "Must be 1 to 255 visible ASCII characters, preferably a UUID, with or without double quotes around it.",
 )
-STORED_HEADERS = ("Location", "ETag")  # views give every answer the others
+STORED_HEADERS = ("Location", "ETag")  # every answer gets the others anyway
 
 V = TypeVar("V", bound=APIView)
 P = ParamSpec("P")
@@ -46,9 +46,9 @@ Handler = Callable[Concatenate[V, Request, P], Response]
 def idempotent(handler: Handler[V, P]) -> Callable[Concatenate[V, Request, P], HttpResponse]:
     """Make a view's POST handler honour the header.
 
-    Two uses of a key at once have one effect: the second waits WAIT_MS for the first and gives its answer, or is
-    refused with 409. The key with another request is a 422. Everything that the handler writes must be in the
-    database, and it must not catch database errors itself: it runs inside a transaction.
+    Two uses of a key at once have one effect: the second waits up to WAIT_MS for the first and gives its answer, or
+    gets a 409. The key with another request is a 422. The handler runs inside a transaction. So it may write only to
+    the database, and must not catch database errors.
     """
 
     @wraps(handler)
@@ -76,7 +76,7 @@ def _once(digest: bytes, request_digest: bytes, effect: Callable[[], Response]) 
 
 
 def _claim(digest: bytes, request_digest: bytes) -> bool:
-    """Insert the key's row; another request that has inserted it, and not committed yet, is waited for."""
+    """Insert the key's row. If another request has inserted it, wait until that one commits or rolls back."""
     try:
         with transaction.atomic(), _waiting_at_most(WAIT_MS):
             IdempotentAnswer.objects.filter(digest=digest, created_at__lt=timezone.now() - KEPT_FOR).delete()
@@ -92,19 +92,19 @@ def _claim(digest: bytes, request_digest: bytes) -> bool:
 
 @contextmanager
 def _waiting_at_most(milliseconds: int) -> Iterator[None]:
-    """Limit each wait for a lock inside the block, and not of what the transaction does after it (PostgreSQL only)."""
+    """Limit waits for locks inside the block, but not later ones of the transaction (PostgreSQL only)."""
     if connection.vendor != "postgresql":
         yield
         return
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [str(milliseconds)])
-        yield  # after an error the caller's savepoint takes the limit back
+        yield  # after an error, the caller's savepoint restores the limit
         cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
 
 
 def _replay(digest: bytes, request_digest: bytes) -> HttpResponse:
     answer = IdempotentAnswer.objects.filter(digest=digest).first()
-    if answer is None:  # it grew too old, and was removed, since it kept this request from claiming the key
+    if answer is None:  # it expired and was deleted after it kept this request from claiming the key
         raise in_progress()
     if bytes(answer.request_digest) != request_digest:
         raise mismatch()
@@ -146,6 +146,6 @@ def _digest(*parts: str) -> bytes:
 
 
 def prune(now: Any = None) -> int:
-    """Delete the answers that are no longer given again; returns how many."""
+    """Delete expired answers; returns how many."""
     count, _ = IdempotentAnswer.objects.filter(created_at__lt=(now or timezone.now()) - KEPT_FOR).delete()
     return count

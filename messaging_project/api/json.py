@@ -11,20 +11,24 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.utils.encoders import JSONEncoder
 
-from messaging_project.strict_json import JSONError, loads
+from messaging_project.strict_json import JSONError, loads, written_out
 
 MEDIA_TYPE = "application/json"
 MEBIBYTE = 1024 * 1024
-MAX_BODY_BYTES = MEBIBYTE  # for one object; a view may set its own max_body_bytes
+MAX_BODY_BYTES = MEBIBYTE  # for one object; a view can set its own max_body_bytes
 MAX_BATCH_BYTES = 8 * MEBIBYTE  # for many
+LENGTH_UNKNOWN = "messaging_project.length_unknown"  # in a WSGI environ whose CONTENT_LENGTH is only a bound
+NO_BODY: dict[str, Any] = {}  # as DRF reads an absent body; its identity tells it from "{}"
+WRITTEN_OUT = "With its numbers written out in full (1e300 takes 301 digits)"
 
 
 def render(data: Any) -> bytes:
     """`data` as compact UTF-8 JSON."""
     try:
         return orjson.dumps(data, default=JSONEncoder().default)
-    except TypeError:  # integers beyond 64 bits, or text with half of a surrogate pair
-        return json.dumps(data, cls=JSONEncoder, separators=(",", ":")).encode()
+    except TypeError:  # integers beyond 64 bits, or text with half of a surrogate pair: only that is escaped
+        text = json.dumps(data, cls=JSONEncoder, separators=(",", ":"), ensure_ascii=False)
+        return text.encode(errors="backslashreplace")
 
 
 class JSONRenderer(BaseRenderer):
@@ -37,7 +41,10 @@ class JSONRenderer(BaseRenderer):
 
 
 class JSONParser(BaseParser):
-    """Reads at most the view's `max_body_bytes` (413 beyond that, before parsing), as UTF-8 JSON (400 otherwise)."""
+    """Reads at most the view's `max_body_bytes` (413 beyond that, before parsing), as UTF-8 JSON (400 otherwise).
+
+    Numbers count as they are written out in full: what is stored and read again is no longer than the limit.
+    """
 
     media_type = MEDIA_TYPE
 
@@ -48,31 +55,51 @@ class JSONParser(BaseParser):
             raise PayloadTooLarge(limit)
         if len(body) < _announced(parser_context):
             raise exceptions.ParseError("The body is shorter than its Content-Length.")
+        if not body:
+            return NO_BODY
         try:
-            return loads(body.decode(), subject="The body")
+            return loads(body.decode(), subject="The body", parse_float=WrittenOut(len(body), limit))
         except UnicodeDecodeError as error:
             raise exceptions.ParseError(f"The body is not UTF-8: byte {error.start} is wrong.") from None
         except JSONError as error:
             raise exceptions.ParseError(str(error)) from None
 
 
+class WrittenOut:
+    """Parses the floats of a body, and raises PayloadTooLarge where they would make it too long written out in full."""
+
+    def __init__(self, length: int, limit: int) -> None:
+        self._length, self._limit = length, limit
+
+    def __call__(self, text: str) -> float:
+        number = float(text)
+        if "e" in text or "E" in text:
+            self._length += max(len(written_out(number)) - len(text), 0)
+        if self._length > self._limit:
+            raise PayloadTooLarge(self._limit, f"{WRITTEN_OUT}, the body")
+        return number
+
+
 def _announced(parser_context: Any) -> int:
-    """The request's Content-Length. Servers hand on what came when a client goes away, and it may be JSON so far."""
+    """The request's Content-Length. If a client goes away, the server passes on what came, which may be valid JSON."""
     request = (parser_context or {}).get("request")
-    return int(request.META.get("CONTENT_LENGTH") or 0) if request is not None else 0
+    if request is None or LENGTH_UNKNOWN in request.META:
+        return 0
+    return int(request.META.get("CONTENT_LENGTH") or 0)
 
 
 class PayloadTooLarge(exceptions.APIException):
     status_code = 413
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"The body is larger than {limit:,} bytes.", "payload_too_large")
+    def __init__(self, limit: int, what: str = "The body") -> None:
+        super().__init__(f"{what} is larger than {limit:,} bytes.", "payload_too_large")
 
 
 def json_body(request: Request) -> Any:
-    """The body of a request that must have one. DRF takes an absent body for an empty object; here it is a fault."""
+    """The body of a request that must have one. DRF treats an absent body as an empty object; here it is a fault."""
     if request.stream is None:
         if DefaultContentNegotiation().select_parser(request, [JSONParser()]) is None:
             raise exceptions.UnsupportedMediaType(request.content_type)
-        raise exceptions.ParseError("The body is empty: send a JSON object.")
-    return request.data
+    elif request.data is not NO_BODY:
+        return request.data
+    raise exceptions.ParseError("The body is empty: send a JSON object.")

@@ -1,4 +1,4 @@
-"""An identity provider's public keys: fetched from its JWKS (RFC 7517), kept, and renewed without being flooded."""
+"""An identity provider's public keys: fetched from its JWKS (RFC 7517), cached, and renewed at a bounded rate."""
 
 import logging
 from collections.abc import Sequence
@@ -12,21 +12,21 @@ from jwt import PyJWK, PyJWKClient, PyJWTError
 
 logger = logging.getLogger(__name__)
 
-FETCH_TIMEOUT_SECONDS = 3  # for each of: connect, and each wait for more bytes
-FRESH_SECONDS = 300  # after which the keys are fetched again
-USABLE_SECONDS = 3_600  # after which, with the key server still out of reach, the keys are no longer trusted
-PAUSE_SECONDS = 5  # between two fetches, whatever came of the first
+FETCH_TIMEOUT_SECONDS = 3  # for connecting, and for each wait for more bytes
+FRESH_SECONDS = 300  # for how long keys are used without another fetch
+USABLE_SECONDS = 3_600  # for how long keys are trusted while the key server can't be reached
+PAUSE_SECONDS = 5  # between two fetches, whether or not the first succeeded
 
 
 class KeysUnavailable(Exception):
-    """The key server can't be reached or answers with something else than keys; worth another try in PAUSE_SECONDS."""
+    """The key server can't be reached, or its answer isn't a set of keys. Try again in PAUSE_SECONDS."""
 
 
 class KeyServer:
     """The signing keys behind one JWKS address, shared by all threads of the process.
 
-    PyJWKClient fetches here and caches nothing: its own cache would let each request of an outage wait for the
-    timeout in turn, and would drop good keys the moment they are FRESH_SECONDS old.
+    PyJWKClient fetches but doesn't cache here. With its own cache, each request of an outage would wait for the timeout
+    in turn. And it would drop good keys the moment they are FRESH_SECONDS old.
     """
 
     def __init__(self, url: str, algorithms: Sequence[str]) -> None:
@@ -38,10 +38,10 @@ class KeyServer:
         self._failing = False
 
     def key(self, kid: str | None, algorithm: str) -> PyJWK | None:
-        """The key that signs with `algorithm` under the id `kid`, or None if the provider has none such.
+        """The key with the id `kid` for `algorithm`, or None if the provider has no such key.
 
-        Without a `kid`, the only key for that algorithm. Fetches when the keys are old or lack this one; waits for a
-        fetch only when there is no key to go on with. Raises KeysUnavailable when the answer can't be known.
+        Without a `kid`, the only key for that algorithm. Fetches if the keys are old or lack this one; waits for a
+        fetch only if there is no usable key. Raises KeysUnavailable if the answer can't be known.
         """
         key = self._find(kid, algorithm)
         if key is None or monotonic() - self._fetched_at > FRESH_SECONDS:
@@ -63,7 +63,7 @@ class KeyServer:
         if not self._fetching.acquire(blocking=wait):
             return
         try:
-            # Tokens with made-up key ids all come here, and so do those that waited for the fetch just done.
+            # Tokens with made-up key ids come here, and those that waited for the fetch just done.
             if monotonic() - self._tried_at >= PAUSE_SECONDS:
                 self._fetch()
         finally:
@@ -74,7 +74,7 @@ class KeyServer:
             self._keys = usable_keys(self._client.fetch_data(), self._algorithms)
             self._fetched_at = monotonic()
             self._failing = False
-        except Exception as error:  # another party's answer, whatever it is, must not become a 500
+        except Exception as error:  # whatever the provider answers must not become a 500
             self._failing = True
             logger.warning("The keys of JWT_JWKS_URL can't be fetched: %s: %s", type(error).__name__, error)
         finally:
@@ -84,8 +84,8 @@ class KeyServer:
 def usable_keys(document: dict[str, Any], algorithms: Sequence[str]) -> dict[tuple[str | None, str], PyJWK]:
     """The keys of a JWK set by key id and algorithm, for signatures and `algorithms` only.
 
-    A key that names no `alg` (RFC 7517 section 4.4: it may) serves each algorithm that its type allows. A key that
-    can't be used is left out; a set without any usable key raises ValueError.
+    A key without `alg` (optional in RFC 7517, section 4.4) serves each algorithm that its type allows. Unusable keys
+    are left out; a set without any usable key raises ValueError.
     """
     keys: dict[tuple[str | None, str], PyJWK] = {}
     for jwk in document["keys"]:
@@ -100,7 +100,7 @@ def usable_keys(document: dict[str, Any], algorithms: Sequence[str]) -> dict[tup
 
 
 def _usable_key(jwk: dict[str, Any], algorithm: str) -> PyJWK | None:
-    """None for a key of another type or curve, one that can't be read, and one too short to trust."""
+    """None for a key of another type or curve, an unreadable one, and one that is too short to trust."""
     try:
         key = PyJWK(jwk, algorithm)
         too_short = key.Algorithm.check_key_length(key.Algorithm.prepare_key(key.key))
@@ -111,5 +111,5 @@ def _usable_key(jwk: dict[str, Any], algorithm: str) -> PyJWK | None:
 
 @lru_cache
 def key_server(url: str, algorithms: tuple[str, ...]) -> KeyServer:
-    """The process's one KeyServer for these settings."""
+    """The process's only KeyServer for these settings."""
     return KeyServer(url, algorithms)

@@ -1,11 +1,11 @@
-"""What every API of the project keeps in the database."""
+"""The tables that all APIs of the project share."""
 
 from django.db import models
 from django.db.models.functions import Now
 
 
 class IdempotentAnswer(models.Model):
-    """The first successful answer to a POST with an Idempotency-Key, kept to be given again."""
+    """The first successful answer to a POST with an Idempotency-Key, stored for retries."""
 
     id = models.BigAutoField(primary_key=True)
     # A digest of caller and key: a unique index over three long texts would be larger than its table.
@@ -18,3 +18,14 @@ class IdempotentAnswer(models.Model):
 
     def __str__(self) -> str:
         return f"answer of {self.created_at:%Y-%m-%d %H:%M:%S}"
+
+
+class ThrottleCounter(models.Model):
+    """How many calls a caller has made in the current window; a PostgreSQL table without a write-ahead log."""
+
+    key = models.TextField(primary_key=True)  # operation, length of the window, issuer and subject
+    resets_at = models.BigIntegerField()  # seconds since 1970
+    calls = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.calls} calls by {self.key}"

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what drf-spectacular can't find out by itself, and how a view's operations are declared."""
+"""The OpenAPI document: what drf-spectacular can't find out itself, and how a view's operations are declared."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +16,8 @@ from messaging_project.api import errors, idempotency
 from messaging_project.api.json import MAX_BODY_BYTES, PayloadTooLarge
 from messaging_project.api.paging import LIMIT_FAULT
 from messaging_project.api.request_id import HEADER as REQUEST_ID
+from messaging_project.api.throttle_settings import Rate
+from messaging_project.api.throttles import throttled
 from messaging_project.strict_json import JSONError, loads
 
 EXAMPLE_REQUEST_ID = "0199b3a0-7c1e-7d52-9a57-3f0c8f6b1e02"
@@ -23,25 +25,26 @@ MEANINGS = {
     200: "OK",
     201: "Created",
     204: "Deleted",
-    304: "Not changed: as you have it",
+    304: "Not modified",
     400: "Faulty request",
-    401: "Without a valid access token",
+    401: "No valid access token",
     403: "The access token's scopes don't suffice",
     404: "Not found",
-    406: "No such media type",
-    409: "A request with the same key is being answered",
+    406: "Not acceptable",
+    409: "A request with the same key is in progress",
     412: "Bad state",
     413: "Body too large",
-    415: "Not sent as JSON",
+    415: "The body is not sent as JSON",
     422: "The key belongs to another request",
+    429: "Called too often",
     500: "Server error",
-    503: "Unavailable for a moment",
+    503: "Temporarily unavailable",
 }
-SHARED = (401, 403, 406, 409, 413, 415, 422, 500, 503)
+SHARED = (401, 403, 406, 409, 413, 415, 422, 429, 500, 503)
 
 
 class AccessTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """Describes access tokens; being defined is what registers it."""
+    """Describes access tokens. Defining this class registers it."""
 
     target_class = "messaging_project.api.tokens.AccessTokenAuthentication"
     name = "accessToken"
@@ -56,7 +59,7 @@ class AccessTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-unty
 
 
 class DefaultsSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
-    """What a field's default means: in an answer the field is always there; in a PATCH an absent one stays as it is."""
+    """What a field's default means. In an answer the field is always present; in a PATCH an absent one is unchanged."""
 
     target_class = "rest_framework.serializers.Serializer"
     match_subclasses = True
@@ -78,17 +81,17 @@ class ErrorSerializer(serializers.Serializer[Any]):
     """Every error answer, of every status."""
 
     error = serializers.CharField(help_text="What went wrong, for programs: one word that never changes.")
-    message = serializers.CharField(help_text="What went wrong and what to do, for people.")
+    message = serializers.CharField(help_text="What went wrong and what to do about it, for people.")
     details = serializers.DictField(required=False, help_text="What the error is about; its keys depend on `error`.")
 
 
 def without_trailing_slash(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:
-    """A PREPROCESSING_HOOK: each path works with and without a slash at its end, and is shown without."""
+    """A PREPROCESSING_HOOK. Each path works with and without a trailing slash, and is shown without."""
     return [(path.rstrip("/"), regex, method, view) for path, regex, method, view in endpoints]
 
 
 def share_answers(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-    """A POSTPROCESSING_HOOK: the answers that are the same everywhere stand in the document once."""
+    """A POSTPROCESSING_HOOK. Answers that are the same everywhere appear in the document once."""
     shared = result["components"].setdefault("responses", {})
     for methods in result["paths"].values():
         for operation in methods.values():
@@ -103,12 +106,12 @@ def share_answers(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """What a reader of the document must be told of one operation.
+    """What the document says about one operation.
 
-    `refusals` are exceptions: the document shows what the view answers to each, so its examples can't go stale.
-    What every operation can answer (401, 403, 406, 500, 503; 413 and 415 where there is a body) comes by itself.
-    `answer` is a serializer, or one with many=True for a page of them; `example` is what it would be given to show.
-    `has_etag` tells of the answer's ETag, `takes_if_match` of the header that a change may come with.
+    `refusals` are exceptions. The document shows what the view answers to each, so its examples can't go stale. What
+    every operation can answer (401, 403, 406, 500, 503; with a body 413 and 415) is added. `answer` is a serializer;
+    with many=True it stands for a page. `example` is the object that the serializer shows.
+    `has_etag`: the answer has an ETag. `takes_if_match`: the request may have an If-Match header.
     """
 
     tag: str
@@ -126,7 +129,7 @@ class Operation:
 
 
 def faults_of(serializer: type[serializers.Serializer[Any]], body: Any) -> exceptions.ValidationError:
-    """The refusal of a faulty `body`, as the serializer itself words it."""
+    """The refusal of a faulty `body`, in the serializer's own words."""
     judge = serializer(data=body)
     judge.is_valid()
     return exceptions.ValidationError(dict(judge.errors))
@@ -138,22 +141,22 @@ def request_header(name: str, description: str, pattern: str = "") -> OpenApiPar
 
 
 def header(name: str, description: str, on: bool | Sequence[int] = True, *, always: bool = True) -> OpenApiParameter:
-    """A header of the answers with the statuses `on`; of some of them only, unless `always`."""
+    """A header of the answers with the statuses `on`. Unless `always`, only some of them have it."""
     return OpenApiParameter(name, str, OpenApiParameter.HEADER, always, description, response=on)
 
 
 IDEMPOTENCY_KEY = request_header(
     idempotency.HEADER,
-    "Makes the call safe to repeat: within 24 hours the same key with the same request gives the first success again. "
-    "1 to 255 visible ASCII characters, best a UUID, with or without double quotes around it.",
+    "Makes the call safe to repeat: within 24 hours, the same key with the same request gives the first success again. "
+    "1 to 255 visible ASCII characters, preferably a UUID, with or without double quotes around it.",
     idempotency.KEY_PATTERN,
 )
-IF_MATCH = request_header("If-Match", "The ETag that you have seen: the change is refused if it isn't the current one.")
+IF_MATCH = request_header("If-Match", "The ETag that you have seen. The change is refused if it isn't the current one.")
 IF_NONE_MATCH = request_header(
-    "If-None-Match", "The ETag that you have: the answer is 304 while it is the current one."
+    "If-None-Match", "The ETag that you have. The answer is 304 while it is the current one."
 )
 PREFER = request_header(
-    "Prefer", "`handling=strict` (RFC 7240) makes unknown properties a 400 instead of ignoring them."
+    "Prefer", "`handling=strict` (RFC 7240) answers 400 to unknown properties instead of ignoring them."
 )
 REQUEST_HEADERS: Sequence[tuple[OpenApiParameter, Callable[[str, Operation], bool]]] = (
     (IDEMPOTENCY_KEY, lambda method, operation: method == "POST"),
@@ -162,10 +165,15 @@ REQUEST_HEADERS: Sequence[tuple[OpenApiParameter, Callable[[str, Operation], boo
     (PREFER, lambda method, operation: operation.body is not None),
 )
 HEADERS = (
-    header(REQUEST_ID, "The request's own id, or the one that the service gave it; name it when you report a fault."),
+    header(
+        REQUEST_ID,
+        "The id that the request came with, or the one that the service gave it. Quote it when you report a problem.",
+    ),
     header("Location", "The address of what was created.", [201]),
     header("WWW-Authenticate", "The challenge (RFC 6750, section 3), with the reason.", [401, 403]),
-    header("Retry-After", "Seconds to wait before trying again.", [409, 503]),
+    header("Retry-After", "Seconds to wait before trying again.", [409, 429, 503]),
+    header("RateLimit", "Calls left, and seconds until the next window; where a limit is configured.", always=False),
+    header("RateLimit-Policy", "The limit, and its window in seconds; where one is configured.", always=False),
 )
 INSUFFICIENT_SCOPE = errors.APIError(
     403,
@@ -176,7 +184,7 @@ INSUFFICIENT_SCOPE = errors.APIError(
 
 
 def common_refusals(method: str, operation: Operation, max_body_bytes: int) -> Iterable[Exception]:
-    """What any operation of its kind answers beside its own refusals."""
+    """What any operation of its kind can answer, besides its own refusals."""
     if isinstance(operation.answer, serializers.ListSerializer):
         yield errors.validation_error(LIMIT_FAULT)
     yield exceptions.NotAuthenticated()
@@ -195,12 +203,13 @@ def common_refusals(method: str, operation: Operation, max_body_bytes: int) -> I
         yield exceptions.UnsupportedMediaType("text/plain")
     failure = errors.server_error()
     failure.details = {"request_id": EXAMPLE_REQUEST_ID}
+    yield throttled("addStep", Rate(50, "second"), 1)
     yield failure
     yield errors.unavailable()
 
 
 def example_name(error: dict[str, Any]) -> str:
-    """A refusal's name among the examples of its status: what isn't there, the one fault, the reason, or the error."""
+    """A refusal's name among its status's examples: the missing resource, the only fault, the reason, or the error."""
     match error.get("details"):
         case {"resource": resource}:
             return f"no_{resource}"
@@ -213,10 +222,10 @@ def example_name(error: dict[str, Any]) -> str:
 
 
 class DeclaredSchema(openapi.AutoSchema):
-    """Documents a viewset by the operations declared for it: operation id → Operation.
+    """Documents a viewset by its declared operations: operation id → Operation.
 
-    The view says which one it is as `operation_id`; an operation that isn't declared is an error of the generation.
-    `path_parameters` has a sentence for each variable in the paths.
+    The view's `operation_id` chooses one; generating the document fails if it isn't declared. `path_parameters` has a
+    sentence for each variable in the paths.
     """
 
     view: Any  # a viewset; its stubs say APIView
@@ -250,7 +259,7 @@ class DeclaredSchema(openapi.AutoSchema):
         return [self.declared.tag]
 
     def get_override_parameters(self) -> list[Any]:
-        # Any string is taken for an id, and one that no row could have is a 404: no pattern, whatever the URLs say.
+        # No pattern, whatever the URLs say: any string is accepted as an id, and an impossible one is a 404.
         in_path = [
             OpenApiParameter(name, str, OpenApiParameter.PATH, description=self.path_parameters[name])
             for name in sorted(uritemplate.variables(self.path))
@@ -262,9 +271,14 @@ class DeclaredSchema(openapi.AutoSchema):
     def headers_of_success(self) -> Iterable[OpenApiParameter]:
         operation = self.declared
         if operation.has_etag:
-            yield header("ETag", "The version of what is answered (RFC 9110, 8.8.3).", [operation.status, 304])
+            yield header("ETag", "The version of what is shown (RFC 9110, 8.8.3).", [operation.status, 304])
         if self.method == "POST":
-            yield header("Idempotent-Replayed", "`true` on a success given again.", [operation.status], always=False)
+            yield header(
+                "Idempotent-Replayed",
+                "`true` if this is a stored answer, given again.",
+                [operation.status],
+                always=False,
+            )
         if operation.body:
             yield header("Preference-Applied", "The preference that was honoured.", [operation.status], always=False)
 
@@ -275,10 +289,10 @@ class DeclaredSchema(openapi.AutoSchema):
 
     def _get_request_body(self, direction: str = "request") -> Any:
         body = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
-        return body and {**body, "required": True}  # an absent body is a 400, even where no field is required
+        return body and {**body, "required": True}  # an absent body is a 400, even if no field is required
 
     def _is_list_view(self, serializer: Any = None) -> bool:
-        # Not drf-spectacular's guess by the action's name, which calls nothing but `list` a list.
+        # drf-spectacular guesses by the action's name, and takes only `list` for a list.
         return isinstance(self.declared.answer if serializer is None else serializer, serializers.ListSerializer)
 
     def get_response_serializers(self) -> Any:
@@ -302,7 +316,7 @@ class DeclaredSchema(openapi.AutoSchema):
         return refused
 
     def shown(self) -> Any:
-        """The example through the serializer that answers; of a page, one row."""
+        """The example as the answer's serializer shows it; for a page, one row."""
         answer = self.declared.answer
         serializer: Any = type(answer.child) if isinstance(answer, serializers.ListSerializer) else answer
         return serializer(self.declared.example).data

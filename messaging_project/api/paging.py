@@ -18,15 +18,15 @@ CURSOR_FAULT = ("cursor", "invalid", "Must be the cursor of a `next` or `previou
 
 
 class KeysetPagination(CursorPagination):
-    """Pages over a unique column, given by the view's `ordering`: rows that come or go never skip or repeat others.
+    """Pages over a unique column, the view's `ordering`. Added or deleted rows never make it skip or repeat others.
 
-    A `limit` outside 1-1,000 and a cursor that no answer gave out are 400s.
+    A `limit` outside 1-1,000 is a 400, and so is a cursor that no answer gave out.
     """
 
     page_size = DEFAULT_LIMIT
     page_size_query_param = "limit"
-    page_size_query_description = f"How many results a page has, 1-{MAX_LIMIT:,}; {DEFAULT_LIMIT} without it."
-    cursor_query_description = "Where the page starts; taken from the `next` or `previous` of another page."
+    page_size_query_description = f"How many results a page has, 1-{MAX_LIMIT:,}; the default is {DEFAULT_LIMIT}."
+    cursor_query_description = "Where the page starts, from the `next` or `previous` of another page."
     ordering = "id"
 
     def get_ordering(self, request: Request, queryset: QuerySet[Any], view: Any) -> tuple[str, ...]:
@@ -56,7 +56,7 @@ class KeysetPagination(CursorPagination):
         return cursor
 
     def get_next_link(self) -> str | None:
-        # From a page whose rows have all gone, DRF would go on after the row that the page was to end before.
+        # If all rows of a page are deleted, DRF would continue after the row that the page should have ended before.
         if self.has_next and not self.page:
             return self.encode_cursor(Cursor(offset=0, reverse=False, position=None))
         return super().get_next_link()
@@ -86,7 +86,7 @@ class KeysetPagination(CursorPagination):
                 },
                 "previous": {
                     **link,
-                    "description": "The address of the page before; null on the first one.",
+                    "description": "The address of the previous page; null on the first one.",
                     "example": None,
                 },
                 "results": schema,

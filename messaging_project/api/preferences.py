@@ -9,5 +9,5 @@ APPLIED = "handling=strict"
 
 
 def wants_strict(request: Request) -> bool:
-    """Whether the client prefers an error to having unknown properties ignored: `Prefer: handling=strict` (4.4)."""
+    """Whether the client wants errors for unknown properties: `Prefer: handling=strict` (4.4)."""
     return any(STRICT.fullmatch(preference) for preference in request.headers.get("Prefer", "").split(","))

@@ -1,4 +1,4 @@
-"""One id per request: in the X-Request-ID header of the answer, in each log line, and in 500 bodies."""
+"""One id per request: in the answer's X-Request-ID header, in each log line, and in the bodies of 500s."""
 
 import logging
 import re
@@ -19,7 +19,7 @@ def current_request_id() -> str:
 
 
 class RequestIdMiddleware:
-    """Takes a caller's well-formed X-Request-ID (1-128 of A-Z a-z 0-9 . _ : -), else makes a UUIDv7."""
+    """Uses a caller's well-formed X-Request-ID (1-128 of A-Z a-z 0-9 . _ : -), or makes a UUIDv7."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -27,7 +27,7 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         given = request.headers.get(HEADER, "")
         request_id = given if ACCEPTED.fullmatch(given) else str(uuid7())
-        # Not reset afterwards: Django logs refusals once its middleware is done, and the next request sets its own.
+        # Not reset afterwards: Django logs refusals after its middleware, and the next request sets its own id.
         _current.set(request_id)
         response = self.get_response(request)
         response[HEADER] = request_id

@@ -1,4 +1,4 @@
-"""How access tokens are checked: the environment's settings for it, read and refused at the start of the process."""
+"""The settings for access tokens, read from the environment and checked at start-up."""
 
 import re
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # scope-token of RFC 6749 sect
 
 
 class AccessTokens(TypedDict):
-    """With JWKS_URL the other key is never looked at; without both, no token is accepted."""
+    """With JWKS_URL, HS256_KEY is ignored; without both, no token is accepted."""
 
     ISSUER: str
     AUDIENCE: str
@@ -39,7 +39,7 @@ class AccessTokens(TypedDict):
 
 
 def access_tokens(env: Environment, *, local_key: str) -> AccessTokens:
-    """The settings of one identity provider or one HS256 key; `local_key` is the latter where neither is set.
+    """The settings of one identity provider or one HS256 key. `local_key` is used if neither is set.
 
     Raises ImproperlyConfigured with the variable and the remedy.
     """
@@ -67,8 +67,8 @@ def access_tokens(env: Environment, *, local_key: str) -> AccessTokens:
 def required_scopes(words: Iterable[str]) -> dict[str, frozenset[str]]:
     """The scopes that each operation id needs, from words such as "addStep=campaigns:read campaigns:write".
 
-    Raises ImproperlyConfigured with the remedy. A word without scopes is refused, not read as "none needed": that
-    is also what an empty variable in somebody's deployment template leaves behind.
+    Raises ImproperlyConfigured with the remedy. A word without scopes is refused, not read as "none needed": an empty
+    variable in a deployment template leaves the same behind.
     """
     required: dict[str, frozenset[str]] = {}
     for word in words:
@@ -90,7 +90,7 @@ def _check_jwks_url(url: str) -> None:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
-    except ValueError:  # a port that is no number, an unclosed bracket
+    except ValueError:  # a port that isn't a number, an unclosed bracket
         host = ""
     if not host or not (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))):
         raise ImproperlyConfigured(

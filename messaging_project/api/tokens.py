@@ -1,6 +1,6 @@
 """Access tokens: who calls (JWT, RFC 7519; Bearer, RFC 6750) and whether the token's scopes suffice.
 
-docs/access-tokens.md tells operators how to configure them, and what happens in an outage.
+docs/access-tokens.md tells operators how to configure them and what happens in an outage.
 """
 
 import json
@@ -19,15 +19,18 @@ from rest_framework.request import Request
 from messaging_project.api import token_settings
 from messaging_project.api.errors import APIError
 from messaging_project.api.key_server import PAUSE_SECONDS, KeysUnavailable, key_server
+from messaging_project.metrics import OUTAGES
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView  # which imports this module, by way of the settings
 
 CHALLENGE = 'Bearer realm="messaging"'
 CREDENTIALS = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.ASCII | re.IGNORECASE)  # RFC 6750 section 2.1
-MAX_TOKEN_LENGTH = 16_384  # far above what identity providers issue; no work is done for more
+MAX_TOKEN_LENGTH = 16_384  # far above what identity providers issue; longer ones are refused unread
 MAX_SUBJECT_LENGTH = 255  # OpenID Connect Core 1.0 section 2
-UNUSABLE_IN_SUBJECT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # no database or log line takes all of these
+UNUSABLE_IN_SUBJECT = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]"
+)  # databases and log lines can't take all of these
 SUBJECT_RULE = f"its sub claim must be 1 to {MAX_SUBJECT_LENGTH} printable characters"
 REQUIRED_CLAIMS = ("exp", "sub", "iss", "aud")
 REASONS: dict[type[Exception], str] = {
@@ -60,7 +63,7 @@ class TokenUser:
 class AccessTokenAuthentication(BaseAuthentication):
     """Takes a JWT from the Authorization header, and from nowhere else.
 
-    Raises APIError: 401 for a token that doesn't hold, 503 when the identity provider's keys can't be fetched.
+    Raises APIError: 401 for an invalid token, 503 if the identity provider's keys can't be fetched.
     """
 
     def authenticate(self, request: Request) -> tuple[TokenUser, dict[str, Any]] | None:
@@ -79,9 +82,9 @@ class AccessTokenAuthentication(BaseAuthentication):
 
 
 class HasRequiredScopes(BasePermission):
-    """Any authenticated caller; where settings.REQUIRED_SCOPES names the view's operation, one with its scopes.
+    """Admits any authenticated caller; with settings.REQUIRED_SCOPES, only one with the operation's scopes.
 
-    The view tells its OpenAPI operation id as `operation_id`; one that doesn't, or that isn't named, falls under "*".
+    The view's `operation_id` is its OpenAPI operation id. A view without one, or one that isn't named, falls under "*".
     """
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
@@ -102,7 +105,7 @@ class HasRequiredScopes(BasePermission):
 
 
 def verified_claims(token: str) -> dict[str, Any]:
-    """The claims of a token whose signature, issuer, audience, times and subject all hold; else raises APIError."""
+    """A token's claims, if its signature, issuer, audience, times and subject are valid. Raises APIError."""
     configured = settings.ACCESS_TOKENS
     try:
         key, algorithms = _key(token)
@@ -120,6 +123,7 @@ def verified_claims(token: str) -> dict[str, Any]:
     except jwt.PyJWTError as error:
         raise invalid_token(REASONS.get(type(error), "it is malformed")) from error
     except KeysUnavailable as error:
+        OUTAGES.labels("identity provider").inc()
         raise APIError(
             503,
             "unavailable",
@@ -145,7 +149,7 @@ def is_subject(value: str) -> bool:
 
 
 def invalid_token(reason: str) -> APIError:
-    """The 401 for a token that was given and doesn't hold. `reason` must quote nothing that the caller sent."""
+    """The 401 for an invalid token. `reason` must not quote anything that the caller sent."""
     return APIError(
         401,
         "unauthenticated",
@@ -155,7 +159,7 @@ def invalid_token(reason: str) -> APIError:
 
 
 def _key(token: str) -> tuple[jwt.PyJWK | str, list[str]]:
-    """What `token` is to be verified with, and the algorithms to accept: from the settings, whatever it claims."""
+    """The key to verify `token` with, and the accepted algorithms: from the settings, whatever the token claims."""
     configured = settings.ACCESS_TOKENS
     if url := configured["JWKS_URL"]:
         header = _unverified_header(token)
@@ -173,8 +177,7 @@ def _key(token: str) -> tuple[jwt.PyJWK | str, list[str]]:
 
 
 def _unverified_header(token: str) -> dict[str, Any]:
-    # jwt.get_unverified_header() decodes and checks all of the token, which jwt.decode() then does again:
-    # that makes a third of the whole cost.
+    # jwt.get_unverified_header() decodes and checks the whole token; jwt.decode() does so again: a third of the cost.
     try:
         header = json.loads(base64url_decode(token.partition(".")[0]))
     except (ValueError, RecursionError) as error:

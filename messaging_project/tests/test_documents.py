@@ -2,6 +2,7 @@
 
 import json
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("ben
 README = (ROOT / "README.md").read_text()
 API = (ROOT / "docs" / "api.md").read_text()
 SETTINGS = (ROOT / "docs" / "settings.md").read_text()
-SETTING = re.compile(r'\benv\.(?:text|flag|integer|words|choice)\(\s*"([A-Z0-9_]+)"')
-SOURCES = ("messaging_project/settings.py", "messaging_project/api/token_settings.py")
+SETTING = re.compile(r'\benv\.(?:text|flag|integer|words|choice|address)\(\s*"([A-Z0-9_]+)"')
+SOURCES = ("messaging_project/settings.py", "messaging_project/api/token_settings.py", "messaging_project/telemetry.py")
 DOCUMENT: dict[str, Any] = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]
 OPERATIONS = [
     (method.upper(), path, operation)
@@ -96,6 +97,14 @@ def test_the_commands_it_names_exist(document: Path) -> None:
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert set(re.findall(r"`make ([a-z]+)", text)) <= {*targets, "…"}
     assert set(re.findall(r"manage\.py ([a-z_]+)", text)) <= {*get_commands()}
+    modules = set(re.findall(r"python -m ([\w.]+)", text)) - {"pytest"}
+    assert [name for name in modules if find_spec(name) is None] == []
+
+
+@every_document
+def test_the_tests_it_names_exist(document: Path) -> None:
+    named = re.findall(r"\bpytest (?:--?\w+ )*([\w/]+\.py)", document.read_text())
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 @pytest.mark.django_db

@@ -68,6 +68,18 @@ def test_a_choice_names_what_may_be_chosen() -> None:
         Environment({"NAME": "z"}).choice("NAME", ("x", "y"), default="y")
 
 
+def test_an_address_is_a_host_and_a_port() -> None:
+    addresses = [Environment({"NAME": value}).address("NAME", "x:1") for value in ("", "0.0.0.0:9100", "[::1]:80")]
+
+    assert addresses == [("x", 1), ("0.0.0.0", 9100), ("::1", 80)]  # noqa: S104
+
+
+@pytest.mark.parametrize("value", ["9100", "host", "host:", ":9100", "host:port", "host:0", "host:99999", "a@b:1/c"])
+def test_an_address_refuses_anything_else(value: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"set it to a host and a port, such as 127\.0\.0\.1:9100\.$"):
+        Environment({"NAME": value}).address("NAME", "127.0.0.1:9100")
+
+
 def test_the_default_source_is_the_process_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MESSAGING_TEST", "here")
 
@@ -251,10 +263,20 @@ def test_https_is_all_or_nothing() -> None:
         ),
         ("DJANGO_STATIC_ROOT", "/srv/static", "STATIC_ROOT", "/srv/static"),
         ("API_REQUIRED_SCOPES", "*=campaigns:read", "REQUIRED_SCOPES", ["*=campaigns:read"]),
+        ("METRICS_ADDRESS", "[::1]:9200", "METRICS_ADDRESS", ["::1", 9200]),
+        ("TRUSTED_PROXIES", "2", "TRUSTED_PROXIES", 2),
+        ("API_THROTTLES", "*=10/hour", "API_THROTTLES", {"*": [10, "hour"]}),
     ],
 )
 def test_a_variable_reaches_its_setting(variable: str, value: str, name: str, expected: object) -> None:
     assert settings_with(PRODUCTION | {variable: value}, name) == [expected]
+
+
+def test_without_limits_nothing_is_built_to_count_calls() -> None:
+    (off,), (on,) = (settings_with(variables, "REST_FRAMEWORK") for variables in ({}, {"API_THROTTLES": "*=10/hour"}))
+
+    assert off["DEFAULT_THROTTLE_CLASSES"] == []
+    assert on["DEFAULT_THROTTLE_CLASSES"] == ["messaging_project.api.throttles.OperationThrottle"]
 
 
 def test_logging_shows_information_unless_told_otherwise() -> None:
@@ -262,6 +284,23 @@ def test_logging_shows_information_unless_told_otherwise() -> None:
     (told,) = settings_with({"LOG_LEVEL": "ERROR"}, "LOGGING")
 
     assert (default["root"]["level"], told["root"]["level"]) == ("INFO", "ERROR")
+
+
+def test_nothing_observes_requests_unless_told(tmp_path: Path) -> None:
+    observer = "messaging_project.observe.observe"
+    told: list[dict[str, str]] = [{}, {"LOG_FORMAT": "json"}, {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "new")}]
+    found = [settings_with(variables, "MIDDLEWARE")[0] for variables in told]
+
+    assert [middleware.index(observer) if observer in middleware else None for middleware in found] == [None, 1, 1]
+    assert (tmp_path / "new").is_dir()
+
+
+def test_a_folder_that_cant_be_made_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    answer = read_settings({"PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "file" / "folder")})
+
+    assert answer.returncode == 1
+    assert "set it to a folder that the service may write to" in answer.stderr
 
 
 def database_options(**variables: str) -> object:

@@ -24,14 +24,14 @@ def _tokens(settings: Settings) -> None:
 
 def post(body: io.BytesIO, **environ: Any) -> tuple[str, Any]:
     """Status line and JSON of a POST of many steps."""
-    environ |= {
+    environ = {
         "REQUEST_METHOD": "POST",
         "PATH_INFO": BULK,
         "HTTP_HOST": settings.ALLOWED_HOSTS[0],
         "HTTP_AUTHORIZATION": f"Bearer {hs256(claims())}",
         "CONTENT_TYPE": "application/json",
         "wsgi.input": body,
-    }
+    } | environ
     setup_testing_defaults(environ)
     statuses: list[str] = []
     answer = b"".join(application(environ, lambda status, headers: statuses.append(status)))
@@ -56,3 +56,28 @@ def test_a_body_whose_end_the_server_does_not_mark_is_not_read() -> None:
 
     assert (status, answer["error"]) == ("400 Bad Request", "parse_error")
     assert body.tell() == 0
+
+
+@pytest.mark.parametrize("token", [None, hs256(claims(aud="another"))], ids=["no token", "another audience"])
+def test_a_body_is_not_touched_before_the_token_holds(token: str | None) -> None:
+    body = io.BytesIO(b'{"steps": []}')
+    authorization = {"HTTP_AUTHORIZATION": f"Bearer {token}" if token else ""}
+
+    status, answer = post(body, **{"wsgi.input_terminated": True}, **authorization)
+
+    assert (status, answer["error"], body.tell()) == ("401 Unauthorized", "unauthenticated", 0)
+
+
+def test_a_body_is_not_touched_before_the_scopes_suffice(settings: Settings) -> None:
+    settings.REQUIRED_SCOPES = ["addSteps=campaigns:write"]
+    body = io.BytesIO(b'{"steps": []}')
+
+    status, answer = post(body, **{"wsgi.input_terminated": True})
+
+    assert (status, answer["error"], body.tell()) == ("403 Forbidden", "insufficient_scope", 0)
+
+
+def test_a_body_of_unknown_length_may_turn_out_empty() -> None:
+    status, answer = post(io.BytesIO(), **{"wsgi.input_terminated": True})
+
+    assert (status, answer["message"]) == ("400 Bad Request", "The body is empty: send a JSON object.")

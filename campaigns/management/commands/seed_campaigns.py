@@ -19,6 +19,7 @@ from campaigns.seeding.rows import UnusableInput
 from campaigns.seeding.sources import FORMATS, STDIN, FileSource, Source, format_of
 from campaigns.seeding.synthetic import SyntheticSource
 from campaigns.seeding.writers import write_rows
+from messaging_project.metrics import SEEDED
 
 REFUSED, INTERRUPTED = 1, 130
 MAX_FAULTS = 1_000
@@ -116,6 +117,9 @@ class Command(BaseCommand):
                     in_batches = how.commit_every and not how.dry_run
                     outcome = load.run_in_batches(lambda: _source(options)) if in_batches else load.run()
                 preview.close()
+                if not how.dry_run:
+                    SEEDED.labels("read").inc(outcome.rows)
+                    SEEDED.labels("refused").inc(outcome.refused)
                 if not silent:
                     self.stdout.write(summary(outcome, dry_run=how.dry_run))
                 if outcome.refused:

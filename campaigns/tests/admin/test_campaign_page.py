@@ -125,7 +125,7 @@ FAULTS = {
         row(0, variables='{\n  "a": 1,\n}'),
         {
             "steps-0-variables": [
-                "This is no JSON: Expecting property name enclosed in double quotes at line 3 column 1."
+                "This is not valid JSON: Expecting property name enclosed in double quotes at line 3 column 1."
             ]
         },
     ),
@@ -150,7 +150,7 @@ FAULTS = {
         {
             "name": ["Must not be empty or only white space."],
             "steps-0-template_id": ["This field is required."],
-            "steps-1-variables": ["This is no JSON: Expecting value at line 1 column 1."],
+            "steps-1-variables": ["This is not valid JSON: Expecting value at line 1 column 1."],
         },
     ),
 }

@@ -1,0 +1,80 @@
+"""Middleware that tells of each request once it is answered: to Prometheus, and as one line of the log."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest, HttpResponseBase
+from django.utils.functional import SimpleLazyObject
+
+from messaging_project import metrics
+
+logger = logging.getLogger("messaging.request")
+View = Callable[..., HttpResponseBase]
+
+
+def observe(get_response: Callable[[HttpRequest], HttpResponseBase]) -> View:
+    tellers = [
+        *([count] if settings.METRICS_DIRECTORY else []),
+        *([log] if settings.LOG_FORMAT == "json" else []),
+    ]
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        start = time.perf_counter()
+        response = get_response(request)
+        seconds = time.perf_counter() - start
+        for tell in tellers:
+            tell(request, response, operation_of(request), seconds)
+        return response
+
+    return middleware
+
+
+def count(request: HttpRequest, response: HttpResponseBase, operation: str, seconds: float) -> None:
+    metrics.REQUESTS.labels(operation, response.status_code).inc()
+    metrics.LATENCY.labels(operation).observe(seconds)
+    if response.status_code >= 400 and isinstance(refusal := getattr(response, "data", None), dict):
+        reason = (refusal.get("details") or {}).get("reason") or refusal["error"]
+        metrics.REFUSALS.labels(operation, reason).inc()
+    if response.status_code == 429:
+        metrics.THROTTLED.labels(operation).inc()
+    if response.has_header("Idempotent-Replayed"):
+        metrics.REPLAYS.labels(operation).inc()
+    if pool := getattr(connection, "pool", None):
+        stats = pool.get_stats()
+        metrics.POOL.labels("size").set(stats["pool_size"])
+        metrics.POOL.labels("waiting").set(stats["requests_waiting"])
+
+
+def log(request: HttpRequest, response: HttpResponseBase, operation: str, seconds: float) -> None:
+    """Nothing of the body, the query or the headers."""
+    told = {
+        "operation": operation,
+        "status": response.status_code,
+        "ms": round(seconds * 1_000, 2),
+        "subject": subject_of(request),
+    }
+    logger.info("%s %s", request.method, request.path, extra={"told": told})
+
+
+def operation_of(request: HttpRequest) -> str:
+    """The OpenAPI operation id; of a page the name of its URL."""
+    match = request.resolver_match
+    if match is None:
+        return "unmatched"
+    view: Any = getattr(match.func, "cls", None)
+    action = getattr(match.func, "actions", {}).get(str(request.method).lower())
+    operation = getattr(view, "operation_ids", {}).get(action) or getattr(view, "operation_id", None)
+    return operation if isinstance(operation, str) else match.view_name or "unnamed"
+
+
+def subject_of(request: HttpRequest) -> str | None:
+    """The token's subject or the account; whoever a page hasn't asked for isn't looked up for the log."""
+    user: Any = getattr(request, "user", None)
+    if isinstance(user, SimpleLazyObject):
+        user = getattr(request, "_cached_user", None)
+    subject: str | None = getattr(user, "subject", None) or getattr(user, "username", None) or None
+    return subject
