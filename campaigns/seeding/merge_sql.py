@@ -85,7 +85,6 @@ SELECT DISTINCT g.campaign_id AS id, s.id IS NOT NULL AS stored,
     COALESCE(s.description, FIRST_VALUE(g.description) OVER by_description, '') AS description,
     COALESCE(s.status, FIRST_VALUE(g.status) OVER by_status, '{draft}') AS status,
     FIRST_VALUE(g.status) OVER by_status AS said_status,
-    FIRST_VALUE(g.entry_id) OVER by_line AS entry_id,
     FIRST_VALUE(g.line) OVER by_line AS line
 FROM seed_group g LEFT JOIN campaigns_campaign s
     ON s.id = g.campaign_id AND NOT EXISTS (SELECT 1 FROM seed_created n WHERE n.id = s.id)

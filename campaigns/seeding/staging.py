@@ -20,9 +20,8 @@ JSON_INDEXES = [STEP_COLUMNS.index(column) for column in JSON_COLUMNS]
 NO_STEP = (None,) * len(STEP_COLUMNS)
 
 # The temporary tables that rows wait in, with the type of each column. Nothing else sees them, and filling them locks
-# nothing. A section is what neighbouring rows say of their campaign, with two fresh ids (for the campaign if it has to
-# be made, and for its history entry), how many rows
-# and steps it has, and how long these take together.
+# nothing. A section is what neighbouring rows say of their campaign, a fresh id for it if it has to be made, how many
+# rows and steps it has, and how long these take together.
 TYPES = {"BigIntegerField": "bigint", "IntegerField": "integer", "CharField": "text", "JSONField": "jsonb"}
 STEP_TYPES = {column: TYPES[CampaignStep._meta.get_field(column).get_internal_type()] for column in STEP_COLUMNS}
 ROW_TYPES = {"line": "bigint", "section": "integer", "id": "uuid", **STEP_TYPES}
@@ -35,7 +34,6 @@ SECTION_TYPES = {
     "description": "text",
     "status": "text",
     "new_id": "uuid",
-    "entry_id": "uuid",
     "rows": "bigint",
     "steps": "bigint",
     "minutes": "bigint",
@@ -83,7 +81,6 @@ class Section:
     campaign: RowCampaign
     rows: list[Row]
     new_id: Any = field(default_factory=uuid_utils.uuid7)
-    entry_id: Any = field(default_factory=uuid_utils.uuid7)
 
     @property
     def steps(self) -> list[tuple[Any, ...]]:
@@ -92,17 +89,8 @@ class Section:
     def values(self) -> tuple[Any, ...]:
         """In the order of SECTION_TYPES."""
         steps = self.steps
-        minutes = sum([step[DELAY] for step in steps])
-        return (
-            self.number,
-            self.rows[0][0],
-            *self.campaign,
-            self.new_id,
-            self.entry_id,
-            len(self.rows),
-            len(steps),
-            minutes,
-        )
+        counts = len(self.rows), len(steps), sum([step[DELAY] for step in steps])
+        return self.number, self.rows[0][0], *self.campaign, self.new_id, *counts
 
 
 class Stage:
