@@ -20,7 +20,13 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     after token and scope, so that nobody without them can keep a thread waiting for the rest.
     Forms need their true length, and browsers always send it.
     """
-    is_unknown = environ.get("wsgi.input_terminated") and not environ.get("CONTENT_LENGTH")
-    if is_unknown and API_PATH.match(environ["PATH_INFO"]):
+    if has_body_of_unknown_length(environ) and API_PATH.match(environ["PATH_INFO"]):
         environ |= {LENGTH_UNKNOWN: True, "CONTENT_LENGTH": str(MAX_BATCH_BYTES + 1)}
     return django_application(environ, start_response)
+
+
+def has_body_of_unknown_length(environ: dict[str, Any]) -> bool:
+    """Without Transfer-Encoding and Content-Length, a request of HTTP/1 has no body (RFC 9112, 6.3)."""
+    if environ.get("CONTENT_LENGTH") or not environ.get("wsgi.input_terminated"):
+        return False
+    return bool(environ.get("HTTP_TRANSFER_ENCODING")) or not environ["SERVER_PROTOCOL"].startswith("HTTP/1")

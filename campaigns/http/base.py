@@ -172,9 +172,8 @@ class BaseCampaignViewSet(GenericViewSet[Campaign]):
         return validated
 
     def body(self) -> Any:
-        if self.action in self.optional_bodies and self.request.stream is None:
-            return {}
-        return json_body(self.request)
+        optional = self.action in self.optional_bodies
+        return {} if optional and self.request.stream is None else json_body(self.request, optional=optional)
 
     def canonical_request(self) -> tuple[str, Any]:
         """Path and body in one spelling: what differs in no more than that is the same request."""

@@ -115,11 +115,11 @@ class EncodedBody(exceptions.APIException):
         super().__init__(message, "unsupported_media_type")
 
 
-def json_body(request: Request) -> Any:
-    """The body of a request that must have one. DRF treats an absent body as an empty object; here it is a fault."""
+def json_body(request: Request, *, optional: bool = False) -> Any:
+    """The body of a request. DRF treats an absent body as an empty object; unless `optional`, here it is a fault."""
     if request.stream is None:
         if DefaultContentNegotiation().select_parser(request, [JSONParser()]) is None:
             raise exceptions.UnsupportedMediaType(request.content_type)
-    elif request.data is not NO_BODY:
+    elif optional or request.data is not NO_BODY:
         return request.data
     raise exceptions.ParseError("The body is empty: send a JSON object.")

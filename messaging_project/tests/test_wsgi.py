@@ -30,6 +30,7 @@ def post(body: io.BytesIO, **environ: Any) -> tuple[str, Any]:
         "HTTP_HOST": settings.ALLOWED_HOSTS[0],
         "HTTP_AUTHORIZATION": f"Bearer {hs256(claims())}",
         "CONTENT_TYPE": "application/json",
+        "HTTP_TRANSFER_ENCODING": "chunked",
         "wsgi.input": body,
     } | environ
     setup_testing_defaults(environ)
@@ -81,3 +82,13 @@ def test_a_body_of_unknown_length_may_turn_out_empty() -> None:
     status, answer = post(io.BytesIO(), **{"wsgi.input_terminated": True})
 
     assert (status, answer["message"]) == ("400 Bad Request", "The body is empty: send a JSON object.")
+
+
+def test_a_request_without_length_and_coding_has_no_body() -> None:
+    """Clients send a POST without a body so (RFC 9112, 6.3)."""
+    body = io.BytesIO(b'{"steps": []}')
+
+    status, answer = post(body, HTTP_TRANSFER_ENCODING="", **{"wsgi.input_terminated": True})
+
+    assert (status, answer["message"]) == ("400 Bad Request", "The body is empty: send a JSON object.")
+    assert body.tell() == 0
