@@ -1,19 +1,22 @@
 """An identity provider's public keys: fetched from its JWKS (RFC 7517), cached, and renewed at a bounded rate."""
 
+import json
 import logging
 from collections.abc import Sequence
 from functools import lru_cache
 from math import inf
-from threading import Lock
+from threading import Event, Lock, Thread
 from time import monotonic
 from typing import Any
 
-from jwt import PyJWK, PyJWKClient, PyJWTError
+from jwt import PyJWK, PyJWTError
+
+from messaging_project.api.limited_fetch import fetch
 
 logger = logging.getLogger(__name__)
 
-FETCH_TIMEOUT_SECONDS = 3  # for connecting, and for each wait for more bytes
-FRESH_SECONDS = 300  # for how long keys are used without another fetch
+WAIT_SECONDS = 3  # for a fetch, by whoever needs its keys; it may go on without them
+FRESH_SECONDS = 300  # after which the keys are fetched again
 USABLE_SECONDS = 3_600  # for how long keys are trusted while the key server can't be reached
 PAUSE_SECONDS = 5  # between two fetches, whether or not the first succeeded
 
@@ -25,14 +28,16 @@ class KeysUnavailable(Exception):
 class KeyServer:
     """The signing keys behind one JWKS address, shared by all threads of the process.
 
-    PyJWKClient fetches but doesn't cache here. With its own cache, each request of an outage would wait for the timeout
-    in turn. And it would drop good keys the moment they are FRESH_SECONDS old.
+    PyJWKClient would let each request of an outage wait for the timeout in turn, drop good keys the moment they are
+    FRESH_SECONDS old, and read an answer however long it is and takes.
     """
 
     def __init__(self, url: str, algorithms: Sequence[str]) -> None:
-        self._client = PyJWKClient(url, cache_jwk_set=False, timeout=FETCH_TIMEOUT_SECONDS)
+        self._url = url
         self._algorithms = algorithms
-        self._fetching = Lock()
+        self._starting = Lock()
+        self._idle = Event()  # no fetch is under way
+        self._idle.set()
         self._keys: dict[tuple[str | None, str], PyJWK] = {}
         self._fetched_at = self._tried_at = -inf
         self._failing = False
@@ -40,14 +45,15 @@ class KeyServer:
     def key(self, kid: str | None, algorithm: str) -> PyJWK | None:
         """The key with the id `kid` for `algorithm`, or None if the provider has no such key.
 
-        Without a `kid`, the only key for that algorithm. Fetches if the keys are old or lack this one; waits for a
-        fetch only if there is no usable key. Raises KeysUnavailable if the answer can't be known.
+        Without a `kid`, the only key for that algorithm. Fetches when the keys are old or lack this one. Waits for
+        another's fetch only when there is no key to go on with, and the last fetch was no failure; for any fetch
+        WAIT_SECONDS at most. Raises KeysUnavailable when the answer can't be known.
         """
         key = self._find(kid, algorithm)
         if key is None or monotonic() - self._fetched_at > FRESH_SECONDS:
             self._renew(wait=key is None)
             key = self._find(kid, algorithm)
-        if key is None and self._failing:
+        if key is None and (self._failing or not self._idle.is_set()):
             raise KeysUnavailable
         return key
 
@@ -60,18 +66,18 @@ class KeyServer:
         return candidates[0] if len(candidates) == 1 else None
 
     def _renew(self, *, wait: bool) -> None:
-        if not self._fetching.acquire(blocking=wait):
-            return
-        try:
-            # Tokens with made-up key ids come here, and those that waited for the fetch just done.
-            if monotonic() - self._tried_at >= PAUSE_SECONDS:
-                self._fetch()
-        finally:
-            self._fetching.release()
+        with self._starting:
+            # Tokens with made-up key ids all come here, and so do those that waited for the fetch just done.
+            is_mine = self._idle.is_set() and monotonic() - self._tried_at >= PAUSE_SECONDS
+            if is_mine:
+                self._idle.clear()
+                Thread(target=self._fetch, daemon=True).start()
+        if is_mine or (wait and not self._failing):
+            self._idle.wait(WAIT_SECONDS)
 
     def _fetch(self) -> None:
         try:
-            self._keys = usable_keys(self._client.fetch_data(), self._algorithms)
+            self._keys = usable_keys(json.loads(fetch(self._url)), self._algorithms)
             self._fetched_at = monotonic()
             self._failing = False
         except Exception as error:  # whatever the provider answers must not become a 500
@@ -79,6 +85,7 @@ class KeyServer:
             logger.warning("The keys of JWT_JWKS_URL can't be fetched: %s: %s", type(error).__name__, error)
         finally:
             self._tried_at = monotonic()
+            self._idle.set()
 
 
 def usable_keys(document: dict[str, Any], algorithms: Sequence[str]) -> dict[tuple[str | None, str], PyJWK]:

@@ -36,6 +36,7 @@ class AccessTokens(TypedDict):
     ALGORITHMS: list[str]  # those accepted with JWKS_URL
     HS256_KEY: str
     LEEWAY_SECONDS: int
+    REQUIRE_AT_JWT: bool  # of the types that RFC 9068 names, and no other
 
 
 def access_tokens(env: Environment, *, local_key: str) -> AccessTokens:
@@ -61,6 +62,7 @@ def access_tokens(env: Environment, *, local_key: str) -> AccessTokens:
         "ALGORITHMS": _algorithms(env),
         "HS256_KEY": "" if jwks_url else hs256_key or local_key,
         "LEEWAY_SECONDS": _leeway(env),
+        "REQUIRE_AT_JWT": env.flag("JWT_REQUIRE_AT_JWT", default=False),
     }
 
 

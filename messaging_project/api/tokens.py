@@ -32,6 +32,8 @@ UNUSABLE_IN_SUBJECT = re.compile(
     r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]"
 )  # databases and log lines can't take all of these
 SUBJECT_RULE = f"its sub claim must be 1 to {MAX_SUBJECT_LENGTH} printable characters"
+AT_JWT = frozenset({"at+jwt", "application/at+jwt"})  # RFC 9068 section 2.1
+TYPES = AT_JWT | {"jwt", None}  # what providers that are older than it send
 REQUIRED_CLAIMS = ("exp", "sub", "iss", "aud")
 REASONS: dict[type[Exception], str] = {
     jwt.ExpiredSignatureError: "it has expired",
@@ -161,8 +163,10 @@ def invalid_token(reason: str) -> APIError:
 def _key(token: str) -> tuple[jwt.PyJWK | str, list[str]]:
     """The key to verify `token` with, and the accepted algorithms: from the settings, whatever the token claims."""
     configured = settings.ACCESS_TOKENS
+    header = _unverified_header(token)
+    if not _is_accepted(header.get("typ"), AT_JWT if configured["REQUIRE_AT_JWT"] else TYPES):
+        raise invalid_token("its type (typ) is not accepted here")
     if url := configured["JWKS_URL"]:
-        header = _unverified_header(token)
         kid, algorithm = header.get("kid"), header.get("alg")
         if algorithm not in configured["ALGORITHMS"]:
             raise jwt.InvalidAlgorithmError
@@ -174,6 +178,11 @@ def _key(token: str) -> tuple[jwt.PyJWK | str, list[str]]:
     if configured["HS256_KEY"]:
         return configured["HS256_KEY"], ["HS256"]
     raise invalid_token("this service has no key to check it with until its operator sets JWT_JWKS_URL")
+
+
+def _is_accepted(typ: object, types: frozenset[str | None]) -> bool:
+    """Whether a token's type, which is a media type and so without case (RFC 7515 section 4.1.9), is one of these."""
+    return (typ.lower() in types) if isinstance(typ, str) else (typ is None and None in types)
 
 
 def _unverified_header(token: str) -> dict[str, Any]:

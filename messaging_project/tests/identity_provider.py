@@ -52,6 +52,7 @@ def hs256_settings(**changes: Any) -> AccessTokens:
         "ALGORITHMS": ["RS256", "ES256"],
         "HS256_KEY": HS256_KEY,
         "LEEWAY_SECONDS": 30,
+        "REQUIRE_AT_JWT": False,
     } | changes  # type: ignore[return-value]
 
 

@@ -256,6 +256,34 @@ def test_a_key_id_that_is_no_text(whoami: Ask, provider: IdentityProvider, setti
         assert_refused(whoami(token), "it is malformed")
 
 
+TYPED = [
+    *(("at+jwt", 200, 200), ("application/at+jwt", 200, 200), ("AT+JWT", 200, 200)),
+    *(("JWT", 200, 401), ("jwt", 200, 401), (None, 200, 401)),
+    *(("dpop+jwt", 401, 401), ("id+jwt", 401, 401), ("", 401, 401), (7, 401, 401), (["at+jwt"], 401, 401)),
+]
+
+
+@pytest.mark.parametrize(("typ", "status", "strict_status"), TYPED)
+def test_the_type_of_a_token(
+    whoami: Ask, settings: Settings, shared_key: bytes, typ: Any, status: int, strict_status: int
+) -> None:
+    token = hmac_signed(claims(), shared_key, {"typ": typ})
+
+    assert whoami(token).status_code == status
+    settings.ACCESS_TOKENS = idp.hs256_settings(REQUIRE_AT_JWT=True)
+    assert whoami(token).status_code == strict_status
+
+
+def test_a_token_of_another_type_is_refused_with_the_reason(
+    whoami: Ask, provider: IdentityProvider, settings: Settings
+) -> None:
+    settings.ACCESS_TOKENS = provider.settings()
+    token = jwt.encode(claims(), idp.rsa_key("first"), "RS256", {"kid": "rsa", "typ": "logout+jwt"})
+
+    assert_refused(whoami(token), "its type (typ) is not accepted here")
+    assert provider.requests == 0
+
+
 # --- Forged ----------------------------------------------------------------------------------------------------------
 
 

@@ -2,8 +2,10 @@
 
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
 from typing import Any
 
 import jwt
@@ -11,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from pytest_django import Settings
 
-from messaging_project.api import key_server
+from messaging_project.api import key_server, limited_fetch
 from messaging_project.tests import identity_provider as idp
 from messaging_project.tests.identity_provider import IdentityProvider, claims, es256, rs256
 
@@ -230,7 +232,7 @@ def test_an_outage_before_the_first_token_and_the_recovery_from_it(
 
 
 def test_a_key_server_that_hangs(whoami: Ask, provider: IdentityProvider, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(key_server, "FETCH_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(limited_fetch, "WAIT_SECONDS", 0.05)
     provider.may_answer.clear()
 
     assert_unavailable(whoami(rs256(claims())))
@@ -252,6 +254,76 @@ def test_a_fetch_waits_three_seconds_at_most_for_each_answer(
 
     assert whoami(rs256(claims())).status_code == 200
     assert timeouts == [3]
+
+
+@pytest.mark.parametrize("begin", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n{"], ids=["headers", "body"])
+def test_a_fetch_that_always_gets_one_more_byte_ends_all_the_same(
+    whoami: Ask, settings: Settings, monkeypatch: pytest.MonkeyPatch, begin: bytes
+) -> None:
+    monkeypatch.setattr(limited_fetch, "TOTAL_SECONDS", 0.3)
+    with dripping(begin) as (url, ended):
+        settings.ACCESS_TOKENS = idp.hs256_settings(HS256_KEY="", JWKS_URL=url)
+        key_server.key_server.cache_clear()
+
+        assert_unavailable(whoami(rs256(claims())))
+        assert ended.wait(10)
+
+
+@contextmanager
+def dripping(begin: bytes) -> Iterator[tuple[str, Event]]:
+    """A server that sends a byte every 10 ms for ever, and the event of its client's going away."""
+    ended = Event()
+
+    def drip(listener: socket.socket) -> None:
+        with suppress(OSError):
+            client, _ = listener.accept()
+            client.recv(65_536)
+            client.sendall(begin)
+            while not ended.wait(0.01):
+                client.sendall(b" ")
+        ended.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        Thread(target=drip, args=[listener], daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/jwks", ended
+        ended.set()
+
+
+def test_an_answer_of_more_than_a_mebibyte_is_not_read(whoami: Ask, provider: IdentityProvider) -> None:
+    provider.answer = json.dumps({"keys": provider.jwks}).encode() + b" " * 1024 * 1024
+
+    assert_unavailable(whoami(rs256(claims())))
+
+
+def test_nobody_waits_for_a_fetch_longer_than_three_seconds(
+    whoami: Ask, provider: IdentityProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert key_server.WAIT_SECONDS == 3
+    monkeypatch.setattr(key_server, "WAIT_SECONDS", 0.05)
+    provider.may_answer.clear()
+
+    assert_unavailable(whoami(rs256(claims())))
+    provider.may_answer.set()
+    assert key_server.key_server(provider.settings()["JWKS_URL"], ("RS256", "ES256"))._idle.wait(10)
+    assert whoami(rs256(claims())).status_code == 200
+
+
+def test_after_a_failure_one_request_waits_for_the_next_fetch_and_the_others_do_not(
+    whoami: Ask, provider: IdentityProvider, clock: Clock
+) -> None:
+    provider.status = 500
+    assert_unavailable(whoami(rs256(claims())))
+    provider.asked.clear()
+    provider.may_answer.clear()
+    clock.advance(PAUSE)
+
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(whoami, rs256(claims()))
+        assert provider.asked.wait(10)
+        assert_unavailable(whoami(rs256(claims())))
+        assert not waiting.done()
+        provider.may_answer.set()
+        assert_unavailable(waiting.result(timeout=10))
 
 
 def test_known_keys_outlive_an_outage_of_less_than_an_hour(
@@ -346,5 +418,5 @@ def test_an_outage_is_logged_with_its_cause(
 
     messages = [record.getMessage() for record in caplog.records if record.name == key_server.__name__]
     assert len(messages) == 1
-    assert messages[0].startswith("The keys of JWT_JWKS_URL can't be fetched: PyJWKClientConnectionError")
+    assert messages[0].startswith("The keys of JWT_JWKS_URL can't be fetched: URLError")
     assert "Connection refused" in messages[0]

@@ -31,6 +31,7 @@ def test_nothing_set_accepts_nothing() -> None:
         "ALGORITHMS": ["RS256", "ES256"],
         "HS256_KEY": "",
         "LEEWAY_SECONDS": 30,
+        "REQUIRE_AT_JWT": False,
     }
 
 
@@ -42,7 +43,12 @@ def test_a_working_copy_has_a_key_of_its_own() -> None:
 
 @pytest.mark.parametrize("local_key", ["", KEY])
 def test_an_identity_provider_leaves_no_other_key(local_key: str) -> None:
-    more = {"JWT_AUDIENCE": "campaigns", "JWT_ALGORITHMS": "EdDSA, PS512", "JWT_LEEWAY_SECONDS": "0"}
+    more = {
+        "JWT_AUDIENCE": "campaigns",
+        "JWT_ALGORITHMS": "EdDSA, PS512",
+        "JWT_LEEWAY_SECONDS": "0",
+        "JWT_REQUIRE_AT_JWT": "1",
+    }
 
     assert read(JWKS | more, local_key) == {
         "ISSUER": "https://idp.example/",
@@ -51,6 +57,7 @@ def test_an_identity_provider_leaves_no_other_key(local_key: str) -> None:
         "ALGORITHMS": ["EdDSA", "PS512"],
         "HS256_KEY": "",
         "LEEWAY_SECONDS": 0,
+        "REQUIRE_AT_JWT": True,
     }
 
 
