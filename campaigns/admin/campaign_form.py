@@ -43,6 +43,16 @@ class BaseStepFormSet(BaseFormSet):
         """The forms that are steps to be: neither removed nor left blank."""
         return [form for form in self.forms if form.has_changed() and not form.cleaned_data.get("DELETE")]
 
+    @property
+    def by_position(self) -> list[StepForm]:
+        """The forms as the page shows them; one without a position stays behind the one that it follows."""
+        keys, last = [], -1
+        for form in self.forms:
+            typed = _position_typed(form)
+            last = last if typed is None else typed
+            keys.append(last)
+        return [form for _, form in sorted(zip(keys, self.forms, strict=True), key=lambda pair: pair[0])]
+
     def clean(self) -> None:
         seen: dict[int, int] = {}
         for number, form in enumerate(self.kept(), start=1):
@@ -56,6 +66,12 @@ class BaseStepFormSet(BaseFormSet):
 
     def desired(self) -> list[DesiredStep]:
         return [DesiredStep(form.cleaned_data["id"], form.fields_of_step()) for form in self.kept()]
+
+
+def _position_typed(form: StepForm) -> int | None:
+    """The position that a row shows, be it right or wrong; None where it isn't a number."""
+    text = str(form["position"].value())
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
 StepFormSet: type[BaseStepFormSet] = formset_factory(

@@ -75,6 +75,8 @@ function onChange(event) {
         changed(isRemoved(row) ? "Step removed. It is gone once the page is saved." : "Step kept.");
     } else if (event.target.matches("textarea")) {
         markVariables(row);
+    } else if (event.target.matches("[name$='-position']")) {
+        whenPointerIsUp(() => showByPosition(row));
     }
 }
 
@@ -97,11 +99,12 @@ function move(row, by) {
     announce(row);
 }
 
-// The positions stay as they are, gaps included; only which step has which changes.
+const positionOf = (row) => (/^\d+$/.test(field(row, "position").value) ? Number(field(row, "position").value) : null);
+
+// The positions stay as they are, gaps and faults included; only which step has which changes.
 function renumber() {
     const live = liveRows();
-    const typed = live.map((row) => field(row, "position").value).filter((text) => /^\d+$/.test(text)).map(Number);
-    const positions = [...new Set(typed)].sort((a, b) => a - b);
+    const positions = live.map(positionOf).filter((position) => position !== null).sort((a, b) => a - b);
     while (positions.length < live.length) {
         positions.push(positions.length ? positions.at(-1) + 1 : 0);
     }
@@ -110,6 +113,38 @@ function renumber() {
         row.classList.toggle("is-moved", input.defaultValue !== String(positions[index]));
         input.value = positions[index];
     });
+}
+
+// A row without a position stays behind the one that it follows.
+function showByPosition(typed) {
+    let last = -1;
+    const keys = new Map([...rows.children].map((row) => [row, last = positionOf(row) ?? last]));
+    const sorted = [...rows.children].sort((a, b) => keys.get(a) - keys.get(b));
+    if (sorted.every((row, index) => row === rows.children[index])) {
+        return;
+    }
+    // It is the others that move in the document: what is moved loses the focus.
+    const fixed = document.activeElement.closest(".step-row") ?? typed;
+    const place = sorted.indexOf(fixed);
+    fixed.before(...sorted.slice(0, place));
+    rows.append(...sorted.slice(place + 1));
+    document.activeElement.scrollIntoView({ block: "nearest" });
+    announce(typed);
+}
+
+// What the pointer is pressed on must not slip away from under it before the click.
+let isPointerDown = false;
+document.addEventListener("pointerdown", () => { isPointerDown = true; }, { capture: true });
+for (const end of ["pointerup", "pointercancel"]) {
+    document.addEventListener(end, () => { isPointerDown = false; }, { capture: true });
+}
+
+function whenPointerIsUp(act) {
+    if (isPointerDown) {
+        document.addEventListener("pointerup", () => setTimeout(act), { once: true });
+    } else {
+        setTimeout(act);
+    }
 }
 
 function announce(row) {

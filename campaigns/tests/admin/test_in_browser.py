@@ -95,6 +95,47 @@ def test_steps_are_moved_by_keyboard_and_by_buttons(browser: Browser, live_serve
     ]
 
 
+def test_the_order_on_the_screen_is_the_order_that_is_saved(browser: Browser, live_server: LiveServer) -> None:
+    campaign = make_campaign(steps=5)
+    with person(browser, live_server.url, "emil", *EDIT) as emil:
+        emil.open(campaign_url(campaign.pk))
+        emil.rows.nth(0).locator(".down").click()
+        emil.rows.nth(1).locator(".down").click()
+        emil.field(4, "delay_minutes_hours").fill("99999999")
+        emil.click("Save")
+        assert emil.templates() == ["t1", "t2", "t0", "t3", "t4"]
+        emil.field(4, "delay_minutes_hours").fill("1")
+        emil.rows.nth(3).locator(".down").click()
+        assert emil.templates() == ["t1", "t2", "t0", "t4", "t3"]
+        emil.click("Save")
+    assert list(campaign.steps.order_by("position").values_list("template_id", flat=True)) == [
+        "t1",
+        "t2",
+        "t0",
+        "t4",
+        "t3",
+    ]
+
+
+def test_a_typed_position_moves_its_row_and_is_kept(browser: Browser, live_server: LiveServer) -> None:
+    campaign = make_campaign(steps=4)
+    with person(browser, live_server.url, "emil", *EDIT) as emil:
+        emil.open(campaign_url(campaign.pk))
+        emil.field(0, "position").fill("50")
+        emil.field(0, "position").press("Tab")
+        expect(emil.page.locator("#step-status")).to_have_text("Step moved to place 4 of 4.")
+        assert emil.templates() == ["t1", "t2", "t3", "t0"]
+        expect(emil.field(3, "delay_minutes_days")).to_be_focused()
+        emil.rows.nth(0).locator(".down").click()
+        emil.click("Save")
+    assert list(campaign.steps.order_by("position").values_list("position", "template_id")) == [
+        (1, "t2"),
+        (2, "t1"),
+        (3, "t3"),
+        (50, "t0"),
+    ]
+
+
 def test_the_picture_follows_edits_before_they_are_saved(browser: Browser, live_server: LiveServer) -> None:
     campaign = make_campaign(steps=2)
     with person(browser, live_server.url, "emil", *EDIT) as emil:
