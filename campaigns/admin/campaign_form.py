@@ -12,6 +12,7 @@ from django.forms.formsets import BaseFormSet, formset_factory
 from campaigns import lifecycle, rules
 from campaigns.admin.fields import form_field, step_fields
 from campaigns.admin.saving import DomainForm
+from campaigns.admin.stored_steps import MAX_ON_ONE_PAGE
 from campaigns.canonical_json import compact
 from campaigns.exceptions import CampaignsError, ExternalIdTaken, VersionMismatch
 from campaigns.history import Actor
@@ -21,7 +22,7 @@ from campaigns.rules import StepFields
 from campaigns.steps import locked
 from campaigns.versions import step_list_etag
 
-MAX_EDITABLE_STEPS = 300
+MAX_EDITABLE_STEPS = MAX_ON_ONE_PAGE
 # Above this a page would be slow to load and to send; in the form, JSON takes up to three times as much.
 MAX_EDITABLE_VARIABLES_BYTES = 2 * 1024 * 1024
 STEPS = "steps"  # the formset's prefix
@@ -85,10 +86,8 @@ StepFormSet: type[BaseStepFormSet] = formset_factory(
 )  # type: ignore[assignment]  # the stubs drop `formset`
 
 
-def too_large_to_edit(steps: Iterable[CampaignStep], count: int) -> bool:
-    """Whether the page shows the steps read-only, for their number or the size of their variables."""
-    if count > MAX_EDITABLE_STEPS:
-        return True
+def too_large_to_edit(steps: Iterable[CampaignStep]) -> bool:
+    """Whether the page shows the steps read-only, for the size of their variables."""
     return sum(len(compact(step.variables).encode()) for step in steps) > MAX_EDITABLE_VARIABLES_BYTES
 
 
@@ -125,11 +124,14 @@ class PageVersion:
     def __str__(self) -> str:
         return f"{self.campaign}:{self.steps}:{self.last_entry}"
 
+    def is_current(self, campaign_id: UUID, version: int) -> bool:
+        """Whether the campaign still has what the page shows."""
+        return (self.campaign, self.steps) == (str(version), step_list_etag(campaign_id))
+
     def match(self, campaign_id: UUID, version: int) -> None:
         """Raises VersionMismatch unless the campaign, which must be locked, still has what the page shows."""
-        stored = PageVersion.current(campaign_id, version)
-        if (self.campaign, self.steps) != (stored.campaign, stored.steps):
-            raise VersionMismatch(str(stored))
+        if not self.is_current(campaign_id, version):
+            raise VersionMismatch(str(PageVersion.current(campaign_id, version)))
 
 
 class CampaignForm(DomainForm):

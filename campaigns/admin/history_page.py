@@ -87,6 +87,13 @@ def changes_since(campaign_id: UUID, last_entry: str) -> list[Change]:
     return changes(entries.filter(pk__gt=seen)[:10])
 
 
+def changes_since_it_ran(campaign_id: UUID) -> list[Change]:
+    """What has happened to a paused campaign since its pause; newest first, ten at most, and none to others."""
+    entries = HistoryEntry.objects.filter(campaign_id=campaign_id).order_by("-id")
+    paused = entries.filter(action=Action.CAMPAIGN_PAUSED).values_list("id", flat=True).first()
+    return changes(entries.filter(pk__gt=paused)[:10]) if paused else []
+
+
 @admin.register(HistoryEntry)
 class HistoryEntryAdmin(LargeTableAdmin):
     """Every change of every campaign, those that are deleted included. Read-only: history isn't rewritten."""

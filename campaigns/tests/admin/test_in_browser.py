@@ -174,6 +174,29 @@ def test_two_people_edit_at_once_and_neither_edit_is_lost(browser: Browser, live
     assert list(campaign.steps.order_by("position").values_list("template_id", flat=True)) == ["emils", "ernas"]
 
 
+def test_nobody_activates_steps_that_a_colleague_changed_after_they_looked(
+    browser: Browser, live_server: LiveServer
+) -> None:
+    campaign = make_campaign(steps=2)
+    with (
+        person(browser, live_server.url, "paula", *PUBLISH) as paula,
+        person(browser, live_server.url, "emil", *EDIT) as emil,
+    ):
+        for someone in (paula, emil):
+            someone.open(campaign_url(campaign.pk))
+        emil.field(0, "template_id").fill("emils")
+        emil.click("Save")
+        paula.click("Activate")
+        expect(paula.page.locator(".errornote")).to_contain_text("It was changed while you had it open")
+        expect(paula.page.locator(".step-table")).to_contain_text("emils")
+        expect(paula.page.get_by_role("button", name="Activate")).to_have_count(0)
+        paula.click("Back to the campaign")
+        paula.click("Activate")
+        expect(paula.page.locator(".timeline")).to_contain_text("emils")
+        paula.click("Activate")
+        expect(paula.page.locator(".campaign-title .badge")).to_have_text("active")
+
+
 def test_the_enter_key_saves_and_does_nothing_more(browser: Browser, live_server: LiveServer) -> None:
     campaign = make_campaign(status="paused", steps=1)
     with person(browser, live_server.url, "paula", *PUBLISH) as paula:

@@ -17,6 +17,7 @@ from campaigns.tests.admin.pages import FormReader, campaign_url, delete, errors
 from campaigns.tests.factories import make_campaign, step_fields, stored
 
 ADA = Actor(ActorType.TOKEN, "ada", "ada", "https://issuer.example/")
+LIST = "/admin/campaigns/campaign/"
 REFUSED = {"__all__": ["It was changed while you had it open. Nothing of yours has been saved yet."]}
 
 Change = Callable[[Campaign], object]
@@ -129,6 +130,58 @@ def test_nobody_activates_steps_that_they_have_not_seen(login: Login) -> None:
     paula.post(status_url(campaign, "active"), FormReader.of(answer).data)
     campaign.refresh_from_db()
     assert campaign.status == "active"
+
+
+def activation_link(client: Client, campaign: Campaign) -> str:
+    page = client.get(campaign_url(campaign.pk)).content.decode()
+    (link,) = re.findall(r'tool-active" href="([^"]*)"', page)
+    return html.unescape(link)
+
+
+@pytest.mark.parametrize(("change", "verb"), list(MEANWHILE.values())[:4], ids=list(MEANWHILE)[:4])
+def test_nobody_activates_what_changed_after_they_opened_the_campaign(login: Login, change: Change, verb: str) -> None:
+    campaign = make_campaign(steps=2)
+    paula = login("paula", *PUBLISH)
+    link = activation_link(paula, campaign)
+    change(campaign)
+    before = stored()
+
+    asked = paula.get(link)
+    answer = paula.post(link, FormReader.of(asked).data)
+
+    assert [(each.entry.actor_name, each.verb) for each in asked.context["meanwhile"]] == [("ada", verb)]
+    assert "It was changed while you had it open" in answer.context["refusal"]
+    assert stored() == before
+
+
+def test_the_page_that_asks_shows_the_steps_and_what_changed_since_the_pause(publisher: Client) -> None:
+    campaign = make_campaign(status="active", steps=2)
+    lifecycle.change_status(campaign.pk, "paused", actor=ADA)
+    change_step(campaign.pk, first_step(campaign).pk, {"template_id": "newer"}, actor=ADA)
+
+    asked = publisher.get(activation_link(publisher, campaign))
+
+    assert [step.template_id for step in asked.context["steps"]] == ["newer", "t1"]
+    assert "newer, version t0-v1" in asked.context["timeline"]
+    assert [change.verb for change in asked.context["since_it_ran"]] == ["changed a step"]
+    publisher.post(activation_link(publisher, campaign), FormReader.of(asked).data)
+    campaign.refresh_from_db()
+    assert campaign.status == "active"
+
+
+def test_a_list_action_leaves_alone_what_changed_after_the_list_was_opened(publisher: Client) -> None:
+    seen, unseen = make_campaign(name="Seen", steps=1), make_campaign(name="Unseen", steps=1)
+    page = FormReader.of(publisher.get(LIST)).data
+    change_step(unseen.pk, first_step(unseen).pk, {"template_id": "other"}, actor=ADA)
+    chosen = {"action": "activate", "_selected_action": [str(seen.pk), str(unseen.pk)]}
+
+    asked = publisher.post(LIST, {**page, **chosen})
+    rows = {row["campaign"].name: row for row in asked.context["rows"]}
+    publisher.post(LIST, FormReader.of(asked).data)
+
+    assert rows["Unseen"]["refusal"] == "It was changed after the list was opened: look at it again first."
+    assert "t0, version t0-v1" in rows["Seen"]["picture"]
+    assert dict(Campaign.objects.values_list("name", "status")) == {"Seen": "active", "Unseen": "draft"}
 
 
 def deletion_link(client: Client, campaign: Campaign) -> str:
