@@ -11,16 +11,19 @@ from django.forms.formsets import BaseFormSet, formset_factory
 
 from campaigns import lifecycle, rules
 from campaigns.admin.fields import form_field, step_fields
+from campaigns.admin.history_page import last_entry
+from campaigns.admin.merging import CHOICE, OVERWRITE, Merge, Shown, with_choices
 from campaigns.admin.saving import DomainForm
 from campaigns.admin.stored_steps import MAX_ON_ONE_PAGE
 from campaigns.canonical_json import compact
 from campaigns.exceptions import CampaignsError, ExternalIdTaken, VersionMismatch
 from campaigns.history import Actor
 from campaigns.many_steps import DesiredStep, replace_steps
-from campaigns.models import Campaign, CampaignStep, HistoryEntry
+from campaigns.models import Campaign, CampaignStep
 from campaigns.rules import StepFields
 from campaigns.steps import locked
 from campaigns.versions import step_list_etag
+from messaging_project.ids import parse_uuid
 
 MAX_EDITABLE_STEPS = MAX_ON_ONE_PAGE
 # Above this a page would be slow to load and to send; in the form, JSON takes up to three times as much.
@@ -113,8 +116,7 @@ class PageVersion:
     @classmethod
     def current(cls, campaign_id: UUID, version: int) -> "PageVersion":
         """Call it before the steps are read: a page that is newer than its version is refused at worst, never lost."""
-        entries = HistoryEntry.objects.filter(campaign_id=campaign_id).order_by("-id")
-        return cls(str(version), step_list_etag(campaign_id), str(entries.values_list("id", flat=True).first() or ""))
+        return cls(str(version), step_list_etag(campaign_id), last_entry(campaign_id))
 
     @classmethod
     def parse(cls, text: str) -> "PageVersion":
@@ -146,6 +148,7 @@ class CampaignForm(DomainForm):
         help_text="What it is for, for your colleagues.",
     )
     page_version = forms.CharField(required=False, widget=forms.HiddenInput)
+    shown = forms.CharField(required=False, widget=forms.HiddenInput)  # digests of what the page shows
 
     class Meta:
         model = Campaign
@@ -155,10 +158,16 @@ class CampaignForm(DomainForm):
         super().__init__(*args, **kwargs)
         self.steps: BaseStepFormSet | None = None
         if self.is_bound:
+            if OVERWRITE in self.data:
+                self.data = with_choices(self.data, self._field_of, self._stored_value)
             if f"{STEPS}-TOTAL_FORMS" in self.data:
                 self.steps = bound_steps(self.data)
         elif self.is_change:
             self.initial["page_version"] = str(PageVersion.current(self.instance.pk, self.instance.version))
+
+    def show_steps(self, steps: Iterable[CampaignStep]) -> None:
+        """Tell the page which steps it shows; after page_version was read."""
+        self.initial["shown"] = str(Shown.of(self._stored_fields(), steps))
 
     @property
     def is_change(self) -> bool:
@@ -174,8 +183,51 @@ class CampaignForm(DomainForm):
         stored = self.instance.description
         return stored if stored.replace("\r\n", "\n") == text else text
 
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if self.is_change and not self._held.is_current(self.instance.pk, self.instance.version):
+            self.refuse(VersionMismatch(""))
+        return cleaned
+
+    @property
+    def _held(self) -> PageVersion:
+        """The version that the page holds, or the one that it was merged with, where that is to be saved over."""
+        name = "overwrite" if OVERWRITE in self.data else "page_version"
+        return PageVersion.parse(self.data.get(name, ""))
+
     def field_of(self, refusal: CampaignsError) -> str | None:
         return "external_id" if isinstance(refusal, ExternalIdTaken) else None
+
+    # --- Merging -----------------------------------------------------------------------------------------------------
+
+    def merged(self) -> "CampaignForm":
+        campaign, overwrite = self.instance, str(PageVersion.current(self.instance.pk, self.instance.version))
+        stored = {str(step.pk): step for step in campaign.steps.order_by("position")}
+        data = {name: value for name, value in self.data.items() if name != OVERWRITE and not name.startswith(CHOICE)}
+        merge = Merge(data, Shown.parse(self.data.get("merged_with") or self.data.get("shown", "")))
+        data |= merge.fields(self, self._stored_fields(), merge.shown.fields)
+        if self.steps is not None and self.steps.forms:
+            merge.steps(self.steps, stored)
+        data |= {"merged_with": str(Shown.of(self._stored_fields(), stored.values())), "overwrite": overwrite}
+        form = type(self)(data, instance=campaign)
+        form.is_valid()
+        form.merge = merge
+        return form
+
+    def _stored_fields(self) -> dict[str, Any]:
+        return {name: getattr(self.instance, name) for name in rules.CAMPAIGN_FIELDS}
+
+    def _field_of(self, name: str) -> forms.Field | None:
+        return self.fields.get(name) or step_fields().get(name.rpartition("-")[2])
+
+    def _stored_value(self, name: str) -> Any:
+        prefix, _, step_field = name.rpartition("-")
+        if not prefix:
+            return self._stored_fields()[name]
+        step = self.instance.steps.filter(pk=parse_uuid(self.data.get(f"{prefix}-id", ""))).first()
+        if step is None:
+            raise KeyError(name)
+        return step.fields._asdict()[step_field]
 
     # --- Saving ------------------------------------------------------------------------------------------------------
 
@@ -184,27 +236,18 @@ class CampaignForm(DomainForm):
         steps = [step.fields for step in self.steps.desired()] if self.steps else []
         return lifecycle.create_campaign(**self._campaign_fields(), steps=steps, actor=actor)
 
-    def change(self, actor: Actor, *, overwrite: str = "") -> Campaign:
-        """Save over the version that the page holds, or over the one that `overwrite` names.
+    def change(self, actor: Actor) -> Campaign:
+        """Save over the version that the page holds, or over the one that it was merged with.
 
         Raises VersionMismatch where another is stored, and whatever change_campaign() and replace_steps() raise.
         """
         campaign_id = self.instance.pk
         with locked(campaign_id) as campaign:
-            PageVersion.parse(overwrite or self.cleaned_data["page_version"]).match(campaign_id, campaign.version)
+            self._held.match(campaign_id, campaign.version)
             changed = lifecycle.change_campaign(campaign_id, self._campaign_fields(), actor=actor)
             if self.steps is not None:
-                desired = self.steps.desired()
-                if overwrite:
-                    desired = without_vanished_ids(campaign_id, desired)
-                replace_steps(campaign_id, desired, actor=actor)
+                replace_steps(campaign_id, self.steps.desired(), actor=actor)
         return changed
 
     def _campaign_fields(self) -> dict[str, Any]:
         return {name: self.cleaned_data[name] for name in rules.CAMPAIGN_FIELDS}
-
-
-def without_vanished_ids(campaign_id: UUID, desired: list[DesiredStep]) -> list[DesiredStep]:
-    """The same, with steps that a colleague has removed meanwhile as new ones."""
-    ids = set(CampaignStep.objects.filter(campaign_id=campaign_id).values_list("id", flat=True))
-    return [step if step.id in ids else step._replace(id=None) for step in desired]

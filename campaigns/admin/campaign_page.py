@@ -98,15 +98,7 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
 
     # --- Showing -----------------------------------------------------------------------------------------------------
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Campaign | None = None,
-    ) -> HttpResponse:
+    def complete(self, request: HttpRequest, context: dict[str, Any], obj: Campaign | None) -> None:
         form = context["adminform"].form
         context |= self._shown_steps(request, obj, form)
         if form.steps is not None and form.steps.is_bound:
@@ -118,8 +110,6 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
         }
         if obj is not None:
             context |= self._shown_state(request, obj) | self._shown_refusal(obj, form)
-        response: HttpResponse = super().render_change_form(request, context, add, change, form_url, obj)
-        return response
 
     def _shown_steps(self, request: HttpRequest, obj: Any, form: CampaignForm) -> dict[str, Any]:
         """The formset where the steps can be edited, else the steps; and the picture of either."""
@@ -134,6 +124,7 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
         too_large = shown["page"] is not None or too_large_to_edit(shown["steps"])
         if may_edit and obj.is_editable and not too_large:
             shown["step_formset"] = step_formset(shown["steps"])
+            form.show_steps(shown["steps"])
         else:
             shown["why_read_only"] = self._why_read_only(obj, may_edit, too_large)
         return shown
@@ -170,10 +161,12 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
         """Who changed what meanwhile, and the version that a deliberate overwriting save would replace."""
         if not isinstance(form.refusal, VersionMismatch):
             return {}
-        held = PageVersion.parse(form.data.get("overwrite") or form.data.get("page_version", ""))
+        held = PageVersion.parse(form.data.get("page_version", ""))
         return {
             "conflict": changes_since(obj.pk, held.last_entry),
-            "stored_version": str(PageVersion.current(obj.pk, obj.version)),
+            "overwrite": form.data.get("overwrite", ""),
+            "merged_with": form.data.get("merged_with", ""),
+            "merge": form.merge,
             "is_still_editable": obj.is_editable or form.steps is None,
         }
 
@@ -227,7 +220,7 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
             raise PermissionDenied
         if not change:
             return form.create(actor)
-        saved = form.change(actor, overwrite=request.POST.get("overwrite", "") if "_overwrite" in request.POST else "")
+        saved = form.change(actor)
         if "_resume" in request.POST:
             return lifecycle.change_status(saved.pk, Campaign.Status.ACTIVE, actor=actor)
         return saved

@@ -1,13 +1,14 @@
 // The campaign page: rows of steps that are added, removed and put in order, and a picture that follows them.
 // Everything works on the form that the server made; the server judges it all again.
 
+import { guard, markUnsaved } from "./unsaved.js";
+
 const PREVIEW_DELAY_MS = 300;
 
 const form = document.getElementById("campaign_form");
 const rows = document.getElementById("step-rows");
 const timeline = document.getElementById("timeline");
 const status = document.getElementById("step-status");
-let isDirty = document.querySelector(".errornote, .conflict") !== null;
 
 function start() {
     const addButton = document.getElementById("add-step");
@@ -17,13 +18,7 @@ function start() {
     rows.addEventListener("keydown", onKey);
     rows.addEventListener("pointerdown", onPointerDown);
     rows.addEventListener("change", onChange);
-    form.addEventListener("input", () => { isDirty = true; refreshLater(); });
-    form.addEventListener("submit", () => { isDirty = false; });
-    window.addEventListener("beforeunload", (event) => {
-        if (isDirty) {
-            event.preventDefault();
-        }
-    });
+    form.addEventListener("input", refreshLater);
     for (const row of rows.children) {
         markVariables(row);
     }
@@ -153,7 +148,7 @@ function announce(row) {
 }
 
 function changed(message) {
-    isDirty = true;
+    markUnsaved();
     status.textContent = message;
     refreshLater();
 }
@@ -231,6 +226,9 @@ async function refresh() {
     }
 }
 
+if (form) {
+    guard(form);
+}
 if (form && rows) {
     start();
 }

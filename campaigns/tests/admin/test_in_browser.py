@@ -166,12 +166,35 @@ def test_two_people_edit_at_once_and_neither_edit_is_lost(browser: Browser, live
         conflict = erna.page.locator(".conflict")
         expect(conflict).to_contain_text("the campaign was changed meanwhile")
         expect(conflict).to_contain_text(re.compile(r"emil\s+changed the steps"))
-        assert erna.templates() == ["t0", "ernas"]
+        assert erna.templates() == ["emils", "ernas"]
         assert campaign.steps.get(position=1).template_id == "t1"
-
-        erna.field(0, "template_id").fill("emils")
-        erna.click("Save mine over it")
+        erna.click("Save")
+        expect(conflict).to_contain_text(re.compile(r"emil\s+changed the steps"))
+        erna.click("Save the merged page")
+        expect(conflict).to_have_count(0)
     assert list(campaign.steps.order_by("position").values_list("template_id", flat=True)) == ["emils", "ernas"]
+
+
+def test_two_people_change_one_field_and_the_second_chooses(browser: Browser, live_server: LiveServer) -> None:
+    campaign = make_campaign(steps=1)
+    with (
+        person(browser, live_server.url, "emil", *EDIT) as emil,
+        person(browser, live_server.url, "erna", *EDIT) as erna,
+    ):
+        for someone, name, days in ((emil, "Emils", "2"), (erna, "Ernas", "3")):
+            someone.open(campaign_url(campaign.pk))
+            someone.page.get_by_label("Name").fill(name)
+            someone.field(0, "delay_minutes_days").fill(days)
+        emil.click("Save and continue editing")
+        erna.click("Save and continue editing")
+        choices = erna.page.get_by_role("group", name="Both of you changed")
+        expect(choices).to_have_count(2)
+        expect(choices.nth(1)).to_contain_text("3 d")
+        expect(choices.nth(1)).to_contain_text("2 d")
+        choices.nth(1).get_by_label("Take theirs").check()
+        erna.click("Save the merged page")
+    campaign.refresh_from_db()
+    assert (campaign.name, campaign.steps.get().delay_minutes) == ("Ernas", 2 * 1440)
 
 
 def test_nobody_activates_steps_that_a_colleague_changed_after_they_looked(
@@ -252,6 +275,18 @@ def test_leaving_with_unsaved_edits_is_asked_about(browser: Browser, live_server
         emil.field(0, "template_id").fill("typed")
         emil.click("History")
         emil.page.wait_for_url("**/history/")
+        assert asked == ["beforeunload"]
+
+
+def test_leaving_a_steps_page_with_unsaved_edits_is_asked_about(browser: Browser, live_server: LiveServer) -> None:
+    step = make_step(make_campaign())
+    with person(browser, live_server.url, "emil", *EDIT) as emil:
+        emil.open(f"/admin/campaigns/campaignstep/{step.pk}/change/")
+        asked: list[str] = []
+        emil.page.on("dialog", lambda dialog: asked.append(dialog.type))
+        emil.page.locator("#id_template_id").fill("typed")
+        emil.click("Open the campaign")
+        emil.page.wait_for_url("**/campaign/*/change/")
         assert asked == ["beforeunload"]
 
 
