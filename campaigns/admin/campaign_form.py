@@ -7,7 +7,9 @@ from uuid import UUID
 
 from django import forms
 from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.forms.formsets import BaseFormSet, formset_factory
+from django.utils.text import capfirst
 
 from campaigns import lifecycle, rules
 from campaigns.admin.fields import form_field, step_fields
@@ -37,6 +39,24 @@ class StepForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields |= step_fields()
+        for name, field in self.fields.items():
+            field.help_text = ""  # the rows don't show it
+            self._name_controls(f"id_{self.prefix}-{name}", field.widget)
+
+    def _name_controls(self, html_id: str, widget: forms.Widget) -> None:
+        """Controls are called by their label and their step: one name would stand there once for each row."""
+        if isinstance(widget, forms.MultiWidget):
+            for index, part in enumerate(widget.widgets):
+                part.attrs["aria-labelledby"] = f"{html_id}_{index} {self.prefix}-name"
+        elif not widget.is_hidden:
+            widget.attrs["aria-labelledby"] = f"{html_id}_label {self.prefix}-name"
+
+    @property
+    def step_name(self) -> str:
+        """What the row is called, as it shows itself."""
+        position, template = self["position"].value(), self["template_id"].value()
+        name = "step without a position" if position in (None, "") else f"step at position {position}"
+        return f"{name} ({template})" if template else name
 
     def fields_of_step(self) -> StepFields:
         return StepFields(*(self.cleaned_data[name] for name in rules.STEP_FIELDS))
@@ -58,15 +78,18 @@ class BaseStepFormSet(BaseFormSet):
         return [form for _, form in sorted(zip(keys, self.forms, strict=True), key=lambda pair: pair[0])]
 
     def clean(self) -> None:
-        seen: dict[int, int] = {}
-        for number, form in enumerate(self.kept(), start=1):
+        holders: dict[int, StepForm] = {}
+        for form in self.kept():
             position = form.cleaned_data.get("position")
-            if position in seen:
-                form.add_error(
-                    "position", f"Row {seen[position]} has position {position} too: give one of them another."
-                )
+            if position in holders:
+                holder = holders[position]["template_id"].value() or "a step without a template"
+                form.add_error("position", f"{holder} has position {position} too: give one of them another.")
             elif position is not None:
-                seen[position] = number
+                holders[position] = form
+
+    def add_fields(self, form: Any, index: int | None) -> None:
+        super().add_fields(form, index)
+        form.fields["DELETE"].widget.attrs["aria-labelledby"] = f"id_{form.prefix}-DELETE_label {form.prefix}-name"
 
     def desired(self) -> list[DesiredStep]:
         return [DesiredStep(form.cleaned_data["id"], form.fields_of_step()) for form in self.kept()]
@@ -103,6 +126,26 @@ def step_formset(steps: Iterable[CampaignStep] = ()) -> BaseStepFormSet:
 def bound_steps(data: Mapping[str, Any]) -> BaseStepFormSet:
     """The formset of the rows that a page sent."""
     return StepFormSet(data, prefix=STEPS)
+
+
+@dataclass(frozen=True)
+class FormFault:
+    """A fault of the page, and the id of the control that it is to be mended at."""
+
+    where: str
+    message: str
+    control: str
+
+    @classmethod
+    def all_of(cls, form: forms.BaseForm, where: str = "") -> "list[FormFault]":
+        """The faults of a form's fields."""
+        found = []
+        for name, errors in form.errors.items():
+            if name != NON_FIELD_ERRORS:
+                bound = form[name]
+                control = bound.id_for_label or f"{bound.auto_id}_0"
+                found += [cls(f"{where}{bound.label}", str(message), control) for message in errors]
+        return found
 
 
 @dataclass(frozen=True)
@@ -197,6 +240,14 @@ class CampaignForm(DomainForm):
 
     def field_of(self, refusal: CampaignsError) -> str | None:
         return "external_id" if isinstance(refusal, ExternalIdTaken) else None
+
+    @property
+    def faults(self) -> list[FormFault]:
+        """The faults of fields and rows, in the order in which the page shows them."""
+        kept = self.steps.kept() if self.steps is not None and self.steps.is_bound else []
+        rows = [form for form in self.steps.by_position if form in kept] if self.steps is not None else []
+        found = [fault for row in rows for fault in FormFault.all_of(row, f"{capfirst(row.step_name)}: ")]
+        return FormFault.all_of(self) + found
 
     # --- Merging -----------------------------------------------------------------------------------------------------
 

@@ -103,6 +103,7 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
         context |= self._shown_steps(request, obj, form)
         if form.steps is not None and form.steps.is_bound:
             context["errors"] = [*context["errors"], *filter(None, form.steps.errors)]
+            context["faults"] = form.faults
         context |= {
             "show_save_and_add_another": False,
             "may_activate": may_activate(request),

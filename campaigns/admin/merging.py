@@ -205,16 +205,20 @@ def as_typed(form_field: forms.Field, name: str, value: Any) -> dict[str, str]:
     value = form_field.prepare_value(value)
     widget: Any = form_field.widget
     if isinstance(widget, forms.MultiWidget):
-        parts = zip(widget.widgets_names, widget.decompress(value), strict=True)
+        parts = zip(suffixes(widget), widget.decompress(value) or (), strict=True)
         return {name + suffix: "" if part is None else str(part) for suffix, part in parts}
     return {name: "" if value is None else str(value)}
 
 
 def typed(bound: forms.BoundField, name: str) -> dict[str, str]:
     """What the page sent for a field, under another name."""
-    widget: Any = bound.field.widget
-    suffixes = widget.widgets_names if isinstance(widget, forms.MultiWidget) else [""]
-    return {name + suffix: bound.form.data.get(bound.html_name + suffix, "") for suffix in suffixes}
+    widget = bound.field.widget
+    return {name + suffix: bound.form.data.get(bound.html_name + suffix, "") for suffix in suffixes(widget)}
+
+
+def suffixes(widget: Any) -> list[str]:
+    """What follows a field's name in the names of its widget's parts."""
+    return widget.widgets_names if isinstance(widget, forms.MultiWidget) else [""]  # type: ignore[attr-defined]
 
 
 def _digest_of(form: forms.BaseForm, name: str) -> str | None:

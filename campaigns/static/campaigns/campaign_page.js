@@ -18,7 +18,13 @@ function start() {
     rows.addEventListener("keydown", onKey);
     rows.addEventListener("pointerdown", onPointerDown);
     rows.addEventListener("change", onChange);
-    form.addEventListener("input", refreshLater);
+    form.addEventListener("input", (event) => {
+        const row = event.target.closest(".step-row");
+        if (row) {
+            nameRow(row);
+        }
+        refreshLater();
+    });
     for (const row of rows.children) {
         markVariables(row);
     }
@@ -30,6 +36,13 @@ const field = (row, name) => row.querySelector(`[name="${row.dataset.prefix}-${n
 const isRemoved = (row) => field(row, "DELETE").checked;
 const liveRows = () => [...rows.children].filter((row) => !isRemoved(row));
 
+// As StepForm.step_name has it.
+function nameRow(row) {
+    const [position, template] = ["position", "template_id"].map((name) => field(row, name).value);
+    const name = position === "" ? "step without a position" : `step at position ${position}`;
+    row.querySelector(".step-name").textContent = template ? `${name} (${template})` : name;
+}
+
 function addRow() {
     const total = document.getElementById("id_steps-TOTAL_FORMS");
     const taken = liveRows().map((row) => Number(field(row, "position").value));
@@ -38,6 +51,7 @@ function addRow() {
     total.value = Number(total.value) + 1;
     const row = rows.lastElementChild;
     field(row, "position").value = taken.length ? Math.max(...taken) + 1 : 0;
+    nameRow(row);
     field(row, "template_id").focus();
     changed("Step added at the end.");
 }
@@ -107,6 +121,7 @@ function renumber() {
         const input = field(row, "position");
         row.classList.toggle("is-moved", input.defaultValue !== String(positions[index]));
         input.value = positions[index];
+        nameRow(row);
     });
 }
 
@@ -228,6 +243,7 @@ async function refresh() {
 
 if (form) {
     guard(form);
+    form.querySelector("[aria-invalid='true']")?.focus();
 }
 if (form && rows) {
     start();

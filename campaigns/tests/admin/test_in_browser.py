@@ -136,6 +136,49 @@ def test_a_typed_position_moves_its_row_and_is_kept(browser: Browser, live_serve
     ]
 
 
+def test_faults_are_listed_with_links_and_the_first_has_the_focus(browser: Browser, live_server: LiveServer) -> None:
+    campaign = make_campaign(steps=20)
+    with person(browser, live_server.url, "emil", *EDIT) as emil:
+        emil.open(campaign_url(campaign.pk))
+        emil.field(3, "template_version_id").fill("")
+        emil.field(19, "delay_minutes_hours").fill("-1")
+        emil.click("Save")
+        faults = emil.page.locator(".faults")
+        expect(faults.get_by_role("link")).to_have_text(
+            ["Step at position 3 (t3): Template version", "Step at position 19 (t19): Delay"]
+        )
+        first = emil.page.locator(":focus")
+        expect(first).to_have_attribute("name", "steps-3-template_version_id")
+        described = first.get_attribute("aria-describedby") or ""
+        expect(emil.page.locator(f"#{described}")).to_have_text("This field is required.")
+        faults.get_by_role("link").nth(1).click()
+        second = emil.field(19, "delay_minutes_days")
+        expect(second).to_be_focused()
+        bar, box = emil.page.locator(".submit-row").bounding_box(), second.bounding_box()
+        assert bar
+        assert box
+        assert 0 <= box["y"] < bar["y"] - box["height"]
+        described = second.get_attribute("aria-describedby") or ""
+        expect(emil.page.locator(f"#{described}")).to_contain_text("greater than or equal to 0")
+
+
+def test_what_blocks_and_what_is_only_unusual_are_told_apart_by_words(
+    browser: Browser, live_server: LiveServer
+) -> None:
+    campaign = make_campaign()
+    make_step(campaign, 0, delay_minutes=366 * 1440)
+    make_step(campaign, 1, delay_minutes=11 * 365 * 1440)
+    with person(browser, live_server.url, "paula", *PUBLISH) as paula:
+        for path in (campaign_url(campaign.pk), f"/admin/campaigns/campaign/{campaign.pk}/status/active/"):
+            paula.open(path)
+            for words, message in (
+                ("In the way of an activation", "longer than ten years"),
+                ("Unusual, and no hindrance", "longer than a year"),
+            ):
+                heading = paula.page.get_by_role("heading", name=words)
+                expect(heading.locator("+ ul")).to_contain_text(message)
+
+
 def test_the_picture_follows_edits_before_they_are_saved(browser: Browser, live_server: LiveServer) -> None:
     campaign = make_campaign(steps=2)
     with person(browser, live_server.url, "emil", *EDIT) as emil:
