@@ -10,7 +10,14 @@ from pytest_django import Settings
 
 REMEDY = "`make test` runs everything"
 # Packages of requirements-dev.txt that test modules import.
-TOOLS = ("hypothesis", "openapi_python_client", "openapi_spec_validator", "playwright", "schemathesis")
+TOOLS = (
+    "axe_playwright_python",
+    "hypothesis",
+    "openapi_python_client",
+    "openapi_spec_validator",
+    "playwright",
+    "schemathesis",
+)
 MISSING = [name for name in TOOLS if find_spec(name) is None]
 IMPORTS_MISSING = re.compile(rf"^(?:from|import) (?:{'|'.join(MISSING)})\b", re.MULTILINE)
 

@@ -1,5 +1,6 @@
 """What a campaign's steps must fulfil before an activation."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -28,9 +29,15 @@ class Readiness:
 def check_readiness(campaign_id: UUID) -> Readiness:
     """Judge a campaign's steps. Takes no lock: a caller that needs the answer to stay true holds the campaign's row."""
     steps = CampaignStep.objects.filter(campaign_id=campaign_id).order_by("position")
+    return judged(steps.only("id", "template_version_id", "delay_minutes"))
+
+
+def judged(steps: Iterable[CampaignStep]) -> Readiness:
+    """Judge a campaign's steps, given in order."""
     readiness = Readiness()
     total, previous_version = 0, None
-    for step_id, version_id, delay in steps.values_list("id", "template_version_id", "delay_minutes"):
+    for step in steps:
+        step_id, version_id, delay = step.pk, step.template_version_id, step.delay_minutes
         total += delay
         if delay > LONG_DELAY_MINUTES:
             message = f"The step waits {delay // MINUTES_PER_DAY} days, longer than a year."

@@ -7,21 +7,27 @@ from uuid import UUID
 
 from django import forms
 from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.forms.formsets import BaseFormSet, formset_factory
+from django.utils.text import capfirst
 
 from campaigns import lifecycle, rules
 from campaigns.admin.fields import form_field, step_fields
+from campaigns.admin.history_page import last_entry
+from campaigns.admin.merging import CHOICE, OVERWRITE, Merge, Shown, with_choices
 from campaigns.admin.saving import DomainForm
+from campaigns.admin.stored_steps import MAX_ON_ONE_PAGE
 from campaigns.canonical_json import compact
 from campaigns.exceptions import CampaignsError, ExternalIdTaken, VersionMismatch
 from campaigns.history import Actor
 from campaigns.many_steps import DesiredStep, replace_steps
-from campaigns.models import Campaign, CampaignStep, HistoryEntry
+from campaigns.models import Campaign, CampaignStep
 from campaigns.rules import StepFields
 from campaigns.steps import locked
 from campaigns.versions import step_list_etag
+from messaging_project.ids import parse_uuid
 
-MAX_EDITABLE_STEPS = 300
+MAX_EDITABLE_STEPS = MAX_ON_ONE_PAGE
 # Above this a page would be slow to load and to send; in the form, JSON takes up to three times as much.
 MAX_EDITABLE_VARIABLES_BYTES = 2 * 1024 * 1024
 STEPS = "steps"  # the formset's prefix
@@ -33,6 +39,24 @@ class StepForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields |= step_fields()
+        for name, field in self.fields.items():
+            field.help_text = ""  # the rows don't show it
+            self._name_controls(f"id_{self.prefix}-{name}", field.widget)
+
+    def _name_controls(self, html_id: str, widget: forms.Widget) -> None:
+        """Controls are called by their label and their step: one name would stand there once for each row."""
+        if isinstance(widget, forms.MultiWidget):
+            for index, part in enumerate(widget.widgets):
+                part.attrs["aria-labelledby"] = f"{html_id}_{index} {self.prefix}-name"
+        elif not widget.is_hidden:
+            widget.attrs["aria-labelledby"] = f"{html_id}_label {self.prefix}-name"
+
+    @property
+    def step_name(self) -> str:
+        """What the row is called, as it shows itself."""
+        position, template = self["position"].value(), self["template_id"].value()
+        name = "step without a position" if position in (None, "") else f"step at position {position}"
+        return f"{name} ({template})" if template else name
 
     def fields_of_step(self) -> StepFields:
         return StepFields(*(self.cleaned_data[name] for name in rules.STEP_FIELDS))
@@ -43,19 +67,38 @@ class BaseStepFormSet(BaseFormSet):
         """The forms that are steps to be: neither removed nor left blank."""
         return [form for form in self.forms if form.has_changed() and not form.cleaned_data.get("DELETE")]
 
+    @property
+    def by_position(self) -> list[StepForm]:
+        """The forms as the page shows them; one without a position stays behind the one that it follows."""
+        keys, last = [], -1
+        for form in self.forms:
+            typed = _position_typed(form)
+            last = last if typed is None else typed
+            keys.append(last)
+        return [form for _, form in sorted(zip(keys, self.forms, strict=True), key=lambda pair: pair[0])]
+
     def clean(self) -> None:
-        seen: dict[int, int] = {}
-        for number, form in enumerate(self.kept(), start=1):
+        holders: dict[int, StepForm] = {}
+        for form in self.kept():
             position = form.cleaned_data.get("position")
-            if position in seen:
-                form.add_error(
-                    "position", f"Row {seen[position]} has position {position} too: give one of them another."
-                )
+            if position in holders:
+                holder = holders[position]["template_id"].value() or "a step without a template"
+                form.add_error("position", f"{holder} has position {position} too: give one of them another.")
             elif position is not None:
-                seen[position] = number
+                holders[position] = form
+
+    def add_fields(self, form: Any, index: int | None) -> None:
+        super().add_fields(form, index)
+        form.fields["DELETE"].widget.attrs["aria-labelledby"] = f"id_{form.prefix}-DELETE_label {form.prefix}-name"
 
     def desired(self) -> list[DesiredStep]:
         return [DesiredStep(form.cleaned_data["id"], form.fields_of_step()) for form in self.kept()]
+
+
+def _position_typed(form: StepForm) -> int | None:
+    """The position that a row shows, be it right or wrong; None where it isn't a number."""
+    text = str(form["position"].value())
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
 StepFormSet: type[BaseStepFormSet] = formset_factory(
@@ -69,10 +112,8 @@ StepFormSet: type[BaseStepFormSet] = formset_factory(
 )  # type: ignore[assignment]  # the stubs drop `formset`
 
 
-def too_large_to_edit(steps: Iterable[CampaignStep], count: int) -> bool:
-    """Whether the page shows the steps read-only, for their number or the size of their variables."""
-    if count > MAX_EDITABLE_STEPS:
-        return True
+def too_large_to_edit(steps: Iterable[CampaignStep]) -> bool:
+    """Whether the page shows the steps read-only, for the size of their variables."""
     return sum(len(compact(step.variables).encode()) for step in steps) > MAX_EDITABLE_VARIABLES_BYTES
 
 
@@ -88,6 +129,26 @@ def bound_steps(data: Mapping[str, Any]) -> BaseStepFormSet:
 
 
 @dataclass(frozen=True)
+class FormFault:
+    """A fault of the page, and the id of the control that it is to be mended at."""
+
+    where: str
+    message: str
+    control: str
+
+    @classmethod
+    def all_of(cls, form: forms.BaseForm, where: str = "") -> "list[FormFault]":
+        """The faults of a form's fields."""
+        found = []
+        for name, errors in form.errors.items():
+            if name != NON_FIELD_ERRORS:
+                bound = form[name]
+                control = bound.id_for_label or f"{bound.auto_id}_0"
+                found += [cls(f"{where}{bound.label}", str(message), control) for message in errors]
+        return found
+
+
+@dataclass(frozen=True)
 class PageVersion:
     """What a page shows: the campaign's version, its step list's entity tag, and the last change in the history."""
 
@@ -98,8 +159,7 @@ class PageVersion:
     @classmethod
     def current(cls, campaign_id: UUID, version: int) -> "PageVersion":
         """Call it before the steps are read: a page that is newer than its version is refused at worst, never lost."""
-        entries = HistoryEntry.objects.filter(campaign_id=campaign_id).order_by("-id")
-        return cls(str(version), step_list_etag(campaign_id), str(entries.values_list("id", flat=True).first() or ""))
+        return cls(str(version), step_list_etag(campaign_id), last_entry(campaign_id))
 
     @classmethod
     def parse(cls, text: str) -> "PageVersion":
@@ -109,11 +169,14 @@ class PageVersion:
     def __str__(self) -> str:
         return f"{self.campaign}:{self.steps}:{self.last_entry}"
 
+    def is_current(self, campaign_id: UUID, version: int) -> bool:
+        """Whether the campaign still has what the page shows."""
+        return (self.campaign, self.steps) == (str(version), step_list_etag(campaign_id))
+
     def match(self, campaign_id: UUID, version: int) -> None:
         """Raises VersionMismatch unless the campaign, which must be locked, still has what the page shows."""
-        stored = PageVersion.current(campaign_id, version)
-        if (self.campaign, self.steps) != (stored.campaign, stored.steps):
-            raise VersionMismatch(str(stored))
+        if not self.is_current(campaign_id, version):
+            raise VersionMismatch(str(PageVersion.current(campaign_id, version)))
 
 
 class CampaignForm(DomainForm):
@@ -128,6 +191,7 @@ class CampaignForm(DomainForm):
         help_text="What it is for, for your colleagues.",
     )
     page_version = forms.CharField(required=False, widget=forms.HiddenInput)
+    shown = forms.CharField(required=False, widget=forms.HiddenInput)  # digests of what the page shows
 
     class Meta:
         model = Campaign
@@ -137,10 +201,16 @@ class CampaignForm(DomainForm):
         super().__init__(*args, **kwargs)
         self.steps: BaseStepFormSet | None = None
         if self.is_bound:
+            if OVERWRITE in self.data:
+                self.data = with_choices(self.data, self._field_of, self._stored_value)
             if f"{STEPS}-TOTAL_FORMS" in self.data:
                 self.steps = bound_steps(self.data)
         elif self.is_change:
             self.initial["page_version"] = str(PageVersion.current(self.instance.pk, self.instance.version))
+
+    def show_steps(self, steps: Iterable[CampaignStep]) -> None:
+        """Tell the page which steps it shows; after page_version was read."""
+        self.initial["shown"] = str(Shown.of(self._stored_fields(), steps))
 
     @property
     def is_change(self) -> bool:
@@ -156,8 +226,59 @@ class CampaignForm(DomainForm):
         stored = self.instance.description
         return stored if stored.replace("\r\n", "\n") == text else text
 
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if self.is_change and not self._held.is_current(self.instance.pk, self.instance.version):
+            self.refuse(VersionMismatch(""))
+        return cleaned
+
+    @property
+    def _held(self) -> PageVersion:
+        """The version that the page holds, or the one that it was merged with, where that is to be saved over."""
+        name = "overwrite" if OVERWRITE in self.data else "page_version"
+        return PageVersion.parse(self.data.get(name, ""))
+
     def field_of(self, refusal: CampaignsError) -> str | None:
         return "external_id" if isinstance(refusal, ExternalIdTaken) else None
+
+    @property
+    def faults(self) -> list[FormFault]:
+        """The faults of fields and rows, in the order in which the page shows them."""
+        kept = self.steps.kept() if self.steps is not None and self.steps.is_bound else []
+        rows = [form for form in self.steps.by_position if form in kept] if self.steps is not None else []
+        found = [fault for row in rows for fault in FormFault.all_of(row, f"{capfirst(row.step_name)}: ")]
+        return FormFault.all_of(self) + found
+
+    # --- Merging -----------------------------------------------------------------------------------------------------
+
+    def merged(self) -> "CampaignForm":
+        campaign, overwrite = self.instance, str(PageVersion.current(self.instance.pk, self.instance.version))
+        stored = {str(step.pk): step for step in campaign.steps.order_by("position")}
+        data = {name: value for name, value in self.data.items() if name != OVERWRITE and not name.startswith(CHOICE)}
+        merge = Merge(data, Shown.parse(self.data.get("merged_with") or self.data.get("shown", "")))
+        data |= merge.fields(self, self._stored_fields(), merge.shown.fields)
+        if self.steps is not None and self.steps.forms:
+            merge.steps(self.steps, stored)
+        data |= {"merged_with": str(Shown.of(self._stored_fields(), stored.values())), "overwrite": overwrite}
+        form = type(self)(data, instance=campaign)
+        form.is_valid()
+        form.merge = merge
+        return form
+
+    def _stored_fields(self) -> dict[str, Any]:
+        return {name: getattr(self.instance, name) for name in rules.CAMPAIGN_FIELDS}
+
+    def _field_of(self, name: str) -> forms.Field | None:
+        return self.fields.get(name) or step_fields().get(name.rpartition("-")[2])
+
+    def _stored_value(self, name: str) -> Any:
+        prefix, _, step_field = name.rpartition("-")
+        if not prefix:
+            return self._stored_fields()[name]
+        step = self.instance.steps.filter(pk=parse_uuid(self.data.get(f"{prefix}-id", ""))).first()
+        if step is None:
+            raise KeyError(name)
+        return step.fields._asdict()[step_field]
 
     # --- Saving ------------------------------------------------------------------------------------------------------
 
@@ -166,27 +287,18 @@ class CampaignForm(DomainForm):
         steps = [step.fields for step in self.steps.desired()] if self.steps else []
         return lifecycle.create_campaign(**self._campaign_fields(), steps=steps, actor=actor)
 
-    def change(self, actor: Actor, *, overwrite: str = "") -> Campaign:
-        """Save over the version that the page holds, or over the one that `overwrite` names.
+    def change(self, actor: Actor) -> Campaign:
+        """Save over the version that the page holds, or over the one that it was merged with.
 
         Raises VersionMismatch where another is stored, and whatever change_campaign() and replace_steps() raise.
         """
         campaign_id = self.instance.pk
         with locked(campaign_id) as campaign:
-            PageVersion.parse(overwrite or self.cleaned_data["page_version"]).match(campaign_id, campaign.version)
+            self._held.match(campaign_id, campaign.version)
             changed = lifecycle.change_campaign(campaign_id, self._campaign_fields(), actor=actor)
             if self.steps is not None:
-                desired = self.steps.desired()
-                if overwrite:
-                    desired = without_vanished_ids(campaign_id, desired)
-                replace_steps(campaign_id, desired, actor=actor)
+                replace_steps(campaign_id, self.steps.desired(), actor=actor)
         return changed
 
     def _campaign_fields(self) -> dict[str, Any]:
         return {name: self.cleaned_data[name] for name in rules.CAMPAIGN_FIELDS}
-
-
-def without_vanished_ids(campaign_id: UUID, desired: list[DesiredStep]) -> list[DesiredStep]:
-    """The same, with steps that a colleague has removed meanwhile as new ones."""
-    ids = set(CampaignStep.objects.filter(campaign_id=campaign_id).values_list("id", flat=True))
-    return [step if step.id in ids else step._replace(id=None) for step in desired]

@@ -9,8 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from campaigns.admin.status_actions import SEEN, change_statuses
 from campaigns.admin.timeline_svg import duration
-from campaigns.admin.transitions import change_statuses
 from campaigns.models import Campaign, CampaignStep, HistoryEntry
 from campaigns.statuses import STATUSES, StatusRow
 
@@ -40,7 +40,9 @@ def annotated() -> QuerySet[Campaign]:
     """Campaigns with all that the columns show."""
     last = HistoryEntry.objects.filter(campaign_id=OuterRef("pk")).order_by("-id")
     return Campaign.objects.with_totals().annotate(
-        last_actor=Subquery(last.values("actor_name")[:1]), last_changed_at=Subquery(last.values("created_at")[:1])
+        last_entry=Subquery(last.values("id")[:1]),
+        last_actor=Subquery(last.values("actor_name")[:1]),
+        last_changed_at=Subquery(last.values("created_at")[:1]),
     )
 
 
@@ -89,6 +91,12 @@ def last_change(campaign: Any) -> SafeString:
 
 COLUMNS: tuple[Callable[[Any], Any], ...] = (named, badge, step_count, total_duration, last_change)
 SORTABLE: Any = (named, badge)
+
+
+def seen(campaign: Any) -> SafeString:
+    """Tells the actions which change of the campaign the list shows as its last."""
+    return format_html('<input type="hidden" name="{}{}" value="{}">', SEEN, campaign.pk, campaign.last_entry or "")
+
 
 # --- Actions ---------------------------------------------------------------------------------------------------------
 

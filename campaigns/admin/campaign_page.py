@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet, Sum
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -30,6 +30,7 @@ from campaigns.admin.history_page import changes, changes_since, last_changes
 from campaigns.admin.paging import BoundedPaginator, LargeTableAdmin, page_number
 from campaigns.admin.refusals import not_editable, staff_message
 from campaigns.admin.saving import DomainSaving
+from campaigns.admin.stored_steps import stored_steps
 from campaigns.admin.timeline_svg import DrawnStep, draw
 from campaigns.admin.transitions import allowed_transitions, duplicate_view, may_activate, status_view, step_places
 from campaigns.exceptions import NotDeletable, VersionMismatch
@@ -41,7 +42,6 @@ from campaigns.statuses import DELETABLE
 from campaigns.steps import locked
 
 STEP_PERMISSIONS = ("campaigns.add_campaignstep", "campaigns.change_campaignstep", "campaigns.delete_campaignstep")
-STEPS_PER_PAGE = 100
 EXPORTS = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl"}
 
 
@@ -90,24 +90,20 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
             queryset = queryset.filter(status__in=Campaign.EDITABLE)
         return campaign_list.found(queryset, search_term), False
 
+    def action_checkbox(self, obj: Campaign) -> SafeString:
+        return super().action_checkbox(obj) + campaign_list.seen(obj)
+
     def has_activate_permission(self, request: HttpRequest) -> bool:
         return may_activate(request)
 
     # --- Showing -----------------------------------------------------------------------------------------------------
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Campaign | None = None,
-    ) -> HttpResponse:
+    def complete(self, request: HttpRequest, context: dict[str, Any], obj: Campaign | None) -> None:
         form = context["adminform"].form
         context |= self._shown_steps(request, obj, form)
         if form.steps is not None and form.steps.is_bound:
             context["errors"] = [*context["errors"], *filter(None, form.steps.errors)]
+            context["faults"] = form.faults
         context |= {
             "show_save_and_add_another": False,
             "may_activate": may_activate(request),
@@ -115,8 +111,6 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
         }
         if obj is not None:
             context |= self._shown_state(request, obj) | self._shown_refusal(obj, form)
-        response: HttpResponse = super().render_change_form(request, context, add, change, form_url, obj)
-        return response
 
     def _shown_steps(self, request: HttpRequest, obj: Any, form: CampaignForm) -> dict[str, Any]:
         """The formset where the steps can be edited, else the steps; and the picture of either."""
@@ -127,25 +121,14 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
             return {"step_formset": form.steps, "timeline": draw_formset(form.steps)}
         if obj is None:
             return {"step_formset": step_formset() if may_edit else None, "timeline": draw([])}
-        paginator = BoundedPaginator(obj.steps.order_by("position"), STEPS_PER_PAGE, page=page_number(request))
-        count = obj.step_count
-        if count <= MAX_EDITABLE_STEPS:
-            steps = list(obj.steps.order_by("position"))
-            too_large = too_large_to_edit(steps, count)
-            start, page = 0, None
-        else:
-            page = paginator.get_page(page_number(request))
-            steps, too_large = list(page), True
-            earlier = obj.steps.filter(position__lt=steps[0].position)
-            start = earlier.aggregate(total=Sum("delay_minutes"))["total"] or 0
-        shown: dict[str, Any] = {"steps": steps, "page": page, "step_total": count}
+        shown = stored_steps(request, obj)
+        too_large = shown["page"] is not None or too_large_to_edit(shown["steps"])
         if may_edit and obj.is_editable and not too_large:
-            shown["step_formset"] = step_formset(steps)
+            shown["step_formset"] = step_formset(shown["steps"])
+            form.show_steps(shown["steps"])
         else:
             shown["why_read_only"] = self._why_read_only(obj, may_edit, too_large)
-        drawn_steps = [DrawnStep(step.delay_minutes, step.template_id, step.template_version_id) for step in steps]
-        first = page.start_index() if page else 1
-        return shown | {"timeline": draw(drawn_steps, first_number=first, start=start), "first_number": first}
+        return shown
 
     @staticmethod
     def _why_read_only(obj: Campaign, may_edit: bool, too_large: bool) -> str:
@@ -179,10 +162,12 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
         """Who changed what meanwhile, and the version that a deliberate overwriting save would replace."""
         if not isinstance(form.refusal, VersionMismatch):
             return {}
-        held = PageVersion.parse(form.data.get("overwrite") or form.data.get("page_version", ""))
+        held = PageVersion.parse(form.data.get("page_version", ""))
         return {
             "conflict": changes_since(obj.pk, held.last_entry),
-            "stored_version": str(PageVersion.current(obj.pk, obj.version)),
+            "overwrite": form.data.get("overwrite", ""),
+            "merged_with": form.data.get("merged_with", ""),
+            "merge": form.merge,
             "is_still_editable": obj.is_editable or form.steps is None,
         }
 
@@ -236,7 +221,7 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
             raise PermissionDenied
         if not change:
             return form.create(actor)
-        saved = form.change(actor, overwrite=request.POST.get("overwrite", "") if "_overwrite" in request.POST else "")
+        saved = form.change(actor)
         if "_resume" in request.POST:
             return lifecycle.change_status(saved.pk, Campaign.Status.ACTIVE, actor=actor)
         return saved

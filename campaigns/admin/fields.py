@@ -12,6 +12,7 @@ from campaigns.models import FIELDS, FieldValidator
 from messaging_project.strict_json import JSONError, loads
 
 MINUTES_PER_DAY = 24 * 60
+PART = {"min": 0, "placeholder": "0", "inputmode": "numeric"}  # of a delay
 
 
 class ExactTextField(forms.CharField):
@@ -63,11 +64,11 @@ class VariablesField(forms.CharField):
 
 class DelayWidget(forms.MultiWidget):
     template_name = "campaigns/delay_input.html"
+    use_fieldset = False  # so that each part refers to the field's message
 
     def __init__(self, attrs: dict[str, Any] | None = None) -> None:
         parts: dict[str, forms.Widget | type[forms.Widget]] = {
-            unit: forms.NumberInput({"min": 0, "placeholder": "0", "inputmode": "numeric", "aria-label": unit})
-            for unit in ("days", "hours", "minutes")
+            unit: forms.NumberInput({**PART, "aria-label": f"delay, {unit}"}) for unit in ("days", "hours", "minutes")
         }
         super().__init__(parts, attrs)
 

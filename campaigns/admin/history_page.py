@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import Model, Q
 from django.http import HttpRequest
 
 from campaigns.admin.paging import LargeTableAdmin
@@ -77,14 +77,32 @@ def last_changes(campaign_id: UUID, limit: int) -> list[Change]:
     return changes(HistoryEntry.objects.filter(campaign_id=campaign_id).order_by("-id")[:limit])
 
 
-def changes_since(campaign_id: UUID, last_entry: str) -> list[Change]:
-    """What has happened to a campaign since the entry whose id a page remembered; newest first, ten at most."""
+def last_entry(campaign_id: UUID) -> str:
+    """The id of a campaign's newest entry, for a page to remember; "" where there is none."""
     entries = HistoryEntry.objects.filter(campaign_id=campaign_id).order_by("-id")
+    return str(entries.values_list("id", flat=True).first() or "")
+
+
+def changes_since(campaign_id: UUID, last_entry: str, *, step_id: UUID | None = None) -> list[Change]:
+    """What has happened to a campaign since the entry whose id a page remembered; newest first, ten at most.
+
+    With `step_id`, what tells of another step alone is left out.
+    """
+    entries = HistoryEntry.objects.filter(campaign_id=campaign_id).order_by("-id")
+    if step_id is not None:
+        entries = entries.filter(Q(step_id=step_id) | Q(step_id=None))
     try:
         seen = UUID(last_entry)
     except ValueError:
         return changes(entries[:1])
     return changes(entries.filter(pk__gt=seen)[:10])
+
+
+def changes_since_it_ran(campaign_id: UUID) -> list[Change]:
+    """What has happened to a paused campaign since its pause; newest first, ten at most, and none to others."""
+    entries = HistoryEntry.objects.filter(campaign_id=campaign_id).order_by("-id")
+    paused = entries.filter(action=Action.CAMPAIGN_PAUSED).values_list("id", flat=True).first()
+    return changes(entries.filter(pk__gt=paused)[:10]) if paused else []
 
 
 @admin.register(HistoryEntry)

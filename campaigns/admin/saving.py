@@ -10,16 +10,20 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 
+from campaigns.admin.merging import Merge
 from campaigns.admin.refusals import busy_as_refusal, staff_message
-from campaigns.exceptions import CampaignsError
+from campaigns.exceptions import CampaignsError, VersionMismatch
 from campaigns.history import Actor, actor_of
+from messaging_project.ids import parse_uuid
 
 
 class DomainForm(forms.ModelForm):
     """A form that judges what was typed by the field rules; what only the database can judge comes as a refusal."""
 
     refusal: CampaignsError | None = None
+    merge: Merge | None = None  # on a page that was sent over a newer version
 
     def _post_clean(self) -> None:
         """Leave the instance alone: the fields judge themselves, and the functions that save judge the rest."""
@@ -27,6 +31,10 @@ class DomainForm(forms.ModelForm):
     def field_of(self, refusal: CampaignsError) -> str | None:
         """The field that a refusal is about; None for the whole form."""
         return None
+
+    def merged(self) -> "DomainForm":
+        """The form of the page to be, where what was sent is older than what is stored."""
+        raise NotImplementedError
 
     def refuse(self, refusal: CampaignsError) -> None:
         """Take a refusal in among the form's faults."""
@@ -96,28 +104,57 @@ class DomainSaving(admin.ModelAdmin):
     ) -> HttpResponse:
         obj = self.get_object(request, unquote(object_id)) if object_id else None
         if object_id and obj is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined, no-any-return]
-        fieldsets: Any = self.get_fieldsets(request, obj)
-        may_change = obj is None or self.has_change_permission(request, obj)
-        read_only = self.get_readonly_fields(request, obj) if may_change else flatten_fieldsets(fieldsets)
-        page = helpers.AdminForm(form, list(fieldsets), {}, read_only, model_admin=self)
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
         context = {
             **self.admin_site.each_context(request),
             "title": f"{'Change' if obj else 'Add'} {self.opts.verbose_name}",
             "subtitle": str(obj) if obj else None,
-            "adminform": page,
             "object_id": object_id,
             "original": obj,
             "is_popup": False,
             "to_field": None,
-            "media": self.media + page.media,
             "inline_admin_formsets": [],
-            "errors": helpers.AdminErrorList(form, []),
             "preserved_filters": self.get_preserved_filters(request),
+            **self._with_form(request, obj, form),
         }
         return self.render_change_form(
             request, context, add=obj is None, change=obj is not None, obj=obj, form_url=form_url
         )
+
+    def _with_form(self, request: HttpRequest, obj: Any, form: DomainForm) -> dict[str, Any]:
+        fieldsets: Any = self.get_fieldsets(request, obj)
+        may_change = obj is None or self.has_change_permission(request, obj)
+        read_only = self.get_readonly_fields(request, obj) if may_change else flatten_fieldsets(fieldsets)
+        page = helpers.AdminForm(form, list(fieldsets), {}, read_only, model_admin=self)
+        return {"adminform": page, "media": self.media + page.media, "errors": helpers.AdminErrorList(form, [])}
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any
+    ) -> HttpResponse:
+        """A page that was sent over a newer version comes back merged with it."""
+        obj = context["original"]
+        if obj is not None and isinstance(context["adminform"].form.refusal, VersionMismatch):
+            context |= self._with_form(request, obj, context["adminform"].form.merged())
+        self.complete(request, context, obj)
+        response: HttpResponse = super().render_change_form(request, context, *args, **options)
+        return response
+
+    def complete(self, request: HttpRequest, context: dict[str, Any], obj: Any) -> None:
+        """Add to the page's context what its template shows beside the form."""
+
+    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
+        """The page that adds, with what was typed on a page whose object is gone: to be copied, or saved as new."""
+        is_saved = request.method == "POST" and request.resolver_match.url_name.endswith("_change")  # type: ignore[union-attr]
+        if not is_saved or parse_uuid(unquote(object_id)) is None:
+            return super()._get_obj_does_not_exist_redirect(request, opts, object_id)  # type: ignore[misc, no-any-return]
+        form: Any = self.get_form(request, None)(request.POST)
+        form.is_valid()
+        name = self.opts.verbose_name
+        messages.warning(
+            request, f"This {name} was deleted meanwhile. What you typed is below: save it as a new {name}."
+        )
+        add_url = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_add")
+        return self._shown_again(request, None, form, add_url)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """What is refused to an action that doesn't say so itself is said on the list."""

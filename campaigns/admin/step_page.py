@@ -18,12 +18,14 @@ from campaigns import rules
 from campaigns.admin.campaign_list import status_badge
 from campaigns.admin.deletion import DomainDeletion
 from campaigns.admin.fields import step_fields
+from campaigns.admin.history_page import changes_since, last_entry
+from campaigns.admin.merging import CHOICE, OVERWRITE, Merge, Shown, with_choices
 from campaigns.admin.paging import LargeTableAdmin
 from campaigns.admin.refusals import not_editable
 from campaigns.admin.replace_version import replace_version
 from campaigns.admin.saving import DomainForm, DomainSaving
 from campaigns.admin.timeline_svg import duration
-from campaigns.exceptions import CampaignsError, PositionTaken
+from campaigns.exceptions import CampaignsError, PositionTaken, VersionMismatch
 from campaigns.history import Actor
 from campaigns.models import Campaign, CampaignStep
 from campaigns.rules import StepFields
@@ -34,6 +36,8 @@ class StepPageForm(DomainForm):
     """One step."""
 
     page_version = forms.CharField(required=False, widget=forms.HiddenInput)
+    shown = forms.CharField(required=False, widget=forms.HiddenInput)  # digests of what the page shows
+    last_entry = forms.CharField(required=False, widget=forms.HiddenInput)  # of the history, as the page was opened
 
     class Meta:
         model = CampaignStep
@@ -42,8 +46,37 @@ class StepPageForm(DomainForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields |= {name: field for name, field in step_fields(AdminTextInputWidget).items() if name in self.fields}
-        if not self.instance._state.adding:
-            self.initial["page_version"] = self.instance.etag
+        if self.instance._state.adding:
+            return
+        if not self.is_bound:
+            fields = self.instance.fields._asdict()
+            last = last_entry(self.instance.campaign_id)
+            self.initial.update(page_version=self.instance.etag, shown=str(Shown.of(fields)), last_entry=last)
+        elif OVERWRITE in self.data:
+            self.data = with_choices(self.data, self.fields.get, self.instance.fields._asdict().__getitem__)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if not self.instance._state.adding and self._held != self.instance.etag:
+            self.refuse(VersionMismatch(self.instance.etag))
+        return cleaned
+
+    @property
+    def _held(self) -> str:
+        """The version that the page holds, or the one that it was merged with, where that is to be saved over."""
+        held: str = self.data.get("overwrite" if OVERWRITE in self.data else "page_version", "")
+        return held
+
+    def merged(self) -> "StepPageForm":
+        stored = self.instance.fields._asdict()
+        data = {name: value for name, value in self.data.items() if name != OVERWRITE and not name.startswith(CHOICE)}
+        merge = Merge(data, Shown.parse(self.data.get("merged_with") or self.data.get("shown", "")))
+        data |= merge.fields(self, stored, merge.shown.fields)
+        data |= {"merged_with": str(Shown.of(stored)), "overwrite": self.instance.etag}
+        form = type(self)(data, instance=self.instance)
+        form.is_valid()
+        form.merge = merge
+        return form
 
     def field_of(self, refusal: CampaignsError) -> str | None:
         return "position" if isinstance(refusal, PositionTaken) else None
@@ -54,8 +87,7 @@ class StepPageForm(DomainForm):
         if not change:
             return add_step(self.cleaned_data["campaign"].pk, fields, actor=actor)
         step = self.instance
-        held = (self.cleaned_data["page_version"],)
-        return change_step(step.campaign_id, step.pk, fields._asdict(), actor=actor, if_match=held)
+        return change_step(step.campaign_id, step.pk, fields._asdict(), actor=actor, if_match=(self._held,))
 
 
 @admin.register(CampaignStep)
@@ -129,6 +161,18 @@ class CampaignStepAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
 
     def save_by_domain(self, request: HttpRequest, form: StepPageForm, actor: Actor, change: bool) -> CampaignStep:
         return form.save_step(actor, change=change)
+
+    def complete(self, request: HttpRequest, context: dict[str, Any], obj: Any) -> None:
+        form = context["adminform"].form
+        if obj is None or not isinstance(form.refusal, VersionMismatch):
+            return
+        context |= {
+            "conflict": changes_since(obj.campaign_id, form.data.get("last_entry", ""), step_id=obj.pk),
+            "overwrite": form.data.get("overwrite", ""),
+            "merged_with": form.data.get("merged_with", ""),
+            "merge": form.merge,
+            "is_still_editable": obj.campaign.is_editable,
+        }
 
     def shown_version(self, obj: CampaignStep) -> str:
         return obj.etag

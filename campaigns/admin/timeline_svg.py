@@ -95,7 +95,7 @@ def draw(steps: Sequence[DrawnStep], *, first_number: int = 1, start: int = 0, o
         for index, step in enumerate(steps)
     ]
     context = {
-        "rows": rows,
+        "drawn": rows,
         "ticks": list(_ticks(start, end)),
         "height": AXIS_HEIGHT + len(rows) * ROW_HEIGHT + 4,
         "total": duration(end),

@@ -1,6 +1,5 @@
 """Changes of status and duplication: the buttons, a page that asks first, and the list's actions."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -8,7 +7,6 @@ from uuid import UUID
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -16,11 +14,13 @@ from django.urls import reverse
 
 from campaigns import lifecycle
 from campaigns.admin.campaign_form import PageVersion
+from campaigns.admin.history_page import changes_since, changes_since_it_ran
 from campaigns.admin.refusals import busy_as_refusal, staff_message
-from campaigns.exceptions import CampaignsError, InvalidTransition
+from campaigns.admin.stored_steps import stored_steps
+from campaigns.exceptions import CampaignsError, InvalidTransition, VersionMismatch
 from campaigns.history import actor_of
 from campaigns.models import Campaign
-from campaigns.readiness import Readiness, check_readiness
+from campaigns.readiness import Readiness, check_readiness, judged
 from campaigns.statuses import STATUSES, Status
 from campaigns.versions import current_campaign
 
@@ -30,7 +30,6 @@ ACTIVE, PAUSED, COMPLETED, ARCHIVED = (
     Campaign.Status.COMPLETED,
     Campaign.Status.ARCHIVED,
 )
-MAX_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
@@ -77,33 +76,61 @@ def page_version(campaign: Campaign) -> str:
 
 
 def status_view(model_admin: admin.ModelAdmin, request: HttpRequest, campaign_id: UUID, target: str) -> HttpResponse:
-    """Ask whether to change the status; a POST that names the version that was shown changes it."""
+    """Ask whether to change the status; a POST that names the version that was seen changes it."""
     if not (may_activate(request) and model_admin.has_view_permission(request)):
         raise PermissionDenied
     if target not in TRANSITIONS:
         raise Http404
     campaign = _campaign(campaign_id)
-    transition = transition_to(target, campaign.status)
-    refusal = None
+    seen = request.POST.get("page_version", "") if request.method == "POST" else request.GET.get("page_version", "")
+    refusal = _refusal_at_sight(campaign, target, seen)
     if request.method == "POST":
         try:
-            changed = change_status(request, campaign, target, shown=request.POST.get("page_version", ""))
+            changed = change_status(request, campaign, target, shown=seen)
         except CampaignsError as error:
             refusal = error
             campaign = _campaign(campaign_id)
         else:
-            messages.success(request, f"“{changed}” was {transition.done}.")
+            messages.success(request, f"“{changed}” was {transition_to(target, campaign.status).done}.")
             return redirect("admin:campaigns_campaign_change", campaign_id)
-    elif target not in campaign.allowed_targets:
-        refusal = InvalidTransition(campaign.status, target)
+    return _asked(model_admin, request, campaign, target, seen, refusal)
+
+
+def _refusal_at_sight(campaign: Campaign, target: str, seen: str) -> CampaignsError | None:
+    if target not in campaign.allowed_targets:
+        return InvalidTransition(campaign.status, target)
+    if seen and not PageVersion.parse(seen).is_current(campaign.pk, campaign.version):
+        return VersionMismatch("")
+    return None
+
+
+def _asked(
+    model_admin: admin.ModelAdmin,
+    request: HttpRequest,
+    campaign: Campaign,
+    target: str,
+    seen: str,
+    refusal: CampaignsError | None,
+) -> HttpResponse:
+    transition = transition_to(target, campaign.status)
+    # Before the steps are read. A page that follows a refused POST shows what is stored now, and so has been seen.
+    current = page_version(campaign)
+    is_unseen = isinstance(refusal, VersionMismatch) and request.method != "POST"
     context = {
         "title": f"{transition.verb} campaign",
         "transition": transition,
-        "page_version": page_version(campaign),
-        "readiness": check_readiness(campaign.id) if target == ACTIVE else Readiness(),
+        "page_version": seen if is_unseen else current,
         "refusal": staff_message(refusal) if refusal else "",
-        "can_confirm": target in campaign.allowed_targets,
+        "can_confirm": target in campaign.allowed_targets and not is_unseen,
+        "readiness": Readiness(),
     }
+    if isinstance(refusal, VersionMismatch):
+        context["meanwhile"] = changes_since(campaign.pk, PageVersion.parse(seen).last_entry)
+    if target == ACTIVE:
+        shown = stored_steps(request, campaign)
+        readiness = check_readiness(campaign.pk) if shown["page"] else judged(shown["steps"])
+        context |= shown | {"readiness": readiness, "shows_steps": True}
+        context["since_it_ran"] = changes_since_it_ran(campaign.pk)
     return _confirmation(model_admin, request, campaign, context)
 
 
@@ -165,59 +192,3 @@ def step_places(campaign: Campaign, readiness: Readiness) -> dict[str, int]:
         return {}
     steps = campaign.steps.values_list("id", "position")
     return {str(step_id): position for step_id, position in steps if str(step_id) in set(ids)}
-
-
-# --- Several campaigns -----------------------------------------------------------------------------------------------
-
-
-def change_statuses(
-    model_admin: admin.ModelAdmin, request: HttpRequest, queryset: QuerySet[Campaign], target: str
-) -> HttpResponse | None:
-    """The list's action: ask, then take one campaign after the other through the gate, and say what was refused."""
-    if not may_activate(request):
-        raise PermissionDenied
-    campaigns = list(queryset[: MAX_AT_ONCE + 1])
-    if len(campaigns) > MAX_AT_ONCE:
-        messages.error(request, f"Choose at most {MAX_AT_ONCE} campaigns at once.")
-        return None
-    if "confirmed" not in request.POST:
-        return _list_confirmation(model_admin, request, campaigns, target)
-    done = 0
-    for campaign in campaigns:
-        try:
-            change_status(request, campaign, target, shown=request.POST.get(f"page_version_{campaign.pk}", ""))
-            done += 1
-        except CampaignsError as error:
-            messages.error(request, f"“{campaign}” was left as it is. {staff_message(error)}")
-    if done:
-        messages.success(request, f"{done} campaign{'' if done == 1 else 's'} {TRANSITIONS[target].done}.")
-    return None
-
-
-def _list_confirmation(
-    model_admin: admin.ModelAdmin, request: HttpRequest, campaigns: Sequence[Campaign], target: str
-) -> HttpResponse:
-    rows = [_row(campaign, target) for campaign in campaigns]
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "opts": model_admin.opts,
-        "title": f"{TRANSITIONS[target].verb} campaigns",
-        "transition": TRANSITIONS[target],
-        "rows": rows,
-        "count": sum(not row["refusal"] for row in rows),
-        "action": request.POST["action"],
-    }
-    return TemplateResponse(request, "admin/campaigns/campaign/confirm_list.html", context)
-
-
-def _row(campaign: Campaign, target: str) -> dict[str, Any]:
-    readiness = check_readiness(campaign.pk) if target == ACTIVE else Readiness()
-    refusal = " ".join(error["message"] for error in readiness.errors)
-    if target not in campaign.allowed_targets:
-        refusal = staff_message(InvalidTransition(campaign.status, target))
-    return {
-        "campaign": campaign,
-        "page_version": page_version(campaign),
-        "refusal": refusal,
-        "warnings": readiness.warnings,
-    }

@@ -1,13 +1,14 @@
 // The campaign page: rows of steps that are added, removed and put in order, and a picture that follows them.
 // Everything works on the form that the server made; the server judges it all again.
 
+import { guard, markUnsaved } from "./unsaved.js";
+
 const PREVIEW_DELAY_MS = 300;
 
 const form = document.getElementById("campaign_form");
 const rows = document.getElementById("step-rows");
 const timeline = document.getElementById("timeline");
 const status = document.getElementById("step-status");
-let isDirty = document.querySelector(".errornote, .conflict") !== null;
 
 function start() {
     const addButton = document.getElementById("add-step");
@@ -17,12 +18,12 @@ function start() {
     rows.addEventListener("keydown", onKey);
     rows.addEventListener("pointerdown", onPointerDown);
     rows.addEventListener("change", onChange);
-    form.addEventListener("input", () => { isDirty = true; refreshLater(); });
-    form.addEventListener("submit", () => { isDirty = false; });
-    window.addEventListener("beforeunload", (event) => {
-        if (isDirty) {
-            event.preventDefault();
+    form.addEventListener("input", (event) => {
+        const row = event.target.closest(".step-row");
+        if (row) {
+            nameRow(row);
         }
+        refreshLater();
     });
     for (const row of rows.children) {
         markVariables(row);
@@ -35,6 +36,13 @@ const field = (row, name) => row.querySelector(`[name="${row.dataset.prefix}-${n
 const isRemoved = (row) => field(row, "DELETE").checked;
 const liveRows = () => [...rows.children].filter((row) => !isRemoved(row));
 
+// As StepForm.step_name has it.
+function nameRow(row) {
+    const [position, template] = ["position", "template_id"].map((name) => field(row, name).value);
+    const name = position === "" ? "step without a position" : `step at position ${position}`;
+    row.querySelector(".step-name").textContent = template ? `${name} (${template})` : name;
+}
+
 function addRow() {
     const total = document.getElementById("id_steps-TOTAL_FORMS");
     const taken = liveRows().map((row) => Number(field(row, "position").value));
@@ -43,6 +51,7 @@ function addRow() {
     total.value = Number(total.value) + 1;
     const row = rows.lastElementChild;
     field(row, "position").value = taken.length ? Math.max(...taken) + 1 : 0;
+    nameRow(row);
     field(row, "template_id").focus();
     changed("Step added at the end.");
 }
@@ -75,6 +84,8 @@ function onChange(event) {
         changed(isRemoved(row) ? "Step removed. It is gone once the page is saved." : "Step kept.");
     } else if (event.target.matches("textarea")) {
         markVariables(row);
+    } else if (event.target.matches("[name$='-position']")) {
+        whenPointerIsUp(() => showByPosition(row));
     }
 }
 
@@ -97,11 +108,12 @@ function move(row, by) {
     announce(row);
 }
 
-// The positions stay as they are, gaps included; only which step has which changes.
+const positionOf = (row) => (/^\d+$/.test(field(row, "position").value) ? Number(field(row, "position").value) : null);
+
+// The positions stay as they are, gaps and faults included; only which step has which changes.
 function renumber() {
     const live = liveRows();
-    const typed = live.map((row) => field(row, "position").value).filter((text) => /^\d+$/.test(text)).map(Number);
-    const positions = [...new Set(typed)].sort((a, b) => a - b);
+    const positions = live.map(positionOf).filter((position) => position !== null).sort((a, b) => a - b);
     while (positions.length < live.length) {
         positions.push(positions.length ? positions.at(-1) + 1 : 0);
     }
@@ -109,7 +121,40 @@ function renumber() {
         const input = field(row, "position");
         row.classList.toggle("is-moved", input.defaultValue !== String(positions[index]));
         input.value = positions[index];
+        nameRow(row);
     });
+}
+
+// A row without a position stays behind the one that it follows.
+function showByPosition(typed) {
+    let last = -1;
+    const keys = new Map([...rows.children].map((row) => [row, last = positionOf(row) ?? last]));
+    const sorted = [...rows.children].sort((a, b) => keys.get(a) - keys.get(b));
+    if (sorted.every((row, index) => row === rows.children[index])) {
+        return;
+    }
+    // It is the others that move in the document: what is moved loses the focus.
+    const fixed = document.activeElement.closest(".step-row") ?? typed;
+    const place = sorted.indexOf(fixed);
+    fixed.before(...sorted.slice(0, place));
+    rows.append(...sorted.slice(place + 1));
+    document.activeElement.scrollIntoView({ block: "nearest" });
+    announce(typed);
+}
+
+// What the pointer is pressed on must not slip away from under it before the click.
+let isPointerDown = false;
+document.addEventListener("pointerdown", () => { isPointerDown = true; }, { capture: true });
+for (const end of ["pointerup", "pointercancel"]) {
+    document.addEventListener(end, () => { isPointerDown = false; }, { capture: true });
+}
+
+function whenPointerIsUp(act) {
+    if (isPointerDown) {
+        document.addEventListener("pointerup", () => setTimeout(act), { once: true });
+    } else {
+        setTimeout(act);
+    }
 }
 
 function announce(row) {
@@ -118,7 +163,7 @@ function announce(row) {
 }
 
 function changed(message) {
-    isDirty = true;
+    markUnsaved();
     status.textContent = message;
     refreshLater();
 }
@@ -196,6 +241,10 @@ async function refresh() {
     }
 }
 
+if (form) {
+    guard(form);
+    form.querySelector("[aria-invalid='true']")?.focus();
+}
 if (form && rows) {
     start();
 }

@@ -40,7 +40,7 @@ class FormReader(HTMLParser):
         elif tag == "button" or found.get("type") == "submit":
             self.buttons.add(name)
         elif tag == "input" and (found.get("type") != "checkbox" or "checked" in found):
-            self.data[name] = found.get("value") or ""
+            self.data[name] = found.get("value") or ("on" if found.get("type") == "checkbox" else "")
             self.inputs.setdefault(name, []).append(self.data[name])
 
     def handle_endtag(self, tag: str) -> None:

@@ -98,7 +98,7 @@ def test_a_row_left_blank_is_no_step(editor: Client) -> None:
 FAULTS = {
     "a repeated position": (
         row(1, position=0),
-        {"steps-1-position": ["Row 1 has position 0 too: give one of them another."]},
+        {"steps-1-position": ["t0 has position 0 too: give one of them another."]},
     ),
     "no position": (row(0, position=""), {"steps-0-position": ["This field is required."]}),
     "a negative position": (row(0, position=-1), {"steps-0-position": ["Must be 0 or more."]}),

@@ -95,6 +95,90 @@ def test_steps_are_moved_by_keyboard_and_by_buttons(browser: Browser, live_serve
     ]
 
 
+def test_the_order_on_the_screen_is_the_order_that_is_saved(browser: Browser, live_server: LiveServer) -> None:
+    campaign = make_campaign(steps=5)
+    with person(browser, live_server.url, "emil", *EDIT) as emil:
+        emil.open(campaign_url(campaign.pk))
+        emil.rows.nth(0).locator(".down").click()
+        emil.rows.nth(1).locator(".down").click()
+        emil.field(4, "delay_minutes_hours").fill("99999999")
+        emil.click("Save")
+        assert emil.templates() == ["t1", "t2", "t0", "t3", "t4"]
+        emil.field(4, "delay_minutes_hours").fill("1")
+        emil.rows.nth(3).locator(".down").click()
+        assert emil.templates() == ["t1", "t2", "t0", "t4", "t3"]
+        emil.click("Save")
+    assert list(campaign.steps.order_by("position").values_list("template_id", flat=True)) == [
+        "t1",
+        "t2",
+        "t0",
+        "t4",
+        "t3",
+    ]
+
+
+def test_a_typed_position_moves_its_row_and_is_kept(browser: Browser, live_server: LiveServer) -> None:
+    campaign = make_campaign(steps=4)
+    with person(browser, live_server.url, "emil", *EDIT) as emil:
+        emil.open(campaign_url(campaign.pk))
+        emil.field(0, "position").fill("50")
+        emil.field(0, "position").press("Tab")
+        expect(emil.page.locator("#step-status")).to_have_text("Step moved to place 4 of 4.")
+        assert emil.templates() == ["t1", "t2", "t3", "t0"]
+        expect(emil.field(3, "delay_minutes_days")).to_be_focused()
+        emil.rows.nth(0).locator(".down").click()
+        emil.click("Save")
+    assert list(campaign.steps.order_by("position").values_list("position", "template_id")) == [
+        (1, "t2"),
+        (2, "t1"),
+        (3, "t3"),
+        (50, "t0"),
+    ]
+
+
+def test_faults_are_listed_with_links_and_the_first_has_the_focus(browser: Browser, live_server: LiveServer) -> None:
+    campaign = make_campaign(steps=20)
+    with person(browser, live_server.url, "emil", *EDIT) as emil:
+        emil.open(campaign_url(campaign.pk))
+        emil.field(3, "template_version_id").fill("")
+        emil.field(19, "delay_minutes_hours").fill("-1")
+        emil.click("Save")
+        faults = emil.page.locator(".faults")
+        expect(faults.get_by_role("link")).to_have_text(
+            ["Step at position 3 (t3): Template version", "Step at position 19 (t19): Delay"]
+        )
+        first = emil.page.locator(":focus")
+        expect(first).to_have_attribute("name", "steps-3-template_version_id")
+        described = first.get_attribute("aria-describedby") or ""
+        expect(emil.page.locator(f"#{described}")).to_have_text("This field is required.")
+        faults.get_by_role("link").nth(1).click()
+        second = emil.field(19, "delay_minutes_days")
+        expect(second).to_be_focused()
+        bar, box = emil.page.locator(".submit-row").bounding_box(), second.bounding_box()
+        assert bar
+        assert box
+        assert 0 <= box["y"] < bar["y"] - box["height"]
+        described = second.get_attribute("aria-describedby") or ""
+        expect(emil.page.locator(f"#{described}")).to_contain_text("greater than or equal to 0")
+
+
+def test_what_blocks_and_what_is_only_unusual_are_told_apart_by_words(
+    browser: Browser, live_server: LiveServer
+) -> None:
+    campaign = make_campaign()
+    make_step(campaign, 0, delay_minutes=366 * 1440)
+    make_step(campaign, 1, delay_minutes=11 * 365 * 1440)
+    with person(browser, live_server.url, "paula", *PUBLISH) as paula:
+        for path in (campaign_url(campaign.pk), f"/admin/campaigns/campaign/{campaign.pk}/status/active/"):
+            paula.open(path)
+            for words, message in (
+                ("In the way of an activation", "longer than ten years"),
+                ("Unusual, and no hindrance", "longer than a year"),
+            ):
+                heading = paula.page.get_by_role("heading", name=words)
+                expect(heading.locator("+ ul")).to_contain_text(message)
+
+
 def test_the_picture_follows_edits_before_they_are_saved(browser: Browser, live_server: LiveServer) -> None:
     campaign = make_campaign(steps=2)
     with person(browser, live_server.url, "emil", *EDIT) as emil:
@@ -125,12 +209,58 @@ def test_two_people_edit_at_once_and_neither_edit_is_lost(browser: Browser, live
         conflict = erna.page.locator(".conflict")
         expect(conflict).to_contain_text("the campaign was changed meanwhile")
         expect(conflict).to_contain_text(re.compile(r"emil\s+changed the steps"))
-        assert erna.templates() == ["t0", "ernas"]
+        assert erna.templates() == ["emils", "ernas"]
         assert campaign.steps.get(position=1).template_id == "t1"
-
-        erna.field(0, "template_id").fill("emils")
-        erna.click("Save mine over it")
+        erna.click("Save")
+        expect(conflict).to_contain_text(re.compile(r"emil\s+changed the steps"))
+        erna.click("Save the merged page")
+        expect(conflict).to_have_count(0)
     assert list(campaign.steps.order_by("position").values_list("template_id", flat=True)) == ["emils", "ernas"]
+
+
+def test_two_people_change_one_field_and_the_second_chooses(browser: Browser, live_server: LiveServer) -> None:
+    campaign = make_campaign(steps=1)
+    with (
+        person(browser, live_server.url, "emil", *EDIT) as emil,
+        person(browser, live_server.url, "erna", *EDIT) as erna,
+    ):
+        for someone, name, days in ((emil, "Emils", "2"), (erna, "Ernas", "3")):
+            someone.open(campaign_url(campaign.pk))
+            someone.page.get_by_label("Name").fill(name)
+            someone.field(0, "delay_minutes_days").fill(days)
+        emil.click("Save and continue editing")
+        erna.click("Save and continue editing")
+        choices = erna.page.get_by_role("group", name="Both of you changed")
+        expect(choices).to_have_count(2)
+        expect(choices.nth(1)).to_contain_text("3 d")
+        expect(choices.nth(1)).to_contain_text("2 d")
+        choices.nth(1).get_by_label("Take theirs").check()
+        erna.click("Save the merged page")
+    campaign.refresh_from_db()
+    assert (campaign.name, campaign.steps.get().delay_minutes) == ("Ernas", 2 * 1440)
+
+
+def test_nobody_activates_steps_that_a_colleague_changed_after_they_looked(
+    browser: Browser, live_server: LiveServer
+) -> None:
+    campaign = make_campaign(steps=2)
+    with (
+        person(browser, live_server.url, "paula", *PUBLISH) as paula,
+        person(browser, live_server.url, "emil", *EDIT) as emil,
+    ):
+        for someone in (paula, emil):
+            someone.open(campaign_url(campaign.pk))
+        emil.field(0, "template_id").fill("emils")
+        emil.click("Save")
+        paula.click("Activate")
+        expect(paula.page.locator(".errornote")).to_contain_text("It was changed while you had it open")
+        expect(paula.page.locator(".step-table")).to_contain_text("emils")
+        expect(paula.page.get_by_role("button", name="Activate")).to_have_count(0)
+        paula.click("Back to the campaign")
+        paula.click("Activate")
+        expect(paula.page.locator(".timeline")).to_contain_text("emils")
+        paula.click("Activate")
+        expect(paula.page.locator(".campaign-title .badge")).to_have_text("active")
 
 
 def test_the_enter_key_saves_and_does_nothing_more(browser: Browser, live_server: LiveServer) -> None:
@@ -188,6 +318,18 @@ def test_leaving_with_unsaved_edits_is_asked_about(browser: Browser, live_server
         emil.field(0, "template_id").fill("typed")
         emil.click("History")
         emil.page.wait_for_url("**/history/")
+        assert asked == ["beforeunload"]
+
+
+def test_leaving_a_steps_page_with_unsaved_edits_is_asked_about(browser: Browser, live_server: LiveServer) -> None:
+    step = make_step(make_campaign())
+    with person(browser, live_server.url, "emil", *EDIT) as emil:
+        emil.open(f"/admin/campaigns/campaignstep/{step.pk}/change/")
+        asked: list[str] = []
+        emil.page.on("dialog", lambda dialog: asked.append(dialog.type))
+        emil.page.locator("#id_template_id").fill("typed")
+        emil.click("Open the campaign")
+        emil.page.wait_for_url("**/campaign/*/change/")
         assert asked == ["beforeunload"]
 
 

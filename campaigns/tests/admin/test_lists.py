@@ -137,5 +137,5 @@ def test_asking_and_activating_cost_the_same_with_3_and_200_steps(publisher: Cli
     url = status_url(campaign, "active")
     publisher.get(url)
     version: dict[str, str] = {}
-    assert queries_of(lambda: version.update(page_version=publisher.get(url).context["page_version"])) == 8
+    assert queries_of(lambda: version.update(page_version=publisher.get(url).context["page_version"])) == 9
     assert queries_of(lambda: publisher.post(url, version)) == 12

@@ -7,7 +7,7 @@ from django.urls import reverse
 from campaigns import lifecycle
 from campaigns.history import Actor
 from campaigns.models import ActorType, Campaign, CampaignStep
-from campaigns.steps import change_step
+from campaigns.steps import change_step, remove_step
 from campaigns.tests.admin.pages import FormReader, messages_of
 from campaigns.tests.factories import history_of, make_campaign, make_step, stored
 
@@ -91,8 +91,38 @@ def test_a_step_that_someone_changed_meanwhile_is_not_overwritten(editor: Client
     assert answer.context["adminform"].form.non_field_errors() == [
         "It was changed while you had it open. Nothing of yours has been saved yet."
     ]
-    assert FormReader.of(answer).data == form
+    merged = FormReader.of(answer).data
+    assert {name: merged[name] for name in form} == form | {"delay_minutes_minutes": "5"}
+    assert [change.verb for change in answer.context["conflict"]] == ["changed a step"]
     assert stored() == before
+    refused = editor.post(step_url(step), merged)
+    assert stored() == before
+    editor.post(step_url(step), FormReader.of(refused).data | {"_overwrite": "1"})
+    step.refresh_from_db()
+    assert (step.template_id, step.delay_minutes) == ("mine", 5)
+
+
+@pytest.mark.parametrize(("choice", "outcome"), [("mine", "mine"), ("theirs", "hers")])
+def test_where_both_changed_a_field_of_a_step_the_person_chooses(editor: Client, choice: str, outcome: str) -> None:
+    step = make_step(make_campaign())
+    form = FormReader.of(editor.get(step_url(step))).data | {"template_id": "mine"}
+    change_step(step.campaign_id, step.pk, {"template_id": "hers"}, actor=ADA)
+    answer = editor.post(step_url(step), form)
+    page = FormReader.of(answer).data | {"choice-template_id": choice, "_overwrite": "1"}
+    editor.post(step_url(step), page)
+    assert [(each.mine, each.theirs) for each in answer.context["merge"].conflicts] == [("mine", "hers")]
+    step.refresh_from_db()
+    assert step.template_id == outcome
+
+
+def test_what_was_typed_for_a_step_that_is_deleted_meanwhile_can_be_saved_as_new(editor: Client) -> None:
+    step = make_step(make_campaign())
+    form = FormReader.of(editor.get(step_url(step))).data | {"template_id": "mine"}
+    remove_step(step.campaign_id, step.pk, actor=ADA)
+    answer = editor.post(step_url(step), form)
+    assert "This campaign step was deleted meanwhile." in answer.content.decode()
+    editor.post(reverse(ADD), FormReader.of(answer).data | {"campaign": str(step.campaign_id)})
+    assert step.campaign.steps.get().template_id == "mine"
 
 
 @pytest.mark.parametrize("status", ["active", "completed", "archived"])

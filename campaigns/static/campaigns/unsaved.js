@@ -1,0 +1,17 @@
+// A page with edits that aren't saved asks before it is left.
+
+let isDirty = document.querySelector(".errornote, .conflict, .typed-before") !== null;
+
+export function markUnsaved() {
+    isDirty = true;
+}
+
+export function guard(form) {
+    form.addEventListener("input", markUnsaved);
+    form.addEventListener("submit", () => { isDirty = false; });
+    window.addEventListener("beforeunload", (event) => {
+        if (isDirty) {
+            event.preventDefault();
+        }
+    });
+}

@@ -1,0 +1,168 @@
+"""No page of the project breaks WCAG 2.2 A or AA as far as axe-core can tell, and each control has a name of its own.
+
+Left out are pages that aren't ours: Swagger UI at /docs, and Django's own pages of users and groups.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from pytest_django.live_server_helper import LiveServer
+
+from campaigns import lifecycle
+from campaigns.models import Campaign
+from campaigns.steps import change_step
+from campaigns.tests.admin.browser import Person, launched, person
+from campaigns.tests.admin.conftest import PUBLISH
+from campaigns.tests.admin.pages import campaign_url
+from campaigns.tests.factories import ACTOR, make_campaign, make_step
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+RULES: dict[str, Any] = {"runOnly": {"type": "tag", "values": TAGS}, "resultTypes": ["violations"], "preload": False}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    patch = pytest.MonkeyPatch()
+    patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # playwright runs an event loop; nothing here is asynchronous
+    with sync_playwright() as playwright:
+        yield launched(playwright)
+    patch.undo()
+
+
+def violations(page: Page) -> list[str]:
+    found = Axe().run(page, options=RULES).response["violations"]
+    return [f"{page.url} {each['id']}: {node['html']}" for each in found for node in each["nodes"]]
+
+
+def pages_of(campaign: Campaign, active: Campaign) -> list[str]:
+    step = campaign.steps.order_by("position")[0]
+    return [
+        "/",
+        "/admin/",
+        "/admin/campaigns/campaign/",
+        "/admin/campaigns/campaign/add/",
+        "/admin/campaigns/campaignstep/",
+        "/admin/campaigns/campaignstep/add/",
+        "/admin/campaigns/historyentry/",
+        f"/admin/campaigns/campaignstep/{step.pk}/change/",
+        campaign_url(campaign.pk),
+        campaign_url(campaign.pk, "history"),
+        campaign_url(campaign.pk, "duplicate"),
+        campaign_url(campaign.pk, "delete"),
+        campaign_url(active.pk),
+        f"/admin/campaigns/campaign/{campaign.pk}/status/active/",
+        f"/admin/campaigns/campaign/{campaign.pk}/status/archived/",
+        f"/admin/campaigns/campaign/{active.pk}/status/paused/",
+        "/nothing-here",
+    ]
+
+
+def listed_actions(paula: Person) -> Iterator[Page]:
+    """The pages that ask before a list's action."""
+    for path, action in (
+        ("/admin/campaigns/campaign/", "activate"),
+        ("/admin/campaigns/campaign/", "delete_selected"),
+        ("/admin/campaigns/campaignstep/", "replace_template_version"),
+        ("/admin/campaigns/campaignstep/", "delete_selected"),
+    ):
+        paula.open(path)
+        paula.page.locator(".action-select").first.check()
+        paula.page.locator("select[name=action]").select_option(action)
+        paula.click("Go")
+        yield paula.page
+
+
+@pytest.mark.parametrize("width", [390, 1101, 1440])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_violation(browser: Browser, live_server: LiveServer, scheme: Any, width: int) -> None:
+    campaign = make_campaign(steps=3, description="What it is for")
+    make_step(campaign, 7, template_version_id="t2-v1", delay_minutes=400 * 1440, variables={"a": 1})
+    active = make_campaign(name="Active", status="active", steps=2)
+    lifecycle.change_status(active.pk, "paused", actor=ACTOR)
+    lifecycle.change_status(active.pk, "active", actor=ACTOR)
+    found: list[str] = []
+    with person(browser, live_server.url, "paula", *PUBLISH, width=width) as paula:
+        paula.page.emulate_media(color_scheme=scheme)
+        for path in pages_of(campaign, active):
+            paula.open(path)
+            found += violations(paula.page)
+        for page in listed_actions(paula):
+            found += violations(page)
+        paula.open(campaign_url(campaign.pk))
+        paula.field(1, "template_id").fill("")
+        change_step(campaign.pk, campaign.steps.get(position=0).pk, {"template_id": "theirs"}, actor=ACTOR)
+        paula.field(0, "template_id").fill("mine")
+        paula.rows.nth(2).locator("summary").click()
+        paula.click("Save")
+        expect(paula.page.locator(".faults")).to_be_visible()
+        found += violations(paula.page)
+        paula.faults[:] = [fault for fault in paula.faults if "404" not in fault]
+        paula.page.context.clear_cookies()
+        paula.open("/admin/")
+        found += violations(paula.page)
+    assert "\n".join(found) == ""
+
+
+@pytest.mark.parametrize("width", [390, 1101, 1440])
+def test_each_control_of_the_rows_has_a_name_of_its_own(browser: Browser, live_server: LiveServer, width: int) -> None:
+    campaign = make_campaign(steps=3)
+    with person(browser, live_server.url, "paula", *PUBLISH, width=width) as paula:
+        paula.open(campaign_url(campaign.pk))
+        paula.page.get_by_role("button", name="Add step", exact=True).click()
+        paula.field(3, "template_id").fill("new")
+        paula.rows.nth(0).locator(".down").click()
+        for row in paula.rows.all():
+            row.locator("summary").click()
+        names = [
+            line.strip(" -:").partition(":")[0]
+            for line in paula.page.locator("#step-rows").aria_snapshot().splitlines()
+            if line.strip().startswith(("- button", "- textbox", "- spinbutton", "- checkbox"))
+        ]
+    assert len(names) >= 4 * 11
+    assert {name: count for name, count in Counter(names).items() if count > 1} == {}
+    assert [name for name in names if "step at position" not in name] == []
+    assert any("step at position 3 (new)" in name for name in names)
+    assert any("Template step at position 0 (t1)" in name for name in names)
+
+
+def test_the_steps_can_be_jumped_over_and_the_focus_is_never_under_the_bar(
+    browser: Browser, live_server: LiveServer
+) -> None:
+    campaign = make_campaign(steps=12)
+    with person(browser, live_server.url, "paula", *PUBLISH) as paula:
+        paula.open(campaign_url(campaign.pk))
+        bar = paula.page.locator(".submit-row").bounding_box()
+        assert bar
+        paula.page.locator("#id_description").focus()
+        for _ in range(60):
+            paula.page.keyboard.press("Tab")
+            box = paula.page.locator(":focus").bounding_box()
+            assert box
+            assert box["y"] + box["height"] <= bar["y"]
+        paula.page.locator("#id_description").focus()
+        paula.page.keyboard.press("Tab")
+        expect(paula.page.get_by_role("link", name="Skip the steps")).to_be_focused()
+        paula.page.keyboard.press("Enter")
+        paula.page.keyboard.press("Tab")
+        expect(paula.page.get_by_role("button", name="Add step", exact=True)).to_be_focused()
+
+
+@pytest.mark.parametrize("width", [390, 1101, 1440])
+def test_each_target_of_the_campaign_page_is_large_enough(
+    browser: Browser, live_server: LiveServer, width: int
+) -> None:
+    campaign = make_campaign(steps=2)
+    with person(browser, live_server.url, "paula", *PUBLISH, width=width) as paula:
+        paula.open(campaign_url(campaign.pk))
+        boxes = paula.page.locator(
+            "#step-rows :is(button, input:not([type=hidden]), summary, .step-remove label)"
+        ).evaluate_all(
+            "all => all.filter(each => each.checkVisibility({opacityProperty: true}))"
+            ".map(each => [each.outerHTML, each.offsetWidth, each.offsetHeight])"
+        )
+    assert [box for box in boxes if box[1] and (box[1] < 24 or box[2] < 24)] == []
