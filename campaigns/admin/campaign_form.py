@@ -34,6 +34,7 @@ STEPS = "steps"  # the formset's prefix
 
 
 class StepForm(forms.Form):
+    position_is_taken = False  # by another row of the page
     id = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -83,6 +84,7 @@ class BaseStepFormSet(BaseFormSet):
             position = form.cleaned_data.get("position")
             if position in holders:
                 holder = holders[position]["template_id"].value() or "a step without a template"
+                form.position_is_taken = True
                 form.add_error("position", f"{holder} has position {position} too: give one of them another.")
             elif position is not None:
                 holders[position] = form

@@ -159,7 +159,9 @@ def test_each_target_of_the_campaign_page_is_large_enough(
     campaign = make_campaign(steps=2)
     with person(browser, live_server.url, "paula", *PUBLISH, width=width) as paula:
         paula.open(campaign_url(campaign.pk))
-        boxes = paula.page.locator("#step-rows :is(button, input:not([type=hidden]), summary, .step-remove label)").evaluate_all(
+        boxes = paula.page.locator(
+            "#step-rows :is(button, input:not([type=hidden]), summary, .step-remove label)"
+        ).evaluate_all(
             "all => all.filter(each => each.checkVisibility({opacityProperty: true}))"
             ".map(each => [each.outerHTML, each.offsetWidth, each.offsetHeight])"
         )
