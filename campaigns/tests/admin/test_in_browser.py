@@ -377,6 +377,21 @@ def test_no_page_scrolls_sideways(browser: Browser, live_server: LiveServer, wid
             assert all(each.evaluate("box => box.scrollWidth <= box.clientWidth") for each in results.all())
 
 
+def test_steps_are_added_without_javascript(browser: Browser, live_server: LiveServer) -> None:
+    campaign = make_campaign(steps=1)
+    with person(browser, live_server.url, "emil", *EDIT, java_script_enabled=False) as emil:
+        emil.open(campaign_url(campaign.pk))
+        emil.page.get_by_label("Name").fill("Typed before")
+        emil.click("Add rows for three steps")
+        for name, value in (("position", "4"), ("template_id", "new"), ("template_version_id", "v1")):
+            emil.field(2, name).fill(value)
+        assert campaign.steps.count() == 1
+        emil.click("Save")
+    campaign.refresh_from_db()
+    assert campaign.name == "Typed before"
+    assert list(campaign.steps.order_by("position").values_list("position", "template_id")) == [(0, "t0"), (4, "new")]
+
+
 def test_leaving_with_unsaved_edits_is_asked_about(browser: Browser, live_server: LiveServer) -> None:
     campaign = make_campaign(steps=1)
     with person(browser, live_server.url, "emil", *EDIT) as emil:
