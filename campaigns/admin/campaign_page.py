@@ -234,7 +234,7 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
         may_edit = self.has_change_permission(request, obj) if object_id else self.has_add_permission(request)
         if not (may_edit and may_edit_steps(request)):
             raise PermissionDenied
-        form = self.get_form(request, obj)(with_more_rows(request.POST), instance=obj)
+        form: Any = self.get_form(request, obj)(with_more_rows(request.POST), instance=obj)
         return self._shown_again(request, object_id, form, form_url)
 
     # --- Saving ------------------------------------------------------------------------------------------------------
