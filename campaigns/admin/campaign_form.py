@@ -30,10 +30,12 @@ from messaging_project.ids import parse_uuid
 MAX_EDITABLE_STEPS = MAX_ON_ONE_PAGE
 # Above this a page would be slow to load and to send; in the form, JSON takes up to three times as much.
 MAX_EDITABLE_VARIABLES_BYTES = 2 * 1024 * 1024
+MORE_ROWS = 3
 STEPS = "steps"  # the formset's prefix
 
 
 class StepForm(forms.Form):
+    position_is_taken = False  # by another row of the page
     id = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -83,6 +85,7 @@ class BaseStepFormSet(BaseFormSet):
             position = form.cleaned_data.get("position")
             if position in holders:
                 holder = holders[position]["template_id"].value() or "a step without a template"
+                form.position_is_taken = True
                 form.add_error("position", f"{holder} has position {position} too: give one of them another.")
             elif position is not None:
                 holders[position] = form
@@ -126,6 +129,14 @@ def step_formset(steps: Iterable[CampaignStep] = ()) -> BaseStepFormSet:
 def bound_steps(data: Mapping[str, Any]) -> BaseStepFormSet:
     """The formset of the rows that a page sent."""
     return StepFormSet(data, prefix=STEPS)
+
+
+def with_more_rows(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What a page sent, with empty rows at its end."""
+    name = f"{STEPS}-TOTAL_FORMS"
+    total = str(data.get(name, ""))
+    more = str(int(total) + MORE_ROWS) if total.isascii() and total.isdigit() and len(total) < 6 else str(MORE_ROWS)
+    return {**dict(data.items()), name: more}
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 
 from campaigns.admin.status_actions import SEEN, change_statuses
 from campaigns.admin.timeline_svg import duration
+from campaigns.admin.words import moment
 from campaigns.models import Campaign, CampaignStep, HistoryEntry
 from campaigns.statuses import STATUSES, StatusRow
 
@@ -84,7 +85,7 @@ def last_change(campaign: Any) -> SafeString:
     return format_html(
         '<time datetime="{}">{}</time> <span class="quiet">{}</span>',
         when.isoformat(timespec="seconds"),
-        f"{when:%-d %b %Y, %H:%M}",
+        moment(when),
         f"by {campaign.last_actor}" if campaign.last_actor else "",
     )
 

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -23,6 +24,7 @@ from campaigns.admin.campaign_form import (
     bound_steps,
     step_formset,
     too_large_to_edit,
+    with_more_rows,
 )
 from campaigns.admin.campaign_list import HasStepsFilter, status_badge
 from campaigns.admin.deletion import DomainDeletion
@@ -42,6 +44,7 @@ from campaigns.statuses import DELETABLE
 from campaigns.steps import locked
 
 STEP_PERMISSIONS = ("campaigns.add_campaignstep", "campaigns.change_campaignstep", "campaigns.delete_campaignstep")
+ADD_ROWS = "_add_rows"  # the button of pages without JavaScript
 EXPORTS = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl"}
 
 
@@ -211,6 +214,28 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
             "changes": changes(page),
         }
         return TemplateResponse(request, "admin/campaigns/campaign/history.html", context)
+
+    # --- Without JavaScript ------------------------------------------------------------------------------------------
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        if request.method == "POST" and ADD_ROWS in request.POST:
+            return self._with_more_rows(request, object_id, form_url)
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def _with_more_rows(self, request: HttpRequest, object_id: str | None, form_url: str) -> HttpResponse:
+        """The page as it was sent, with empty rows at its end; nothing is saved."""
+        obj = self.get_object(request, unquote(object_id)) if object_id else None
+        may_edit = self.has_change_permission(request, obj) if object_id else self.has_add_permission(request)
+        if not (may_edit and may_edit_steps(request)):
+            raise PermissionDenied
+        form: Any = self.get_form(request, obj)(with_more_rows(request.POST), instance=obj)
+        return self._shown_again(request, object_id, form, form_url)
 
     # --- Saving ------------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from django.db.models import Model, Q
 from django.http import HttpRequest
 
 from campaigns.admin.paging import LargeTableAdmin
+from campaigns.admin.words import ABSENT, in_words, moment
 from campaigns.models import Action, ActorType, HistoryEntry
 from campaigns.rules import CAMPAIGN_FIELDS, STEP_FIELDS
 
@@ -32,7 +33,6 @@ VERBS: dict[str, str] = {
     Action.STEPS_REPLACED: "changed the steps",
 }
 WAYS: dict[str, str] = {ActorType.TOKEN: "API", ActorType.USER: "admin", ActorType.COMMAND: "command"}
-ABSENT = "-"
 COUNTS = ("added", "changed", "removed")  # of steps, where many were written at once
 
 
@@ -60,12 +60,11 @@ class Change:
             shown = (_shown(before, name), _shown(after, name))
             is_empty_count = name in COUNTS and not after.get(name)
             if shown != (ABSENT, ABSENT) and not is_empty_count:
-                yield name.replace("_", " "), *shown
+                yield name.removesuffix("_minutes").replace("_", " "), *shown
 
 
 def _shown(values: dict[str, Any], name: str) -> str:
-    value = values.get(name)
-    return ABSENT if value is None or value == "" else str(value)
+    return in_words(name, values.get(name))
 
 
 def changes(entries: Iterable[HistoryEntry]) -> list[Change]:
@@ -109,12 +108,16 @@ def changes_since_it_ran(campaign_id: UUID) -> list[Change]:
 class HistoryEntryAdmin(LargeTableAdmin):
     """Every change of every campaign, those that are deleted included. Read-only: history isn't rewritten."""
 
-    list_display = ("created_at", "actor_name", "way", "action", "campaign_id")
+    list_display = ("when", "actor_name", "way", "action", "campaign_id")
     list_filter = ("action", "actor_type")
     search_fields = ("campaign_id",)
     search_help_text = "A campaign's id"
     sortable_by = ()
     actions = None
+
+    @admin.display(description="when")
+    def when(self, entry: HistoryEntry) -> str:
+        return moment(entry.created_at)
 
     @admin.display(description="by way of")
     def way(self, entry: HistoryEntry) -> str:

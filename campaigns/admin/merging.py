@@ -14,7 +14,7 @@ from typing import Any
 from django import forms
 from django.forms.formsets import DELETION_FIELD_NAME as DELETE
 
-from campaigns.admin.timeline_svg import duration
+from campaigns.admin.words import in_words
 from campaigns.canonical_json import canonical
 from campaigns.models import CampaignStep
 from campaigns.rules import STEP_FIELDS
@@ -227,12 +227,3 @@ def _digest_of(form: forms.BaseForm, name: str) -> str | None:
 
 def _value_of(form: forms.BaseForm, name: str) -> Any:
     return form.cleaned_data.get(name, form[name].value())
-
-
-def in_words(name: str, value: Any) -> str:
-    """A field's value as a person reads it."""
-    if name == "delay_minutes" and isinstance(value, int):
-        return duration(value)
-    if isinstance(value, dict):
-        return json.dumps(value, indent=2, ensure_ascii=False)
-    return "-" if value is None or value == "" else str(value)

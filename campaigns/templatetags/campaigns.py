@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django import template
 
-from campaigns.admin import timeline_svg
+from campaigns.admin import timeline_svg, words
 
 register = template.Library()
 
@@ -25,3 +26,8 @@ def duration(minutes: int) -> str:
 @register.filter
 def as_json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+@register.filter
+def moment(at: datetime) -> str:
+    return words.moment(at)

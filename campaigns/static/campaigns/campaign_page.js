@@ -1,7 +1,7 @@
 // The campaign page: rows of steps that are added, removed and put in order, and a picture that follows them.
 // Everything works on the form that the server made; the server judges it all again.
 
-import { guard, markUnsaved } from "./unsaved.js";
+import { guard, markUnsaved, saveByKeys } from "./unsaved.js";
 
 const PREVIEW_DELAY_MS = 300;
 
@@ -43,17 +43,75 @@ function nameRow(row) {
     row.querySelector(".step-name").textContent = template ? `${name} (${template})` : name;
 }
 
-function addRow() {
+// A new row, before `next` or at the end, with the values of some fields.
+function newRow(position, next = null, values = {}) {
     const total = document.getElementById("id_steps-TOTAL_FORMS");
-    const taken = liveRows().map((row) => Number(field(row, "position").value));
     const html = document.getElementById("step-template").innerHTML.replaceAll("__prefix__", total.value);
-    rows.insertAdjacentHTML("beforeend", html);
+    const made = document.createElement("template");
+    made.innerHTML = html;
+    const row = made.content.querySelector(".step-row");
+    rows.insertBefore(row, next);
     total.value = Number(total.value) + 1;
-    const row = rows.lastElementChild;
-    field(row, "position").value = taken.length ? Math.max(...taken) + 1 : 0;
+    for (const [name, value] of Object.entries({ ...values, position })) {
+        field(row, name).value = value;
+    }
     nameRow(row);
+    markVariables(row);
+    pushDown(row);
     field(row, "template_id").focus();
+    return row;
+}
+
+function addRow() {
+    const taken = liveRows().map((row) => positionOf(row) ?? -1);
+    newRow(Math.max(-1, ...taken) + 1);
     changed("Step added at the end.");
+}
+
+function insertBefore(row) {
+    newRow(positionOf(row) ?? 0, row);
+    changed("Step inserted; the following steps moved down.");
+}
+
+const COPIED = ["template_id", "template_version_id", "variables", ...["days", "hours", "minutes"].map((unit) => `delay_minutes_${unit}`)];
+
+function duplicate(row) {
+    const values = Object.fromEntries(COPIED.map((name) => [name, field(row, name).value]));
+    newRow((positionOf(row) ?? -1) + 1, row.nextElementSibling, values);
+    changed("Step duplicated; the following steps moved down.");
+}
+
+// Takes the place that another step holds.
+function takePlace(row) {
+    const holder = liveRows().find((other) => other !== row && positionOf(other) === positionOf(row));
+    if (holder) {
+        holder.before(row);
+        pushDown(row);
+    }
+    row.querySelectorAll(".make-room, .field-position .errorlist").forEach((each) => each.remove());
+    field(row, "position").focus();
+    announce(row);
+}
+
+// The steps after a row move down, as far as they are in each other's way.
+function pushDown(row) {
+    const live = liveRows();
+    let last = positionOf(row);
+    for (const other of live.slice(live.indexOf(row) + 1)) {
+        const position = positionOf(other);
+        if (position === null || position > last) {
+            return;
+        }
+        last += 1;
+        setPosition(other, last);
+    }
+}
+
+function setPosition(row, position) {
+    const input = field(row, "position");
+    row.classList.toggle("is-moved", input.defaultValue !== String(position));
+    input.value = position;
+    nameRow(row);
 }
 
 function onClick(event) {
@@ -62,6 +120,12 @@ function onClick(event) {
         move(row, -1);
     } else if (event.target.matches(".down")) {
         move(row, 1);
+    } else if (event.target.matches(".insert")) {
+        insertBefore(row);
+    } else if (event.target.matches(".duplicate")) {
+        duplicate(row);
+    } else if (event.target.matches(".make-room")) {
+        takePlace(row);
     }
 }
 
@@ -118,10 +182,7 @@ function renumber() {
         positions.push(positions.length ? positions.at(-1) + 1 : 0);
     }
     live.forEach((row, index) => {
-        const input = field(row, "position");
-        row.classList.toggle("is-moved", input.defaultValue !== String(positions[index]));
-        input.value = positions[index];
-        nameRow(row);
+        setPosition(row, positions[index]);
     });
 }
 
@@ -177,8 +238,15 @@ function onPointerDown(event) {
     const row = handle.closest(".step-row");
     const before = liveRows().indexOf(row);
     const drag = new AbortController();
+    let y = event.clientY;
+    let frame = 0;
+    const keepUp = () => {
+        follow(row, y);
+        frame = requestAnimationFrame(keepUp);
+    };
     const end = () => {
         drag.abort();
+        cancelAnimationFrame(frame);
         row.classList.remove("is-dragged");
         if (liveRows().indexOf(row) !== before) {
             renumber();
@@ -187,20 +255,17 @@ function onPointerDown(event) {
     };
     handle.focus();
     row.classList.add("is-dragged");
-    document.addEventListener("pointermove", (moved) => follow(row, moved.clientY), { signal: drag.signal });
+    document.addEventListener("pointermove", (moved) => { y = moved.clientY; }, { signal: drag.signal });
+    keepUp();
     document.addEventListener("pointerup", end, { signal: drag.signal });
     document.addEventListener("pointercancel", end, { signal: drag.signal });
 }
 
-// Brings the row to where the pointer is; near the window's edge the page scrolls along. It is the neighbours that move
+// Brings the row to where the pointer is; near the window's edge the page scrolls along, also while the pointer holds still. It is the neighbours that move
 // in the document: a touch ends when the element that it began on is moved.
 function follow(row, y) {
-    const edge = 60;
-    if (y < edge) {
-        window.scrollBy(0, y - edge);
-    } else if (y > window.innerHeight - edge) {
-        window.scrollBy(0, y - window.innerHeight + edge);
-    }
+    const [top, bottom] = [60, window.innerHeight - 110];  // the bar of buttons is at the bottom
+    window.scrollBy(0, (Math.min(y - top, 0) + Math.max(y - bottom, 0)) / 4);
     const middle = (other) => other.getBoundingClientRect().top + other.offsetHeight / 2;
     while (row.nextElementSibling && y > middle(row.nextElementSibling)) {
         row.before(row.nextElementSibling);
@@ -243,6 +308,7 @@ async function refresh() {
 
 if (form) {
     guard(form);
+    saveByKeys(form);
     form.querySelector("[aria-invalid='true']")?.focus();
 }
 if (form && rows) {

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.contrib.auth.models import Permission, User
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright
@@ -105,11 +106,13 @@ class Person:
 
 
 @contextmanager
-def person(browser: Browser, base: str, username: str, *codenames: str, width: int = 1280) -> Iterator[Person]:
+def person(
+    browser: Browser, base: str, username: str, *codenames: str, width: int = 1280, **options: Any
+) -> Iterator[Person]:
     """A staff user who may do what the codenames say, logged in at a browser of their own."""
     user = User.objects.create_user(username, password=PASSWORD, is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
-    context = browser.new_context(viewport={"width": width, "height": 900})
+    context = browser.new_context(viewport={"width": width, "height": 900}, **options)
     try:
         someone = Person.in_context(context, base)
         someone.log_in(username)

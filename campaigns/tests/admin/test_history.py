@@ -7,9 +7,9 @@ from django.urls import reverse
 from campaigns import lifecycle
 from campaigns.history import Actor
 from campaigns.models import Action, ActorType, Campaign, HistoryEntry
-from campaigns.steps import add_step
+from campaigns.steps import add_step, change_step
 from campaigns.tests.admin.pages import campaign_url, delete, opened, row, save
-from campaigns.tests.factories import make_campaign, step_fields, stored
+from campaigns.tests.factories import ACTOR, make_campaign, step_fields, stored
 
 TOKEN = Actor(ActorType.TOKEN, "crm", "crm", "https://issuer.example/")
 COMMAND = Actor(ActorType.COMMAND, "seed_campaigns", "seed_campaigns")
@@ -41,7 +41,7 @@ def test_the_history_page_tells_who_changed_what_in_whichever_way(viewer: Client
                 ("position", "-", "0"),
                 ("template id", "-", "t0"),
                 ("template version id", "-", "t0-v1"),
-                ("delay minutes", "-", "0"),
+                ("delay", "-", "at once"),
                 ("variables", "-", "{}"),
             ],
         ),
@@ -90,3 +90,13 @@ def test_not_even_a_superuser_rewrites_it(admin_client: Client, campaign: Campai
 def test_a_campaign_without_history_says_so(viewer: Client) -> None:
     page = viewer.get(campaign_url(make_campaign().pk, "history")).content.decode()
     assert "Nothing was recorded for this campaign." in page
+
+
+def test_delays_variables_and_times_read_as_people_write_them(viewer: Client) -> None:
+    campaign = make_campaign(steps=1)
+    step = campaign.steps.get()
+    change_step(campaign.pk, step.pk, {"delay_minutes": 3 * 1440, "variables": {"ok": True}}, actor=ACTOR)
+    answer = viewer.get(campaign_url(campaign.pk, "history"))
+    (change,) = answer.context["changes"]
+    assert list(change.fields) == [("delay", "at once", "3 d"), ("variables", "{}", '{\n  "ok": true\n}')]
+    assert f"{change.entry.created_at:%H:%M:%S} UTC</time>" in answer.content.decode()

@@ -136,6 +136,74 @@ def test_a_typed_position_moves_its_row_and_is_kept(browser: Browser, live_serve
     ]
 
 
+def test_a_step_is_inserted_and_duplicated_and_ctrl_enter_saves(browser: Browser, live_server: LiveServer) -> None:
+    campaign = make_campaign()
+    for position in (0, 1, 5):
+        make_step(campaign, position, delay_minutes=90, variables={"a": 1})
+    with person(browser, live_server.url, "emil", *EDIT) as emil:
+        emil.open(campaign_url(campaign.pk))
+        emil.page.get_by_role("button", name="Insert a step before this step at position 1").click()
+        emil.page.keyboard.type("new")
+        emil.field(1, "template_version_id").fill("new-v1")
+        emil.page.get_by_role("button", name="Duplicate step at position 2").click()
+        assert emil.templates() == ["t0", "new", "t1", "t1", "t5"]
+        with emil.page.expect_navigation():
+            emil.field(3, "template_id").press("Control+Enter")
+    assert list(campaign.steps.order_by("position").values_list("position", "template_id", "delay_minutes")) == [
+        (0, "t0", 90),
+        (1, "new", 0),
+        (2, "t1", 90),
+        (3, "t1", 90),
+        (5, "t5", 90),
+    ]
+    assert campaign.steps.get(position=3).variables == {"a": 1}
+
+
+def test_a_taken_position_is_a_fault_with_a_button_that_makes_room(browser: Browser, live_server: LiveServer) -> None:
+    campaign = make_campaign(steps=4)
+    with person(browser, live_server.url, "emil", *EDIT) as emil:
+        emil.open(campaign_url(campaign.pk))
+        emil.field(3, "position").fill("1")
+        emil.click("Save")
+        assert emil.templates() == ["t0", "t1", "t3", "t2"]
+        expect(emil.rows.nth(2)).to_contain_text("t1 has position 1 too")
+        emil.page.get_by_role("button", name="Insert here and move the following steps down").click()
+        assert emil.templates() == ["t0", "t3", "t1", "t2"]
+        emil.click("Save")
+    assert list(campaign.steps.order_by("position").values_list("position", "template_id")) == [
+        (0, "t0"),
+        (1, "t3"),
+        (2, "t1"),
+        (3, "t2"),
+    ]
+
+
+def test_a_drag_scrolls_on_while_the_pointer_holds_still(browser: Browser, live_server: LiveServer) -> None:
+    campaign = make_campaign(steps=40)
+    with person(browser, live_server.url, "emil", *EDIT) as emil:
+        emil.open(campaign_url(campaign.pk))
+        box = emil.rows.nth(0).locator(".handle").bounding_box()
+        assert box
+        emil.page.mouse.move(box["x"] + 5, box["y"] + 5)
+        emil.page.mouse.down()
+        emil.page.mouse.move(box["x"] + 5, 880, steps=3)
+        expect(emil.rows.nth(39).locator("[name$='-template_id']")).to_have_value("t0")
+        emil.page.mouse.up()
+        emil.click("Save")
+    assert campaign.steps.get(position=39).template_id == "t0"
+
+
+def test_remove_stays_where_it_is_when_variables_open(browser: Browser, live_server: LiveServer) -> None:
+    campaign = make_campaign(steps=1)
+    with person(browser, live_server.url, "emil", *EDIT) as emil:
+        emil.open(campaign_url(campaign.pk))
+        label = emil.rows.nth(0).locator(".step-remove label")
+        before = label.bounding_box()
+        emil.rows.nth(0).locator("summary").click()
+        expect(emil.field(0, "variables")).to_be_visible()
+        assert label.bounding_box() == before
+
+
 def test_faults_are_listed_with_links_and_the_first_has_the_focus(browser: Browser, live_server: LiveServer) -> None:
     campaign = make_campaign(steps=20)
     with person(browser, live_server.url, "emil", *EDIT) as emil:
@@ -307,6 +375,21 @@ def test_no_page_scrolls_sideways(browser: Browser, live_server: LiveServer, wid
             assert (path, paula.width()) == (path, width)
             results = paula.page.locator("#changelist .results")
             assert all(each.evaluate("box => box.scrollWidth <= box.clientWidth") for each in results.all())
+
+
+def test_steps_are_added_without_javascript(browser: Browser, live_server: LiveServer) -> None:
+    campaign = make_campaign(steps=1)
+    with person(browser, live_server.url, "emil", *EDIT, java_script_enabled=False) as emil:
+        emil.open(campaign_url(campaign.pk))
+        emil.page.get_by_label("Name").fill("Typed before")
+        emil.click("Add rows for three steps")
+        for name, value in (("position", "4"), ("template_id", "new"), ("template_version_id", "v1")):
+            emil.field(2, name).fill(value)
+        assert campaign.steps.count() == 1
+        emil.click("Save")
+    campaign.refresh_from_db()
+    assert campaign.name == "Typed before"
+    assert list(campaign.steps.order_by("position").values_list("position", "template_id")) == [(0, "t0"), (4, "new")]
 
 
 def test_leaving_with_unsaved_edits_is_asked_about(browser: Browser, live_server: LiveServer) -> None:

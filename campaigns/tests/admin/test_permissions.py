@@ -177,3 +177,15 @@ def test_forms_need_their_token(login: Login) -> None:
     ):
         assert client.post(url).status_code == 403
     assert stored() == before
+
+
+def test_a_page_that_is_sent_without_its_key_is_told_the_way_on(editor: Client) -> None:
+    campaign = make_campaign(name="Before")
+    editor.handler.enforce_csrf_checks = True
+    answer = editor.post(campaign_url(campaign.pk), opened(editor, campaign) | {"name": "After"})
+    page = answer.content.decode()
+    assert answer.status_code == 403
+    assert "Nothing was saved: this page was sent without its key" in page
+    assert 'href="/admin/"' in page
+    campaign.refresh_from_db()
+    assert campaign.name == "Before"
