@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
@@ -12,7 +12,7 @@ from django.core.management.base import CommandError
 
 from campaigns.management.progress import printable
 from campaigns.seeding.loading import Load
-from campaigns.seeding.merging import CampaignChange, Difference
+from campaigns.seeding.merging import Merge
 from campaigns.seeding.rows import RowRefused
 
 UNUSABLE = 2
@@ -20,20 +20,24 @@ SHOWN_CAMPAIGNS = 100
 OUTCOMES = {0: "done", 1: "refused", 130: "interrupted"}
 
 
+class UnusableOutput(Exception):
+    """A file can't be written to. Not an OSError: those of the input are told otherwise."""
+
+
 class OutputFile:
-    """A text file. An error of writing it ends the command with its name: it is no fault of the input."""
+    """A text file, written line by line, so that a full disk is noticed at once. Raises UnusableOutput."""
 
     def __init__(self, path: str) -> None:
         self._path = path
         with self._explained():
-            self._file: IO[str] = Path(path).open("w", encoding="utf-8")  # noqa: SIM115 - closed by close()
+            self._file: IO[str] = Path(path).open("w", buffering=1, encoding="utf-8")  # noqa: SIM115 - see opened()
 
     def write(self, text: str) -> None:
         with self._explained():
             self._file.write(text)
 
     def close(self) -> None:
-        with self._explained():
+        with suppress(OSError):  # it was raised by write()
             self._file.close()
 
     @contextmanager
@@ -41,34 +45,33 @@ class OutputFile:
         try:
             yield
         except OSError as error:
-            raise CommandError(f"{self._path}: {error.strerror}", returncode=UNUSABLE) from error
+            raise UnusableOutput(f"{self._path}: {error.strerror}.") from error
+
+
+def opened(stack: ExitStack, path: str | None) -> OutputFile | None:
+    """The file, until the stack is closed. Raises UnusableOutput."""
+    return stack.enter_context(closing(OutputFile(path))) if path else None
 
 
 class ShownPreview:
     """Shows what the rows of the first hundred campaigns would do, and writes each step that differs to `diff`."""
 
-    def __init__(self, stdout: Any, diff: OutputFile | None, *, updates: bool) -> None:
+    def __init__(self, stdout: Any, diff: OutputFile | None) -> None:
         self._stdout = stdout
         self._diff = diff
-        self._differing = "updated" if updates else "different"
         self._refused: Counter[str] = Counter()
         self._shown = 0
 
     def refused(self, row: RowRefused) -> None:
         self._refused[row.campaign] += 1
 
-    def campaign(self, change: CampaignChange) -> None:
-        counts = {
-            "added": change.added,
-            self._differing: change.differing,
-            "unchanged": change.unchanged,
-            "refused": change.refused + self._refused.pop(change.name, 0),
-        }
-        self._show(change.name + ("" if change.is_stored else " (new)"), counts)
-
-    def difference(self, difference: Difference) -> None:
+    def changes(self, merge: Merge) -> None:
+        for name, is_stored, counts in merge.campaign_changes():
+            counts["refused"] += self._refused.pop(name, 0)
+            self._show(name if is_stored else f"{name} (new)", counts)
         if self._diff:
-            self._diff.write(json.dumps(difference._asdict(), ensure_ascii=False) + "\n")
+            for difference in merge.differences():
+                self._diff.write(json.dumps(difference, ensure_ascii=False) + "\n")
 
     def close(self) -> None:
         """Tell of the campaigns that no valid row is left of, and of those that weren't shown."""
@@ -84,15 +87,32 @@ class ShownPreview:
             self._stdout.write(printable(f"{name}: {told}"))
 
 
-def report_of(load: Load, code: int, message: str, *, dry_run: bool) -> str:
-    """The outcome and the counts of a load, as JSON. `written` is null where the end of the commit wasn't heard of."""
+@contextmanager
+def reported(load: Load, report: OutputFile | None, *, dry_run: bool) -> Iterator[None]:
+    """Write the outcome and the counts of the load, however it ends."""
+    code, message = 0, ""
+    try:
+        yield
+    except CommandError as error:
+        code, message = error.returncode, str(error)
+        raise
+    finally:
+        if report:
+            report.write(json.dumps(_report(load, code, message, dry_run=dry_run), indent=2) + "\n")
+
+
+def _report(load: Load, code: int, message: str, *, dry_run: bool) -> dict[str, Any]:
+    """`written` is null where the end of the commit wasn't heard of."""
     outcome = asdict(load.outcome)
-    counts = outcome.pop("counts")
-    done = {
+    del outcome["started"]
+    return {
         "outcome": OUTCOMES.get(code, "failed"),
         "exit_code": code,
         "message": message,
         "dry_run": dry_run,
         "written": None if load.committing else bool(load.outcome.committed_line) and not dry_run,
+        **outcome.pop("counts"),
+        **outcome,
+        "run_id": str(load.outcome.run_id),
+        "seconds": round(load.outcome.seconds, 3),
     }
-    return json.dumps({**done, **outcome, **counts, "run_id": str(load.outcome.run_id)}, indent=2) + "\n"

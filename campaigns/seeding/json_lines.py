@@ -2,29 +2,17 @@
 
 import io
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from campaigns import rules
 from campaigns.rules import STEP_FIELDS
-from campaigns.seeding.rows import (
-    ABSENT,
-    CAMPAIGN_COLUMNS,
-    COLUMNS,
-    JSON_COLUMNS,
-    MAX_LINE_LENGTH,
-    STEP_COLUMNS,
-    Refuse,
-    Row,
-    RowChecker,
-    RowRefused,
-    is_harmless,
-    json_checks,
-    refused,
-)
+from campaigns.seeding import rows
+from campaigns.seeding.rows import COLUMNS, STEP_COLUMNS, Refuse, Row, RowRefused, refused
 from messaging_project.strict_json import JSONError, loads, loads_finite
 
 KNOWN = frozenset(COLUMNS)
-OBJECT_RULES: list[Any] = [STEP_FIELDS[column].rule for column in JSON_COLUMNS]
+OBJECT_RULES: list[Any] = [STEP_FIELDS[column].rule for column in rows.JSON_COLUMNS]
 
 
 def read_json_lines(stream: io.BufferedReader, refuse: Refuse) -> Iterator[Row]:
@@ -39,9 +27,9 @@ def read_json_lines(stream: io.BufferedReader, refuse: Refuse) -> Iterator[Row]:
 
 
 def _lines(stream: io.BufferedReader) -> Iterator[bytes]:
-    while text := stream.readline(MAX_LINE_LENGTH):
-        if len(text) == MAX_LINE_LENGTH and not text.endswith(b"\n"):
-            while (rest := stream.readline(MAX_LINE_LENGTH)) and not rest.endswith(b"\n"):
+    while text := stream.readline(rows.MAX_LINE_LENGTH):
+        if len(text) == rows.MAX_LINE_LENGTH and not text.endswith(b"\n"):
+            while (rest := stream.readline(rows.MAX_LINE_LENGTH)) and not rest.endswith(b"\n"):
                 pass
             yield text
         else:
@@ -52,8 +40,8 @@ class JsonChecker:
     """Turns lines into rows."""
 
     def __init__(self) -> None:
-        self._check = RowChecker(json_checks(), ABSENT).check
-        self._check_harmless = RowChecker(json_checks(harmless=True), ABSENT).check
+        self._check = rows.RowChecker(rows.json_check, rows.ABSENT).check
+        self._check_harmless = rows.RowChecker(partial(rows.json_check, harmless=True), rows.ABSENT).check
 
     def check(self, line: int, text: bytes) -> Row:
         """Raises RowRefused."""
@@ -62,15 +50,15 @@ class JsonChecker:
             unknown = ", ".join(ascii(name[:64]) for name in record if name not in KNOWN)
             raise refused(line, "unknown", f"It has unknown keys {unknown}; known are {', '.join(COLUMNS)}.")
         get = record.get
-        campaign_cells = tuple([get(column, ABSENT) for column in CAMPAIGN_COLUMNS])
-        step_cells = tuple([get(column, ABSENT) for column in STEP_COLUMNS])
+        campaign_cells = tuple([get(column, rows.ABSENT) for column in rows.CAMPAIGN_COLUMNS])
+        step_cells = tuple([get(column, rows.ABSENT) for column in STEP_COLUMNS])
         return (self._check_harmless if harmless else self._check)(line, campaign_cells, step_cells)
 
 
 def _record(line: int, text: bytes) -> tuple[dict[str, Any], bool]:
     """The object in a line, and whether its variables can't break their rule."""
-    if len(text) >= MAX_LINE_LENGTH:
-        raise refused(line, "too_large", f"It is longer than {MAX_LINE_LENGTH:,} bytes.")
+    if len(text) >= rows.MAX_LINE_LENGTH:
+        raise refused(line, "too_large", f"It is longer than {rows.MAX_LINE_LENGTH:,} bytes.")
     try:
         decoded = text.decode()
         record, harmless = _loaded(decoded)
@@ -84,7 +72,7 @@ def _record(line: int, text: bytes) -> tuple[dict[str, Any], bool]:
 
 
 def _loaded(text: str) -> tuple[Any, bool]:
-    if all(is_harmless(text, rule) for rule in OBJECT_RULES):
+    if all(rows.is_harmless(text, rule) for rule in OBJECT_RULES):
         try:
             return loads_finite(text), True
         except JSONError:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -15,8 +16,8 @@ from campaigns.history import Actor
 from campaigns.models import ActorType, CurrentTime, SeedCheckpoint, new_id
 from campaigns.seeding import postgresql, sqlite
 from campaigns.seeding.early import EarlyWriter, lock_out_other_loads
-from campaigns.seeding.merging import CampaignChange, Counts, Difference, Merge
-from campaigns.seeding.rows import Row, RowCampaign, RowFault, RowRefused, UnusableInput
+from campaigns.seeding.merging import Counts, Merge
+from campaigns.seeding.rows import IDS, Row, RowFault, RowRefused, UnusableInput
 from campaigns.seeding.sources import Source
 from campaigns.seeding.staging import Stage
 from messaging_project.database_errors import is_lock_timeout, is_lost, is_unique_violation, pause
@@ -28,10 +29,6 @@ TOLD_ROWS = 10_000
 
 class Refused(Exception):
     """Rows were refused, and so nothing of their transaction was written."""
-
-
-class Busy(Exception):
-    """Another transaction holds what this load must change."""
 
 
 class TooManyFaults(Refused):
@@ -53,13 +50,11 @@ class Progress(Protocol):
 
 
 class Preview(Protocol):
-    """Hears what a load would change."""
+    """Hears what a load would change, and of the rows that were refused before."""
 
     def refused(self, row: RowRefused) -> None: ...
 
-    def campaign(self, change: CampaignChange) -> None: ...
-
-    def difference(self, difference: Difference) -> None: ...
+    def changes(self, merge: Merge) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -84,10 +79,14 @@ class Outcome:
     rows: int = 0
     refused: int = 0
     faults: int = 0
-    seconds: float = 0.0
     locked_seconds: float = 0.0
     committed_line: int = 0
     counts: Counts = field(default_factory=Counts)
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
 
 
 class Load:
@@ -105,16 +104,15 @@ class Load:
         self._operator = operator
         self._actor = Actor(ActorType.COMMAND, "seed_campaigns", operator)
         self._digest = ""
-        self._mark: SeedCheckpoint | None = None
+        self._checkpoint: SeedCheckpoint | None = None
         self._locked_at: float | None = None
 
     def run(self) -> Outcome:
         """Load all of it in one transaction.
 
-        Raises UnusableInput, Refused (rows broke a rule, and `skip_invalid` is off), Busy or Contention.
+        Raises UnusableInput, Refused (rows broke a rule, and `skip_invalid` is off), or Contention.
         """
-        with self._timed():
-            self._load(self._source.rows(self._refuse))
+        self._load(self._source.rows(self._refuse))
         return self.outcome
 
     def run_in_batches(self, reopen: Callable[[], Source]) -> Outcome:
@@ -123,27 +121,18 @@ class Load:
         The input is read twice: no row is written before all of them have been checked by the rules.
         Raises what run() raises, and CheckpointMoved.
         """
-        with self._timed():
-            self._check_all_rows()
-            self._digest = self._source.digest()
-            self._source = reopen()
-            mark = self._mark = self._find_mark(self._digest)
-            self.outcome.run_id, self.outcome.committed_line = mark.run_id, mark.line
-            rows = self._source.rows(self._refuse)
-            batches = Batches(row for row in rows if row[0] > mark.line)
-            while batches.more():
-                self._load(batches.take(self._options.commit_every))
-            self._require_rows()
-            mark.delete()
+        self._check_all_rows()
+        self._digest = self._source.digest()
+        self._source = reopen()
+        checkpoint = self._checkpoint = self._find_checkpoint(self._digest)
+        self.outcome.run_id, self.outcome.committed_line = checkpoint.run_id, checkpoint.line
+        rows = self._source.rows(self._refuse)
+        rest = (row for row in rows if row[0] > checkpoint.line)
+        for _, batch in groupby(rest, BatchNumbers(self._options.commit_every)):
+            self._load(batch)
+        self._require_rows()
+        checkpoint.delete()
         return self.outcome
-
-    @contextmanager
-    def _timed(self) -> Iterator[None]:
-        started = time.monotonic()
-        try:
-            yield
-        finally:
-            self.outcome.seconds = time.monotonic() - started
 
     # --- Checking ----------------------------------------------------------------------------------------------------
 
@@ -174,7 +163,7 @@ class Load:
         if not self.outcome.rows and not self.outcome.committed_line and not self._options.allow_empty:
             raise UnusableInput(f"{self._source.name}: it holds no rows (--allow-empty takes it all the same).")
 
-    def _find_mark(self, digest: str) -> SeedCheckpoint:
+    def _find_checkpoint(self, digest: str) -> SeedCheckpoint:
         options = self._options
         key = _checkpoint_key(digest, options.on_conflict, options.skip_invalid, options.restore_status)
         return SeedCheckpoint.objects.get_or_create(key=key, defaults={"run_id": self.outcome.run_id})[0]
@@ -216,13 +205,13 @@ class Load:
             self._merge(stage)
         elif self.outcome.refused and self._all_or_nothing:
             raise Refused
-        if self._mark is None:
+        if self._checkpoint is None:
             self._require_rows()
         else:
-            mark = SeedCheckpoint.objects.filter(pk=self._mark.pk, line=self._mark.line)
-            if not mark.update(line=stage.last_line, updated_at=CurrentTime()):
+            checkpoint = SeedCheckpoint.objects.filter(pk=self._checkpoint.pk, line=self._checkpoint.line)
+            if not checkpoint.update(line=stage.last_line, updated_at=CurrentTime()):
                 raise CheckpointMoved
-            self._mark.line = stage.last_line
+            self._checkpoint.line = stage.last_line
 
     def _may_write_early(self) -> bool:
         """Not what will be rolled back anyway."""
@@ -242,7 +231,7 @@ class Load:
             except (IntegrityError, OperationalError) as error:
                 if is_lock_timeout(error):
                     if time.monotonic() > deadline:
-                        raise Busy from error
+                        raise Contention from error
                     continue
                 if not (is_lost(error) or is_unique_violation(error)):  # of the latter, another made the campaign
                     raise
@@ -277,10 +266,7 @@ class Load:
 
     def _report(self, merge: Merge) -> None:
         if self._preview:
-            for change in merge.campaign_changes():
-                self._preview.campaign(change)
-            for difference in merge.differences():
-                self._preview.difference(difference)
+            self._preview.changes(merge)
         last_line = None
         for fault in merge.faults():
             self.outcome.refused += fault.line != last_line
@@ -296,34 +282,21 @@ class Load:
         }
 
 
-class Batches:
-    """Rows, some at a time, but never only a part of the neighbouring rows of one campaign."""
+class BatchNumbers:
+    """A key for groupby(): rows get the same number until there are `count` of them and their campaign ends."""
 
-    def __init__(self, rows: Iterator[Row]) -> None:
-        self._rows = rows
-        self._next = next(rows, None)
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._number = self._taken = 0
+        self._ids: frozenset[object] = frozenset()
 
-    def more(self) -> bool:
-        return self._next is not None
-
-    def take(self, count: int) -> Iterator[Row]:
-        """At least `count` rows (fewer at the end of the input), and on to the end of the campaign."""
-        taken = 0
-        campaign: RowCampaign | None = None
-        while (row := self._next) is not None:
-            if campaign and taken >= count and not _same_campaign(campaign, row[1]):
-                return
-            campaign, taken = row[1], taken + 1
-            self._next = next(self._rows, None)
-            yield row
-
-
-def _same_campaign(one: RowCampaign, other: RowCampaign) -> bool:
-    return (
-        one is other
-        or (one.campaign_id is not None and one.campaign_id == other.campaign_id)
-        or (one.external_id is not None and one.external_id == other.external_id)
-    )
+    def __call__(self, row: Row) -> int:
+        ids = frozenset(row[1][: len(IDS)]) - {None}
+        if self._taken >= self._count and ids.isdisjoint(self._ids):
+            self._number, self._taken = self._number + 1, 0
+        self._ids = ids
+        self._taken += 1
+        return self._number
 
 
 def _checkpoint_key(digest: str, *options: Any) -> str:

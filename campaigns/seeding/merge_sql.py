@@ -98,83 +98,70 @@ WINDOW
 
 # --- Positions that are taken ----------------------------------------------------------------------------------------
 
-HITS = """
+TAKEN = """
 SELECT r.line, g.campaign_id, s.id AS step_id, {same_step} AS same
 FROM seed_row r JOIN seed_group g ON g.section = r.section
     JOIN seed_campaign c ON c.id = g.campaign_id AND c.stored
     JOIN campaigns_campaignstep s ON s.campaign_id = g.campaign_id AND s.position = r.position
 """
-NO_HITS = "SELECT r.line, r.id AS campaign_id, r.id AS step_id, 1 = 1 AS same FROM seed_row r WHERE 1 = 0"
+NOTHING_TAKEN = "SELECT r.line, r.id AS campaign_id, r.id AS step_id, 1 = 1 AS same FROM seed_row r WHERE 1 = 0"
 
 # --- Rows that can't be loaded ---------------------------------------------------------------------------------------
 
 FAULTS = """
 CREATE TEMPORARY TABLE seed_fault (line bigint, field text, code text, message text) {on_commit_drop}
 """
-# Faults of whole sections come first: they are few, and usually none, while rows are many.
-SECTION_FAULTS = """
-CREATE TEMPORARY TABLE seed_section_fault (section integer, field text, code text, message text) {on_commit_drop}
-"""
-SECTION_FAULTS_TO_ROWS = """
-INSERT INTO seed_fault (line, field, code, message)
-SELECT r.line, f.field, f.code, f.message FROM seed_section_fault f JOIN seed_row r ON r.section = f.section
-"""
 
 
-def _section_fault(field: str, code: str, message: str, condition: str) -> str:
-    """The sections `g` of the campaign `c` where the condition holds are at fault."""
+def _section_fault(field: str, code: str, message: str, condition: str, join: str = "") -> str:
+    """All rows of the sections `g` of the campaign `c` where the condition holds are at fault."""
     return f"""
-    INSERT INTO seed_section_fault (section, field, code, message)
-    SELECT g.section, '{field}', '{code}', {message}
-    FROM seed_campaign c JOIN seed_group g ON g.campaign_id = c.id
+    INSERT INTO seed_fault (line, field, code, message)
+    SELECT r.line, '{field}', '{code}', {message}
+    FROM seed_campaign c JOIN seed_group g ON g.campaign_id = c.id JOIN seed_row r ON r.section = g.section {join}
     WHERE {condition}
     """  # noqa: S608 - put together from this module's own words
 
 
-def _differs(field: str, column: str) -> str:
-    return _section_fault(
-        field,
-        "differs",
-        "CASE WHEN c.stored THEN 'The stored campaign has another one; this command never changes it.' "
-        "ELSE 'Another row of the same campaign says otherwise.' END",
-        f"g.{column} IS NOT NULL AND COALESCE(c.{column}, '') <> g.{column}",
-    )
-
-
+SAYS_OTHERWISE = "'Another row of the same campaign says otherwise.'"
+DIFFERS = f"""CASE WHEN c.stored THEN 'The stored campaign has another one; this command never changes it.'
+    ELSE {SAYS_OTHERWISE} END"""
 # A campaign that has its external id only from the file, or is there itself by now, appeared while rows were judged:
 # no fault, but a lost race.
-FAULTS_OF_SECTIONS = (
+NOT_UNIQUE = """NOT c.stored AND c.external_id IS NOT NULL AND (
+    c.id IN (SELECT given_id FROM seed_section) AND EXISTS (
+        SELECT 1 FROM campaigns_campaign o WHERE o.external_id = c.external_id AND o.id <> c.id
+            AND NOT EXISTS (SELECT 1 FROM seed_created n WHERE n.id = o.id)
+    )
+    OR c.external_id IN (
+        SELECT o.external_id FROM seed_campaign o WHERE o.external_id IS NOT NULL
+        GROUP BY o.external_id HAVING COUNT(*) > 1
+    )
+)"""
+SECTION_FAULTS = (
     _section_fault(
-        "campaign_name",
-        "required",
-        "'There is no such campaign yet: a new one needs a name.'",
+        "campaign_name", "required", "'There is no such campaign yet: a new one needs a name.'",
         "NOT c.stored AND c.name IS NULL",
     ),
-    _section_fault(
-        "external_id",
-        "unique",
-        "'Another campaign has this external id.'",
-        """NOT c.stored AND c.external_id IS NOT NULL AND (
-            c.id IN (SELECT given_id FROM seed_section) AND EXISTS (
-                SELECT 1 FROM campaigns_campaign o WHERE o.external_id = c.external_id AND o.id <> c.id
-                    AND NOT EXISTS (SELECT 1 FROM seed_created n WHERE n.id = o.id)
-            )
-            OR c.external_id IN (
-                SELECT o.external_id FROM seed_campaign o WHERE o.external_id IS NOT NULL
-                GROUP BY o.external_id HAVING COUNT(*) > 1
-            )
-        )""",
+    _section_fault("external_id", "unique", "'Another campaign has this external id.'", NOT_UNIQUE),
+    *(
+        _section_fault(field, "differs", DIFFERS, f"COALESCE(c.{column}, '') <> g.{column}")
+        for field, column in (
+            ("external_id", "external_id"), ("campaign_name", "name"), ("campaign_description", "description"),
+        )
     ),
-    _differs("external_id", "external_id"),
-    _differs("campaign_name", "name"),
-    _differs("campaign_description", "description"),
     # Rows that contradict each other do so when the campaign is stored, too: a second run changes nothing.
     _section_fault(
-        "campaign_status",
-        "differs",
-        "'Another row of the same campaign says otherwise.'",
-        "g.status <> c.said_status AND %(restore_status)s = 1",
+        "campaign_status", "differs", SAYS_OTHERWISE, "g.status <> c.said_status AND %(restore_status)s = 1"
     ),
+)  # fmt: skip
+# A campaign that is loaded as active must be one that could be activated.
+NOT_READY = _section_fault(
+    "campaign_status",
+    "not_ready",
+    "CASE WHEN ch.added = 0 THEN '{no_steps}' ELSE '{too_long}' END",
+    "NOT c.stored AND c.status = '{active}' AND (ch.added = 0 OR ch.minutes > {max_total_minutes})",
+    "JOIN seed_change ch ON ch.campaign_id = c.id",
 )
 REPEATED_POSITIONS = """
 INSERT INTO seed_fault (line, field, code, message)
@@ -185,11 +172,11 @@ FROM (
 ) repeated
 WHERE line > first_line
 """
-TAKEN_POSITIONS = """
+DIFFERING_STEPS = """
 INSERT INTO seed_fault (line, field, code, message)
 SELECT line, 'position', 'position_taken',
     'The position holds another step; --on-conflict skip keeps that one, --on-conflict update replaces it.'
-FROM seed_hit WHERE NOT same
+FROM seed_taken WHERE NOT same
 """
 NOT_EDITABLE = """
 INSERT INTO seed_fault (line, field, code, message)
@@ -197,9 +184,9 @@ SELECT r.line, 'campaign_id', 'campaign_not_editable',
     'The steps of a campaign that is ' || c.status || ' can''t be changed'
     || CASE WHEN c.status IN ({can_be_paused}) THEN ': pause the campaign first.' ELSE '.' END
 FROM seed_campaign c JOIN seed_group g ON g.campaign_id = c.id JOIN seed_row r ON r.section = g.section
-    LEFT JOIN seed_hit h ON h.line = r.line
+    LEFT JOIN seed_taken t ON t.line = r.line
 WHERE c.stored AND c.status NOT IN ({editable}) AND r.position IS NOT NULL
-    AND (h.line IS NULL OR (%(update)s = 1 AND NOT h.same))
+    AND (t.line IS NULL OR (%(update)s = 1 AND NOT t.same))
 """
 
 # --- What would change -----------------------------------------------------------------------------------------------
@@ -211,21 +198,14 @@ FROM seed_group GROUP BY campaign_id
 """
 CHANGES = """
 SELECT g.campaign_id,
-    COUNT(CASE WHEN r.position IS NOT NULL AND h.line IS NULL THEN 1 END) AS added,
-    COUNT(CASE WHEN h.same THEN 1 END) AS unchanged,
-    COUNT(CASE WHEN NOT h.same THEN 1 END) AS differing,
+    COUNT(CASE WHEN r.position IS NOT NULL AND t.line IS NULL THEN 1 END) AS added,
+    COUNT(CASE WHEN t.same THEN 1 END) AS unchanged,
+    COUNT(CASE WHEN NOT t.same THEN 1 END) AS differing,
     COUNT(CASE WHEN r.position IS NULL THEN 1 END) AS without_step,
     SUM(r.delay_minutes) AS minutes
-FROM seed_row r JOIN seed_group g ON g.section = r.section LEFT JOIN seed_hit h ON h.line = r.line
+FROM seed_row r JOIN seed_group g ON g.section = r.section LEFT JOIN seed_taken t ON t.line = r.line
 WHERE NOT EXISTS (SELECT 1 FROM seed_fault f WHERE f.line = r.line)
 GROUP BY g.campaign_id
-"""
-# A campaign that is loaded as active must be one that could be activated.
-UNREADY = """
-INSERT INTO seed_section_fault (section, field, code, message)
-SELECT g.section, 'campaign_status', 'not_ready', CASE WHEN ch.added = 0 THEN '{no_steps}' ELSE '{too_long}' END
-FROM seed_change ch JOIN seed_campaign c ON c.id = ch.campaign_id JOIN seed_group g ON g.campaign_id = c.id
-WHERE NOT c.stored AND c.status = '{active}' AND (ch.added = 0 OR ch.minutes > {max_total_minutes})
 """
 TOTALS = """
 SELECT COUNT(CASE WHEN NOT c.stored THEN 1 END), COUNT(CASE WHEN c.stored AND {changed} THEN 1 END),
@@ -248,9 +228,9 @@ ORDER BY c.line
 DIFFERENCES = """
 SELECT r.line, c.external_id, c.id{text}, r.position, {stored_columns}, {given_columns},
     EXISTS (SELECT 1 FROM seed_fault f WHERE f.line = r.line)
-FROM seed_hit h JOIN seed_row r ON r.line = h.line JOIN seed_campaign c ON c.id = h.campaign_id
-    JOIN campaigns_campaignstep s ON s.id = h.step_id AND s.campaign_id = h.campaign_id
-WHERE NOT h.same
+FROM seed_taken t JOIN seed_row r ON r.line = t.line JOIN seed_campaign c ON c.id = t.campaign_id
+    JOIN campaigns_campaignstep s ON s.id = t.step_id AND s.campaign_id = t.campaign_id
+WHERE NOT t.same
 ORDER BY r.line
 """
 
@@ -284,12 +264,12 @@ WHERE r.position IS NOT NULL AND g.created_id IS NULL AND r.line >= %(start)s AN
 """
 STEPS_TO_ADD = "SELECT MIN(line), SUM(steps) FROM seed_group WHERE created_id IS NULL"
 WITHOUT_FAULTS = " AND NOT EXISTS (SELECT 1 FROM seed_fault f WHERE f.line = r.line)"
-WITHOUT_HITS = " AND NOT EXISTS (SELECT 1 FROM seed_hit h WHERE h.line = r.line)"
+WITHOUT_TAKEN = " AND NOT EXISTS (SELECT 1 FROM seed_taken t WHERE t.line = r.line)"
 UPDATE_STEPS = """
 UPDATE campaigns_campaignstep AS s
 SET {set_columns}, version = s.version + 1, updated_at = %(now)s
-FROM seed_hit h JOIN seed_row r ON r.line = h.line
-WHERE s.id = h.step_id AND s.campaign_id = h.campaign_id AND NOT h.same
+FROM seed_taken t JOIN seed_row r ON r.line = t.line
+WHERE s.id = t.step_id AND s.campaign_id = t.campaign_id AND NOT t.same
     AND NOT EXISTS (SELECT 1 FROM seed_fault f WHERE f.line = r.line)
 """
 # A table of its own, so that the clock is read once for an entry, and not for each of the columns made from it.

@@ -2,19 +2,18 @@
 
 `judge` locks nothing; it fills these temporary tables:
 
-seed_group          each section, and which campaign that is
-seed_campaign       each campaign of the file, as it is stored or will be
-seed_hit            rows whose position is taken, and whether by an equal step
-seed_section_fault  sections that can't be loaded, and why, until their rows are in the next
-seed_fault          rows that can't be loaded, and why
-seed_change         the counts of each campaign
+seed_group     each section, and which campaign that is
+seed_campaign  each campaign of the file, as it is stored or will be
+seed_taken     rows whose position is taken, and whether by an equal step
+seed_fault     rows that can't be loaded, and why
+seed_change    the counts of each campaign
 """
 
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import starmap
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -24,7 +23,7 @@ from campaigns.history import Actor
 from campaigns.models import Action
 from campaigns.seeding import early, merge_sql, postgresql
 from campaigns.seeding.rows import JSON_COLUMNS, RowFault
-from campaigns.seeding.staging import JUDGEMENTS, Stage
+from campaigns.seeding.staging import Stage
 
 SLICES = 50
 MIN_SLICE = 20_000
@@ -52,29 +51,6 @@ class Counts:
         return bool(self.campaigns_created or self.steps_added or self.steps_updated)
 
 
-class CampaignChange(NamedTuple):
-    """What a load would do to a campaign; `differing` steps are updated or skipped."""
-
-    name: str
-    is_stored: bool
-    added: int
-    differing: int
-    unchanged: int
-    refused: int
-
-
-class Difference(NamedTuple):
-    """A step that is stored otherwise than in the file; `before` and `after` have the values that differ."""
-
-    line: int
-    external_id: str | None
-    campaign_id: str
-    position: int
-    outcome: str
-    before: dict[str, Any]
-    after: dict[str, Any]
-
-
 class Merge:
     """One staged batch against what is stored."""
 
@@ -82,29 +58,25 @@ class Merge:
         self._stage = stage
         self._on_conflict = on_conflict
         self._restore_status = restore_status
-        self._hits = self._faults = self._stored = 0
+        self._taken = self._faults = self._stored = 0
         # The statements have no booleans of their own: SQLite knows none.
         self._flags = {"update": int(on_conflict == "update"), "restore_status": int(restore_status)}
 
     # --- Judging -----------------------------------------------------------------------------------------------------
 
     def judge(self) -> Counts:
-        for table in JUDGEMENTS:
-            self._execute(f"DROP TABLE IF EXISTS {table}")
         self._refresh_statistics(postgresql.CAMPAIGN_KEYS)
         self._make("seed_group", merge_sql.GROUPS)
         self._make("seed_campaign", merge_sql.CAMPAIGNS)
         self._stored = self._count("seed_campaign WHERE stored")
         if self._stored:
             self._refresh_statistics(postgresql.STEP_KEYS)
-        self._make("seed_hit", merge_sql.HITS if self._stored else merge_sql.NO_HITS)
-        self._hits = self._count("seed_hit")
-        self._execute(merge_sql.FAULTS)
-        self._execute(merge_sql.SECTION_FAULTS)
+        self._make("seed_taken", merge_sql.TAKEN if self._stored else merge_sql.NOTHING_TAKEN)
+        self._taken = self._count("seed_taken")
         self._find_faults()
         self._find_changes()
-        if self._restore_status and self._execute(merge_sql.UNREADY):
-            self._section_faults_to_rows()
+        if self._restore_status and (unready := self._execute(merge_sql.NOT_READY)):
+            self._faults += unready
             self._find_changes()
         return self._totals()
 
@@ -114,57 +86,47 @@ class Merge:
                 postgresql.analyze(cursor, keys)
 
     def _find_changes(self) -> None:
-        exceptions = self._faults or self._hits
+        exceptions = self._faults or self._taken
         self._make("seed_change", merge_sql.CHANGES if exceptions else merge_sql.CHANGES_WITHOUT_EXCEPTION)
 
     def _find_faults(self) -> None:
-        for statement in merge_sql.FAULTS_OF_SECTIONS:
-            self._execute(statement, self._flags)
-        self._section_faults_to_rows()
+        self._execute("DROP TABLE IF EXISTS seed_fault")
+        self._execute(merge_sql.FAULTS)
+        statements = list(merge_sql.SECTION_FAULTS)
         if not self._stage.ascending or self._stage.stretches > self._count("seed_campaign"):
-            self._execute(merge_sql.REPEATED_POSITIONS)
-        if self._on_conflict == "error" and self._hits:
-            self._execute(merge_sql.TAKEN_POSITIONS)
+            statements.append(merge_sql.REPEATED_POSITIONS)
+        if self._on_conflict == "error" and self._taken:
+            statements.append(merge_sql.DIFFERING_STEPS)
         if self._stored:
-            self._execute(merge_sql.NOT_EDITABLE, self._flags)
-        self._faults = self._count("seed_fault")
-
-    def _section_faults_to_rows(self) -> None:
-        if self._count("seed_section_fault"):
-            self._execute(merge_sql.SECTION_FAULTS_TO_ROWS)
-            self._execute("DELETE FROM seed_section_fault")
-            self._faults = self._count("seed_fault")
+            statements.append(merge_sql.NOT_EDITABLE)
+        self._faults = sum(self._execute(statement, self._flags) for statement in statements)
 
     def faults(self) -> Iterator[RowFault]:
         """In the order of the file."""
         select = "SELECT line, field, code, message FROM seed_fault ORDER BY line, field, message"
         return starmap(RowFault, self._stream(select))
 
-    def campaign_changes(self) -> Iterator[CampaignChange]:
-        """In the order of the file."""
-        for external_id, campaign_id, *counts in self._stream(merge_sql.CAMPAIGN_CHANGES):
-            yield CampaignChange(external_id or str(UUID(campaign_id)), *counts)
+    def campaign_changes(self) -> Iterator[tuple[str, bool, dict[str, int]]]:
+        """Each campaign in the order of the file: its name, whether it is stored, and what becomes of how many rows."""
+        fates = ("added", "updated" if self._on_conflict == "update" else "different", "unchanged", "refused")
+        for external_id, campaign_id, is_stored, *counts in self._stream(merge_sql.CAMPAIGN_CHANGES):
+            yield external_id or str(UUID(campaign_id)), is_stored, dict(zip(fates, counts, strict=True))
 
-    def differences(self) -> Iterator[Difference]:
-        """The steps that are stored otherwise than in the file, in the order of the file."""
-        width = len(merge_sql.CONTENT_COLUMNS)
+    def differences(self) -> Iterator[dict[str, Any]]:
+        """The steps that are stored otherwise than in the file, in its order, with the values that differ."""
+        outcome = {"error": "refused", "skip": "kept", "update": "updated"}[self._on_conflict]
         for line, external_id, campaign_id, position, *values, is_refused in self._stream(merge_sql.DIFFERENCES):
-            before, after = (self._content(half) for half in (values[:width], values[width:]))
-            changed = [column for column in before if before[column] != after[column]]
-            yield Difference(
-                line,
-                external_id,
-                str(UUID(campaign_id)),
-                position,
-                "refused" if is_refused else "updated" if self._on_conflict == "update" else "kept",
-                {column: before[column] for column in changed},
-                {column: after[column] for column in changed},
-            )
-
-    @staticmethod
-    def _content(values: list[Any]) -> dict[str, Any]:
-        content = dict(zip(merge_sql.CONTENT_COLUMNS, values, strict=True))
-        return content | {column: json.loads(content[column]) for column in JSON_COLUMNS}
+            stored, given = _content(values[: len(values) // 2]), _content(values[len(values) // 2 :])
+            changed = [column for column in stored if stored[column] != given[column]]
+            yield {
+                "line": line,
+                "external_id": external_id,
+                "campaign_id": str(UUID(campaign_id)),
+                "position": position,
+                "outcome": "refused" if is_refused else outcome,
+                "before": {column: stored[column] for column in changed},
+                "after": {column: given[column] for column in changed},
+            }
 
     @property
     def has_faults(self) -> bool:
@@ -196,26 +158,18 @@ class Merge:
         self._execute(merge_sql.ADD_CAMPAIGNS, self._flags)
         self._refresh_statistics(postgresql.CAMPAIGN_KEYS)
         self._add_steps(tick)
-        if self._on_conflict == "update" and self._hits:
+        if self._on_conflict == "update" and self._taken:
             self._execute(merge_sql.UPDATE_STEPS, {"now": now})
         self._make("seed_entry", merge_sql.ENTRIES, self._flags)
-        self._execute(
-            merge_sql.ADD_HISTORY,
-            {
-                "actor_type": actor.type.value,
-                "actor_id": actor.id,
-                "actor_name": actor.name,
-                "action": Action.CAMPAIGN_SEEDED.value,
-                **load,
-            },
-        )
+        told = {"actor_type": actor.type.value, "actor_id": actor.id, "actor_name": actor.name, **load}
+        self._execute(merge_sql.ADD_HISTORY, {"action": Action.CAMPAIGN_SEEDED.value, **told})
 
     def _add_steps(self, tick: Callable[[int, int], None]) -> None:
         where = ""
         if self._faults:
             where += merge_sql.WITHOUT_FAULTS
-        if self._hits:
-            where += merge_sql.WITHOUT_HITS
+        if self._taken:
+            where += merge_sql.WITHOUT_TAKEN
         first, total = self._row(merge_sql.STEPS_TO_ADD)
         if not total:
             return
@@ -254,3 +208,8 @@ class Merge:
 
     def _count(self, what: str) -> int:
         return self._number(f"SELECT COUNT(*) FROM {what}")  # noqa: S608 - the names of this module's tables
+
+
+def _content(values: list[Any]) -> dict[str, Any]:
+    content = dict(zip(merge_sql.CONTENT_COLUMNS, values, strict=True))
+    return content | {column: json.loads(content[column]) for column in JSON_COLUMNS}

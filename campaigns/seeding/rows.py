@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from messaging_project.strict_json import JSONError, loads, loads_finite
 MAX_CELL_LENGTH = 1024 * 1024
 MAX_LINE_LENGTH = 2 * MAX_CELL_LENGTH
 MAX_REMEMBERED_LENGTH = 256  # of a cell with JSON
+SAVE_AS = "Save it as CSV UTF-8 with commas between the cells."
 WHOLE_ROW = "row"  # where a fault is of no single column
 
 JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
@@ -74,20 +75,15 @@ Check = Callable[[Any], Any]  # the value, or RuleViolation
 # --- Columns ---------------------------------------------------------------------------------------------------------
 
 
-class CampaignId:
-    """A UUID as the API gives it out."""
-
-    schema: Mapping[str, Any] = {"type": "string", "format": "uuid"}
-
-    def __call__(self, value: object, /) -> UUID:
-        found = parse_uuid(value) if isinstance(value, str) else None
-        if found is None:
-            raise RuleViolation(Fault((), "invalid", "Must be a UUID such as 0190f3c2-7d6e-7a60-8f3e-2f5b8a1c9d04."))
-        return found
+def _campaign_id(value: object) -> UUID:
+    found = parse_uuid(value) if isinstance(value, str) else None
+    if found is None:
+        raise _violation("invalid", "Must be a UUID such as 0190f3c2-7d6e-7a60-8f3e-2f5b8a1c9d04.")
+    return found
 
 
 CAMPAIGN_RULES: dict[str, Check] = {
-    "campaign_id": CampaignId(),
+    "campaign_id": _campaign_id,
     "external_id": CAMPAIGN_FIELDS["external_id"].rule,
     "campaign_name": CAMPAIGN_FIELDS["name"].rule,
     "campaign_description": CAMPAIGN_FIELDS["description"].rule,
@@ -141,65 +137,71 @@ class Remembered(dict[Any, Any]):
         return value
 
 
-def absence(column: str) -> Any:
-    """The value of a column that a row leaves out. Raises RuleViolation where it is required."""
-    field = STEP_FIELDS.get(column)
-    if field is None:
-        return None
-    if field.is_required:
-        raise RuleViolation(Fault((), "required", "This field is required."))
-    default = field.default() if callable(field.default) else field.default
-    return json_text(default) if column in JSON_COLUMNS else default
+# --- The check of each column ----------------------------------------------------------------------------------------
+
+ABSENT: Any = object()  # what a row leaves out
 
 
-def _not_null(value: object) -> object:
-    if value is None:
-        raise RuleViolation(Fault((), "null", "This field may not be null."))
-    return value
-
-
-# --- Cells of CSV: text, read as the JSON value that their column calls for ------------------------------------------
-
-
-def csv_checks() -> dict[str, Check]:
-    """For each column what turns a cell, empty if the row leaves it out, into its value."""
-    checks: dict[str, Check] = {column: _text_check(column, rule) for column, rule in RULES.items()}
-    remembered = {column: Remembered(checks[column]).__getitem__ for column in STEP_COLUMNS}
-    return checks | remembered | {column: _json_cell_check(column) for column in JSON_COLUMNS}
-
-
-def _text_check(column: str, rule: Check) -> Check:
-    read = _number if isinstance(rule, rules.Integer) else _decoded
-    return lambda cell: rule(read(cell)) if cell else absence(column)
-
-
-def _json_cell_check(column: str) -> Check:
-    rule: Any = STEP_FIELDS[column].rule
-
-    def check(cell: str) -> Any:
-        if not cell:
-            return absence(column)
-        if is_harmless(cell, rule):
-            try:
-                if isinstance(loads_finite(cell), dict):
-                    return cell
-            except JSONError:
-                pass
-        return json_text(rule(_not_null(_json(cell))))
-
+def json_check(column: str, *, harmless: bool = False) -> Check:
+    """What turns a JSON value, or ABSENT, into the column's value. `harmless`: the text that it comes from is."""
+    check = _check(column)
     known = Remembered(check)
-    return lambda cell: known[cell] if len(cell) <= MAX_REMEMBERED_LENGTH else check(cell)
+
+    def value_check(value: Any) -> Any:
+        kind = type(value)  # exactly: True and 1.0 are equal to 1
+        if kind is int or (kind is str and len(value) <= MAX_REMEMBERED_LENGTH):
+            return known[value]
+        return json_text(value) if harmless and kind is dict and column in JSON_COLUMNS else check(value)
+
+    return value_check
+
+
+def csv_check(column: str) -> Check:
+    """What turns a cell, empty if the row leaves the column out, into the column's value."""
+    check, rule = _check(column), RULES[column]
+    read = _number if isinstance(rule, rules.Integer) else _json if column in JSON_COLUMNS else _decoded
+
+    def cell_check(cell: str) -> Any:
+        if isinstance(rule, rules.JSONObject) and is_harmless(cell, rule) and _is_object(cell):
+            return cell
+        return check(read(cell) if cell else ABSENT)
+
+    known = Remembered(cell_check)
+    return lambda cell: known[cell] if len(cell) <= MAX_REMEMBERED_LENGTH else cell_check(cell)
+
+
+def _check(column: str) -> Check:
+    rule, field = RULES[column], STEP_FIELDS.get(column)
+
+    def check(value: Any) -> Any:
+        if value is ABSENT:
+            if field is None:
+                return None
+            if field.is_required:
+                raise _violation("required", "This field is required.")
+            value = field.default() if callable(field.default) else field.default
+        elif value is None:
+            raise _violation("null", "This field may not be null.")
+        else:
+            value = rule(value)
+        return json_text(value) if column in JSON_COLUMNS else value
+
+    return check
+
+
+def _violation(code: str, message: str) -> RuleViolation:
+    return RuleViolation(Fault((), code, message))
 
 
 def _decoded(cell: str) -> str:
     if UNDECODED.search(cell):
-        raise RuleViolation(Fault((), "not_utf8", "Must be UTF-8."))
+        raise _violation("not_utf8", "Must be UTF-8.")
     return cell
 
 
 def _number(cell: str) -> object:
     if not JSON_NUMBER.fullmatch(cell):
-        raise RuleViolation(Fault((), "invalid_type", "Must be an integer, such as 0 or 1440."))
+        raise _violation("invalid_type", "Must be an integer, such as 0 or 1440.")
     return loads(cell)
 
 
@@ -207,53 +209,25 @@ def _json(cell: str) -> object:
     try:
         return loads(_decoded(cell))
     except JSONError as error:
-        raise RuleViolation(Fault((), "parse_error", str(error))) from error
+        raise _violation("parse_error", str(error)) from error
 
 
-# --- Values of JSON --------------------------------------------------------------------------------------------------
-
-ABSENT: Any = object()
-
-
-def json_checks(*, harmless: bool = False) -> dict[str, Check]:
-    """For each column what turns a JSON value, or ABSENT, into its value.
-
-    `harmless`: the values come from texts that are; so only the type of an object is left to check.
-    """
-    checks = {column: _value_check(column, rule) for column, rule in RULES.items()}
-    return checks | {column: _object_check(checks[column], harmless) for column in JSON_COLUMNS}
-
-
-def _value_check(column: str, rule: Check) -> Check:
-    known = Remembered(rule) if column in STEP_COLUMNS and column not in JSON_COLUMNS else None
-
-    def value_check(value: Any) -> Any:
-        # By its exact type: True and 1.0 are equal to 1.
-        if known is not None and (type(value) is str or type(value) is int):
-            return known[value]
-        return absence(column) if value is ABSENT else rule(_not_null(value))
-
-    return value_check
-
-
-def _object_check(check: Check, harmless: bool) -> Check:
-    def object_check(value: Any) -> Any:
-        if value is ABSENT:
-            return check(value)
-        return json_text(value if harmless and type(value) is dict else check(value))
-
-    return object_check
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(loads_finite(text), dict)
+    except JSONError:
+        return False
 
 
 # --- Whole rows ------------------------------------------------------------------------------------------------------
 
 
 class RowChecker:
-    """Turns cells into rows. `absent` is the cell of a column that a row leaves out."""
+    """Turns cells into rows, by the check of each column. `absent` is the cell of one that a row leaves out."""
 
-    def __init__(self, checks: Mapping[str, Check], absent: object) -> None:
-        self._checks = checks
-        self._step_checks = [checks[column] for column in STEP_COLUMNS]
+    def __init__(self, check_of: Callable[[str], Check], absent: object) -> None:
+        self._checks = {column: check_of(column) for column in COLUMNS}
+        self._step_checks = [self._checks[column] for column in STEP_COLUMNS]
         self._absent = absent
         self._cells: tuple[Any, ...] | None = None
         self._campaign: Any = None
@@ -275,9 +249,8 @@ class RowChecker:
             faults.append((IDS[0], Fault((), "required", "Name the campaign: give campaign_id or external_id.")))
         if not faults:
             self._cells, self._campaign = campaign_cells, campaign
-        step = None
-        if any(cell != self._absent for cell in step_cells):
-            step = tuple(self._values(STEP_COLUMNS, step_cells, faults))
+        has_step = any(cell != self._absent for cell in step_cells)
+        step = tuple(self._values(STEP_COLUMNS, step_cells, faults)) if has_step else None
         if faults:
             raise RowRefused(line, faults, campaign.external_id or campaign.campaign_id)
         return line, campaign, step

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Protocol
 
 from campaigns.seeding.csv_lines import read_csv
 from campaigns.seeding.json_lines import read_json_lines
-from campaigns.seeding.rows import Refuse, Row, UnusableInput
+from campaigns.seeding.rows import SAVE_AS, Refuse, Row, UnusableInput
 
 STDIN = "-"
 FORMATS = ("csv", "jsonl")
@@ -100,7 +100,7 @@ class FileSource:
         if buffered.peek(3)[:3] == BYTE_ORDER_MARK:
             buffered.read(3)
         if buffered.peek(2)[:2] in UTF_16:
-            raise UnusableInput(" it is UTF-16. Save it as CSV UTF-8 with commas between the cells.")
+            raise UnusableInput(f" it is UTF-16. {SAVE_AS}")
         return buffered
 
     def position(self) -> int:

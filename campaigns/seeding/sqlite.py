@@ -14,16 +14,7 @@ from django.db import connection, transaction
 from campaigns import history
 from campaigns.canonical_json import canonical
 from campaigns.seeding.rows import JSON_COLUMNS, Row
-from campaigns.seeding.staging import (
-    JUDGEMENTS,
-    ROW_TYPES,
-    SECTION_TYPES,
-    STAGED,
-    TABLES,
-    Stage,
-    batches,
-    row_values,
-)
+from campaigns.seeding.staging import JUDGEMENTS, ROW_TYPES, SECTION_TYPES, STAGED, TABLES, Stage, batches, row_values
 
 
 @lru_cache(1_000)
@@ -106,19 +97,12 @@ def _insert(cursor: Any, table: str, types: dict[str, str], rows: Iterable[tuple
 
 def same_json(left: str, right: str) -> bool:
     """Whether two JSON texts mean the same, as PostgreSQL's jsonb has it: 1 is 1.0, and true is not 1."""
-    return left == right or _same(_decimals(left), _decimals(right))
+    return left == right or _comparable(left) == _comparable(right)
 
 
-def _decimals(text: str) -> object:
-    # As jsonb has numbers: 1e25 is the integer of its digits, which a float isn't.
-    return json.loads(text, parse_int=Decimal, parse_float=Decimal)
+def _comparable(text: str) -> object:
+    # jsonb's numbers are decimals. In a tuple, none equals a boolean.
+    def number(digits: str) -> object:
+        return (Decimal(digits),)
 
-
-def _same(left: object, right: object) -> bool:
-    if isinstance(left, bool) or isinstance(right, bool):
-        return left is right
-    if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and all(_same(value, right[name]) for name, value in left.items())
-    if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(map(_same, left, right))
-    return left == right
+    return json.loads(text, parse_int=number, parse_float=number)

@@ -25,19 +25,9 @@ NO_STEP = (None,) * len(STEP_COLUMNS)
 TYPES = {"BigIntegerField": "bigint", "IntegerField": "integer", "CharField": "text", "JSONField": "jsonb"}
 STEP_TYPES = {column: TYPES[CampaignStep._meta.get_field(column).get_internal_type()] for column in STEP_COLUMNS}
 ROW_TYPES = {"line": "bigint", "section": "integer", "id": "uuid", **STEP_TYPES}
-SECTION_TYPES = {
-    "section": "integer",
-    "line": "bigint",
-    "given_id": "uuid",
-    "external_id": "text",
-    "name": "text",
-    "description": "text",
-    "status": "text",
-    "new_id": "uuid",
-    "rows": "bigint",
-    "steps": "bigint",
-    "minutes": "bigint",
-}
+SECTION_TYPES = {"section": "integer", "line": "bigint", "given_id": "uuid", "external_id": "text", "name": "text"}
+SECTION_TYPES |= {"description": "text", "status": "text", "new_id": "uuid"}
+SECTION_TYPES |= {"rows": "bigint", "steps": "bigint", "minutes": "bigint"}
 TABLES = (
     f"CREATE TEMPORARY TABLE seed_row ({', '.join(map(' '.join, ROW_TYPES.items()))})",
     # created_id: the campaign that was made early for the section, and has its steps; see early.py.
@@ -47,15 +37,7 @@ TABLES = (
 )
 STAGED = ("seed_row", "seed_section", "seed_created")
 # What merging.py makes of them.
-JUDGEMENTS = (
-    "seed_group",
-    "seed_campaign",
-    "seed_hit",
-    "seed_fault",
-    "seed_section_fault",
-    "seed_change",
-    "seed_entry",
-)
+JUDGEMENTS = ("seed_group", "seed_campaign", "seed_taken", "seed_fault", "seed_change", "seed_entry")
 
 
 def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:

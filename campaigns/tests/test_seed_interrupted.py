@@ -85,7 +85,7 @@ def test_ctrl_c_during_start_up_is_130_without_a_traceback(tmp_path: Path) -> No
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
 def test_a_full_disk_under_the_errors_is_no_fault_of_the_input(tmp_path: Path) -> None:
     said = seed(csv_file(tmp_path / "steps.csv", row(-1)), errors="/dev/full")
-    assert (said.code, said.message) == (2, "/dev/full: No space left on device")
+    assert (said.code, said.message) == (2, "/dev/full: No space left on device. Nothing was written.")
 
 
 @pytest.mark.sqlite  # PostgreSQL stages in a data folder of its own
@@ -98,7 +98,7 @@ def test_a_full_temporary_folder_is_called_so(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(sqlite, "row_values", staged_rows)
     said = seed(csv_file(tmp_path / "steps.csv", row(0)))
     assert (said.code, stored()) == (2, [])
-    assert said.message == "The database ended the load: database or disk is full\nNothing was written."
+    assert said.message == "The database ended the load: database or disk is full. Nothing was written."
 
 
 @pytest.mark.postgresql
@@ -202,7 +202,7 @@ def test_two_loads_of_the_same_new_campaigns_do_not_double_them(
 
 
 @pytest.mark.postgresql
-@pytest.mark.parametrize("table", ["seed_group", "seed_campaign", "seed_hit", "seed_change"])
+@pytest.mark.parametrize("table", ["seed_group", "seed_campaign", "seed_taken", "seed_change"])
 def test_a_campaign_that_appears_while_rows_are_judged_is_extended(
     table: str, elsewhere: Callable[..., Future[Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -14,9 +14,10 @@ from rest_framework.exceptions import ValidationError
 
 from campaigns import rules
 from campaigns.canonical_json import canonical
+from campaigns.seeding import rows
 from campaigns.seeding.csv_lines import read_csv
 from campaigns.seeding.json_lines import read_json_lines
-from campaigns.seeding.rows import RowRefused, csv_checks
+from campaigns.seeding.rows import RowRefused, csv_check
 from campaigns.serializers import CampaignStepSerializer
 from campaigns.tests.bad_input import CASES, GOOD, STEPS, Case
 from campaigns.tests.factories import stored
@@ -192,7 +193,7 @@ def by_the_rule(cell: str) -> Any:
 @example('{"a": [' + ", ".join(["5e-324"] * 145) + "]}")
 @example("[]")
 def test_the_short_way_through_variables_changes_no_verdict(cell: str) -> None:
-    check = csv_checks()["variables"]
+    check = csv_check("variables")
     expected = verdict(by_the_rule, cell)
     if isinstance(expected, dict):
         assert canonical(json.loads(check(cell))) == canonical(expected)
@@ -308,7 +309,7 @@ def test_each_line_of_a_csv_file_is_a_row_or_refused(lines: list[str]) -> None:
 
 @pytest.mark.parametrize("read", [read_csv, read_json_lines])
 def test_a_line_that_is_too_long_is_one_line(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(f"{read.__module__}.MAX_LINE_LENGTH", 200)
+    monkeypatch.setattr(rows, "MAX_LINE_LENGTH", 200)
     long = "x" * 1_000
     if read is read_csv:
         lines = [HEADER, row(0), row(1, template=long), row(-1), f'c,"{long}', row(2)]
@@ -317,6 +318,6 @@ def test_a_line_that_is_too_long_is_one_line(read: Any, monkeypatch: pytest.Monk
         lines.append(json.dumps(record(2)))
     faults = []
     stream = io.BufferedReader(io.BytesIO("\n".join(lines).encode()))
-    rows = list(read(stream, lambda row: faults.extend(row.faults)))
-    assert [line for line, _, _ in rows] == [2, 6]
+    found = list(read(stream, lambda row: faults.extend(row.faults)))
+    assert [line for line, _, _ in found] == [2, 6]
     assert [(line, code) for line, _, code, _ in faults] == [(3, "too_large"), (4, "min_value"), (5, "too_large")]

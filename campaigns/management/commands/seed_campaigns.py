@@ -11,10 +11,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 
 from campaigns.exceptions import Contention
-from campaigns.management.outputs import UNUSABLE, OutputFile, ShownPreview, report_of
+from campaigns.management.outputs import UNUSABLE, ShownPreview, UnusableOutput, opened, reported
 from campaigns.management.progress import Display
 from campaigns.rules import STEP_FIELDS
-from campaigns.seeding.loading import Busy, CheckpointMoved, Load, Options, Outcome, Refused, TooManyFaults
+from campaigns.seeding.loading import CheckpointMoved, Load, Options, Outcome, Refused, TooManyFaults
 from campaigns.seeding.rows import UnusableInput
 from campaigns.seeding.sources import FORMATS, STDIN, FileSource, Source, format_of
 from campaigns.seeding.synthetic import SyntheticSource
@@ -62,91 +62,72 @@ class Command(BaseCommand):
         return super().create_parser(prog_name, subcommand, formatter_class=Formatter, epilog=epilog(), **kwargs)
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", nargs="?", help="the file to load; - is standard input")
-        parser.add_argument("--format", choices=FORMATS, help="what the file holds, if its name doesn't say it")
-        parser.add_argument(
-            "--on-conflict",
-            choices=("error", "skip", "update"),
-            default="error",
-            help="what to do where a position holds another step (default: error)",
-        )
-        parser.add_argument("--skip-invalid", action="store_true", help="load the valid rows in spite of faulty ones")
-        parser.add_argument(
-            "--max-faults",
-            type=int,
-            metavar="N",
-            help=f"stop after N faults, 0 for all (default: {MAX_FAULTS:,}; 0 with --skip-invalid)",
-        )
-        parser.add_argument("--restore-status", action="store_true", help="give new campaigns their campaign_status")
-        parser.add_argument("--allow-empty", action="store_true", help="take an input without rows for a success")
-        parser.add_argument("--dry-run", action="store_true", help="show what would change, and write nothing")
-        parser.add_argument(
-            "--diff",
-            metavar="FILE",
-            help="with --dry-run: write each step that differs, before and after, as JSON Lines",
-        )
-        parser.add_argument(
-            "--commit-every",
-            type=int,
-            default=0,
-            metavar="ROWS",
-            help="commit whole campaigns after about so many rows; after a stop, the same command goes on",
-        )
-        parser.add_argument("--errors", metavar="FILE", help="write every fault to this file, as JSON Lines")
-        parser.add_argument("--report", metavar="FILE", help="write the outcome and the counts to this file, as JSON")
-        parser.add_argument("--campaigns", type=int, metavar="N", help="without a file: make N campaigns")
-        parser.add_argument("--steps", type=int, metavar="M", help="without a file: with M steps each")
-        parser.add_argument("--seed", type=int, default=0, help="the same seed makes the same data (default: 0)")
-        parser.add_argument("--output", metavar="FILE", help="write the synthetic data there instead of loading it")
+        add = parser.add_argument
+        add("file", nargs="?", help="the file to load; - is standard input")
+        add("--format", choices=FORMATS, help="what the file holds, if its name doesn't say it")
+        conflict = "what to do where a position holds another step (default: error)"
+        add("--on-conflict", choices=("error", "skip", "update"), default="error", help=conflict)
+        add("--skip-invalid", action="store_true", help="load the valid rows in spite of faulty ones")
+        faults = f"stop after N faults, 0 for all (default: {MAX_FAULTS:,}; 0 with --skip-invalid)"
+        add("--max-faults", type=int, metavar="N", help=faults)
+        add("--restore-status", action="store_true", help="give new campaigns their campaign_status")
+        add("--allow-empty", action="store_true", help="take an input without rows for a success")
+        add("--dry-run", action="store_true", help="show what would change, and write nothing")
+        add("--diff", metavar="FILE", help="with --dry-run: write each step that differs, before and after, to FILE")
+        commit = "commit whole campaigns after about so many rows; after a stop, the same command goes on"
+        add("--commit-every", type=int, default=0, metavar="ROWS", help=commit)
+        add("--errors", metavar="FILE", help="write every fault to FILE, as JSON Lines")
+        add("--report", metavar="FILE", help="write the outcome and the counts to FILE, as JSON")
+        add("--campaigns", type=int, metavar="N", help="without a file: make N campaigns")
+        add("--steps", type=int, metavar="M", help="without a file: with M steps each")
+        add("--seed", type=int, default=0, help="the same seed makes the same data (default: 0)")
+        add("--output", metavar="FILE", help="write the synthetic data to FILE instead of loading it")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        how = _load_options(options)
-        with _usable():
-            source = _source(options)
-        if options["output"]:
-            self._write(source, options)
-            return
-        with ExitStack() as stack:
-            errors, diff, report = (_opened(stack, options[name]) for name in ("errors", "diff", "report"))
+        with _usable(), ExitStack() as files:
+            how, source = _load_options(options), _source(options)
+            if options["output"]:
+                self._write(source, options)
+                return
+            errors, diff, report = (opened(files, options[name]) for name in ("errors", "diff", "report"))
             silent = options["verbosity"] == 0
             display = Display(source.name, self.stderr, errors, silent=silent)
-            preview = ShownPreview(None if silent else self.stdout, diff, updates=how.on_conflict == "update")
+            preview = ShownPreview(None if silent else self.stdout, diff)
             load = Load(source, how, display, getpass.getuser(), preview if how.dry_run else None)
-            with _reported(load, report, dry_run=how.dry_run):
+            with reported(load, report, dry_run=how.dry_run):
                 with closing(display), _terminable(), _explained(load):
                     in_batches = how.commit_every and not how.dry_run
                     outcome = load.run_in_batches(lambda: _source(options)) if in_batches else load.run()
                 preview.close()
-                if not how.dry_run:
-                    SEEDED.labels("read").inc(outcome.rows)
-                    SEEDED.labels("refused").inc(outcome.refused)
-                if not silent:
-                    self.stdout.write(summary(outcome, dry_run=how.dry_run))
-                if outcome.refused:
-                    refused = counted(outcome.refused, "row was", "rows were")
-                    raise CommandError(f"{refused} refused.", returncode=REFUSED)
+                self._tell(outcome, dry_run=how.dry_run, silent=silent)
+
+    def _tell(self, outcome: Outcome, *, dry_run: bool, silent: bool) -> None:
+        if not dry_run:
+            SEEDED.labels("read").inc(outcome.rows)
+            SEEDED.labels("refused").inc(outcome.refused)
+        if not silent:
+            self.stdout.write(summary(outcome, dry_run=dry_run))
+        if outcome.refused:
+            raise CommandError(f"{counted(outcome.refused, 'row was', 'rows were')} refused.", returncode=REFUSED)
 
     def _write(self, source: Source, options: dict[str, Any]) -> None:
         path = options["output"]
         chosen = options["format"] or format_of(path)
         if chosen is None:
-            raise CommandError(f"{path}: choose --format csv or --format jsonl.", returncode=UNUSABLE)
-        with _usable():
-            count = write_rows(source.rows(lambda _: None), path, chosen)
+            raise UnusableInput(f"{path}: choose --format csv or --format jsonl.")
+        count = write_rows(source.rows(lambda _: None), path, chosen)
         if options["verbosity"]:
             self.stdout.write(f"{counted(count, 'row', 'rows')} written to {path}.")
 
 
 def _load_options(options: dict[str, Any]) -> Options:
+    """Raises UnusableInput."""
     if options["commit_every"] < 0:
-        raise CommandError("--commit-every is a number of rows, 1 or more.", returncode=UNUSABLE)
+        raise UnusableInput("--commit-every is a number of rows, 1 or more.")
     if options["commit_every"] and options["file"] == STDIN:
-        raise CommandError(
-            "--commit-every reads its input twice, and standard input can be read only once: name a file.",
-            returncode=UNUSABLE,
-        )
+        raise UnusableInput("--commit-every reads its input twice, and standard input can't be: name a file.")
     if options["diff"] and not options["dry_run"]:
-        raise CommandError("--diff shows what would change: it needs --dry-run.", returncode=UNUSABLE)
+        raise UnusableInput("--diff shows what would change: it needs --dry-run.")
     if options["max_faults"] is None:
         options["max_faults"] = 0 if options["skip_invalid"] else MAX_FAULTS
     return Options(**{name: options[name] for name in Options.__dataclass_fields__})
@@ -154,45 +135,23 @@ def _load_options(options: dict[str, Any]) -> Options:
 
 def _source(options: dict[str, Any]) -> Source:
     """Raises UnusableInput."""
-    if options["file"] is not None:
-        if options["campaigns"] is not None or options["steps"] is not None or options["output"]:
-            raise UnusableInput(
-                "--campaigns, --steps and --output make synthetic data: leave FILE out, or leave them out."
-            )
-        return FileSource(options["file"], options["format"])
-    if options["campaigns"] is None or options["steps"] is None:
+    file, campaigns, steps = options["file"], options["campaigns"], options["steps"]
+    if file is not None:
+        if campaigns is not None or steps is not None or options["output"]:
+            raise UnusableInput("--campaigns, --steps and --output make synthetic data, without a FILE.")
+        return FileSource(file, options["format"])
+    if campaigns is None or steps is None:
         raise UnusableInput("Name a FILE (- is standard input), or make synthetic data with --campaigns N --steps M.")
-    if options["campaigns"] < 1 or options["steps"] < 0:
+    if campaigns < 1 or steps < 0:
         raise UnusableInput("--campaigns is at least 1, and --steps at least 0.")
-    return SyntheticSource(options["campaigns"], options["steps"], options["seed"])
-
-
-def _opened(stack: ExitStack, path: str | None) -> OutputFile | None:
-    if path is None:
-        return None
-    file = OutputFile(path)
-    stack.callback(file.close)
-    return file
-
-
-@contextmanager
-def _reported(load: Load, report: OutputFile | None, *, dry_run: bool) -> Iterator[None]:
-    code, message = 0, ""
-    try:
-        yield
-    except CommandError as error:
-        code, message = error.returncode, str(error)
-        raise
-    finally:
-        if report:
-            report.write(report_of(load, code, message, dry_run=dry_run))
+    return SyntheticSource(campaigns, steps, options["seed"])
 
 
 @contextmanager
 def _usable() -> Iterator[None]:
     try:
         yield
-    except (UnusableInput, OSError) as error:
+    except (UnusableInput, UnusableOutput, OSError) as error:
         raise CommandError(str(error), returncode=UNUSABLE) from error
 
 
@@ -214,26 +173,30 @@ def _explained(load: Load) -> Iterator[None]:
     """Turns what ends a load into a sentence that says what was written."""
     try:
         yield
-    except UnusableInput as error:
-        raise CommandError(f"{error} {_written(load)}", returncode=UNUSABLE) from error
-    except TooManyFaults as error:
-        faults = counted(load.outcome.faults, "fault", "faults")
-        message = f"{faults} found, and so the rest wasn't read (--max-faults)."
-        raise CommandError(f"{message} {_written(load)}", returncode=REFUSED) from error
-    except Refused as error:
-        refused = counted(load.outcome.refused, "row was", "rows were")
-        raise CommandError(f"{refused} refused. {_written(load)}", returncode=REFUSED) from error
-    except CheckpointMoved as error:
-        raise CommandError(
-            f"Another process is loading the same input. {_written(load)}", returncode=UNUSABLE
-        ) from error
-    except (Busy, Contention) as error:
-        message = "Other transactions kept hold of campaigns of this input: try again later."
-        raise CommandError(f"{message} {_written(load)}", returncode=UNUSABLE) from error
-    except KeyboardInterrupt as error:
-        raise CommandError(f"Interrupted. {_written(load)}", returncode=INTERRUPTED) from error
-    except DatabaseError as error:
-        raise CommandError(f"The database ended the load: {error}\n{_written(load)}", returncode=UNUSABLE) from error
+    except (Exception, KeyboardInterrupt) as error:
+        if ending := _ending(load, error):
+            raise CommandError(f"{ending[1]} {_written(load)}", returncode=ending[0]) from error
+        raise
+
+
+def _ending(load: Load, error: BaseException) -> tuple[int, str] | None:
+    match error:
+        case UnusableInput() | UnusableOutput():
+            return UNUSABLE, str(error)
+        case TooManyFaults():
+            faults = counted(load.outcome.faults, "fault", "faults")
+            return REFUSED, f"{faults} found, and so the rest wasn't read (--max-faults)."
+        case Refused():
+            return REFUSED, f"{counted(load.outcome.refused, 'row was', 'rows were')} refused."
+        case CheckpointMoved():
+            return UNUSABLE, "Another process is loading the same input."
+        case Contention():
+            return UNUSABLE, "Other transactions kept hold of campaigns of this input: try again later."
+        case KeyboardInterrupt():
+            return INTERRUPTED, "Interrupted."
+        case DatabaseError():
+            return UNUSABLE, f"The database ended the load: {str(error).strip()}."
+    return None
 
 
 def _written(load: Load) -> str:
