@@ -49,7 +49,7 @@ def links(client: Client, campaign: Campaign) -> list[str]:
 
 def test_the_page_of_a_draft_has_what_each_may_do(viewer: Client, editor: Client, publisher: Client) -> None:
     campaign = make_campaign(steps=1)
-    writing = ["duplicate", "delete", "history", "add step", "_continue", "_save"]
+    writing = ["duplicate", "delete", "history", "add step", "_add_rows", "_continue", "_save"]
     assert links(viewer, campaign) == ["history"]
     assert links(editor, campaign) == writing
     assert links(publisher, campaign) == ["activate", *writing]
