@@ -215,7 +215,7 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
         }
         return TemplateResponse(request, "admin/campaigns/campaign/history.html", context)
 
-    # --- Without JavaScript ------------------------------------------------------------------------------------------
+    # --- What isn't a plain save --------------------------------------------------------------------------------------
 
     def changeform_view(
         self,
@@ -224,6 +224,8 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
+        if "_resume" in request.POST and not may_activate(request):
+            raise PermissionDenied
         if request.method == "POST" and ADD_ROWS in request.POST:
             return self._with_more_rows(request, object_id, form_url)
         return super().changeform_view(request, object_id, form_url, extra_context)
@@ -241,8 +243,6 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
 
     def save_by_domain(self, request: HttpRequest, form: CampaignForm, actor: Actor, change: bool) -> Campaign:
         if form.steps is not None and not may_edit_steps(request):
-            raise PermissionDenied
-        if "_resume" in request.POST and not may_activate(request):
             raise PermissionDenied
         if not change:
             return form.create(actor)
