@@ -18,7 +18,6 @@ from campaigns import lifecycle
 from campaigns.admin import campaign_list
 from campaigns.admin.campaign_form import (
     MAX_EDITABLE_STEPS,
-    STEPS,
     BaseStepFormSet,
     CampaignForm,
     PageVersion,
@@ -216,7 +215,7 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
         }
         return TemplateResponse(request, "admin/campaigns/campaign/history.html", context)
 
-    # --- Without JavaScript ------------------------------------------------------------------------------------------
+    # --- What isn't a plain save --------------------------------------------------------------------------------------
 
     def changeform_view(
         self,
@@ -225,9 +224,7 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        """What the user may not send is refused before anything is judged."""
-        may_send_steps = f"{STEPS}-TOTAL_FORMS" not in request.POST or may_edit_steps(request)
-        if not may_send_steps or ("_resume" in request.POST and not may_activate(request)):
+        if "_resume" in request.POST and not may_activate(request):
             raise PermissionDenied
         if request.method == "POST" and ADD_ROWS in request.POST:
             return self._with_more_rows(request, object_id, form_url)
@@ -245,6 +242,8 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
     # --- Saving ------------------------------------------------------------------------------------------------------
 
     def save_by_domain(self, request: HttpRequest, form: CampaignForm, actor: Actor, change: bool) -> Campaign:
+        if form.steps is not None and not may_edit_steps(request):
+            raise PermissionDenied
         if not change:
             return form.create(actor)
         saved = form.change(actor)

@@ -88,7 +88,8 @@ function takePlace(row) {
         holder.before(row);
         pushDown(row);
     }
-    row.querySelectorAll(".make-room, .field-position .errorlist").forEach((each) => each.remove());
+    row.querySelector(".position-fault").remove();
+    field(row, "position").removeAttribute("aria-invalid");
     field(row, "position").focus();
     announce(row);
 }
