@@ -57,7 +57,6 @@ class Lines:
         self._record.clear()
         return self._number + 1
 
-    @property
     def is_cut(self) -> bool:
         return self._record[0] == CUT
 
@@ -88,7 +87,7 @@ def _is_ended(text: str) -> bool:
 
 
 def _malformed(line: int, lines: Lines, error: Exception) -> RowRefused:
-    if lines.is_cut:
+    if lines.is_cut():
         return refused(line, "too_large", f"It is longer than {rows.MAX_LINE_LENGTH:,} characters.")
     return refused(line, "malformed", f"It isn't CSV: {error}.")
 

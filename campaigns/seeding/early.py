@@ -3,7 +3,7 @@
 The campaigns of each batch of rows are inserted first, where nobody has their id or external id. These are ours until
 the transaction ends, and their steps go straight to where they stay. What is staged of such a row is all but its
 texts: merging.py judges it like any other. Where it finds a campaign of ours to be other than it was
-written, undo() deletes it, and it is written again with those that weren't written early.
+written, it is undone, and written again with those that weren't written early.
 
 Whoever creates a campaign with the same external id waits for us. Two loads could so wait for each other for ever:
 only the holder of the load lock writes early, or writes at all.
@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
 from psycopg import errors
 
 from campaigns.seeding.merge_sql import filled
@@ -101,19 +100,3 @@ class EarlyWriter:
             with cursor.connection.transaction():
                 cursor.execute(f"{LOAD_LOCK} NOWAIT")
             self._has_lock = True
-
-
-def lock_out_other_loads() -> None:
-    """Wait for the load lock. Raises OperationalError after lock_timeout."""
-    with connection.cursor() as cursor:
-        cursor.execute(LOAD_LOCK)
-
-
-def undo(flags: dict[str, int]) -> None:
-    """Delete the campaigns that were written early and are other than judged; they count as not written then."""
-    with connection.cursor() as cursor:
-        cursor.execute("DROP TABLE IF EXISTS seed_undone")
-        cursor.execute(filled(UNDONE), flags)
-        if cursor.rowcount:
-            for statement in UNDO:
-                cursor.execute(filled(statement))

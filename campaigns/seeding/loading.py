@@ -15,7 +15,7 @@ from campaigns.exceptions import Contention
 from campaigns.history import Actor
 from campaigns.models import ActorType, CurrentTime, SeedCheckpoint, new_id
 from campaigns.seeding import postgresql, sqlite
-from campaigns.seeding.early import EarlyWriter, lock_out_other_loads
+from campaigns.seeding.early import EarlyWriter
 from campaigns.seeding.merging import Counts, Merge
 from campaigns.seeding.rows import IDS, Row, RowFault, RowRefused, UnusableInput
 from campaigns.seeding.sources import Source
@@ -241,9 +241,9 @@ class Load:
                 pause(lost)
 
     def _merge_once(self, stage: Stage) -> None:
-        if connection.vendor == "postgresql" and not self._options.dry_run:
-            lock_out_other_loads()
         merge = Merge(stage, on_conflict=self._options.on_conflict, restore_status=self._options.restore_status)
+        if not self._options.dry_run:
+            merge.lock_out_other_loads()
         counts = self._judge(merge)
         if counts.writes and not self._options.dry_run:
             locking_at = time.monotonic()

@@ -2,12 +2,12 @@
 
 import csv
 import gzip
-import io
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO, Any, cast
 
 from campaigns.seeding.rows import COLUMNS, JSON_COLUMNS, STEP_COLUMNS, Row
@@ -47,18 +47,11 @@ def _cells(row: Row) -> Cells:
 
 
 def write_csv(rows: Iterable[Cells], write: Callable[[bytes], Any]) -> int:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(SimpleNamespace(write=lambda text: write(text.encode())), lineterminator="\n")
     writer.writerow(COLUMNS)
     count = 0
-    for row in rows:
+    for count, row in enumerate(rows, 1):  # noqa: B007 - the count outlives the loop
         writer.writerow(row)
-        count += 1
-        if count % 500 == 0:
-            write(text.getvalue().encode())
-            text.seek(0)
-            text.truncate()
-    write(text.getvalue().encode())
     return count
 
 
