@@ -58,8 +58,8 @@ def test_the_page_of_a_draft_has_what_each_may_do(viewer: Client, editor: Client
 def test_the_page_of_an_active_campaign_has_what_each_may_do(viewer: Client, editor: Client, publisher: Client) -> None:
     campaign = make_campaign(status="active", steps=1)
     assert links(viewer, campaign) == ["history"]
-    assert links(editor, campaign) == ["duplicate", "history", "_add_rows", "_continue", "_save"]
-    assert links(publisher, campaign) == ["pause and edit", "duplicate", "history", "_add_rows", "_continue", "_save"]
+    assert links(editor, campaign) == ["duplicate", "history", "_continue", "_save"]
+    assert links(publisher, campaign) == ["pause and edit", "duplicate", "history", "_continue", "_save"]
 
 
 def test_who_may_only_activate_has_the_buttons_and_nothing_to_type(login: Login) -> None:
