@@ -181,7 +181,7 @@ def _check(column: str) -> Check:
                 raise _violation("required", "This field is required.")
             value = field.default() if callable(field.default) else field.default
         elif value is None:
-            raise _violation("null", "This field may not be null.")
+            raise _null(rule)
         else:
             value = rule(value)
         return json_text(value) if column in JSON_COLUMNS else value
@@ -191,6 +191,15 @@ def _check(column: str) -> Check:
 
 def _violation(code: str, message: str) -> RuleViolation:
     return RuleViolation(Fault((), code, message))
+
+
+def _null(rule: Check) -> RuleViolation:
+    """The rule's own words for null, under the code that the API has for it."""
+    try:
+        rule(None)
+    except RuleViolation as violation:
+        return _violation("null", violation.faults[0].message)
+    raise AssertionError(rule)
 
 
 def _decoded(cell: str) -> str:

@@ -160,5 +160,5 @@ def test_a_read_only_database_ends_a_load_with_a_sentence_and_is_exported(tmp_pa
         assert export() == exported
     assert said.code == 2
     assert said.message.startswith("The database ended the load: ")
-    assert said.message.endswith("\nNothing was written.")
+    assert said.message.endswith(" Nothing was written.")
     assert stored() == before
