@@ -357,7 +357,8 @@ def deadlocks(
     with threads() as start:
 
         def meet(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-            writes_steps = sql.startswith(('UPDATE "campaigns_campaignstep"', 'DELETE FROM "campaigns_campaignstep"'))
+            plain = sql.replace('"', "").lstrip()
+            writes_steps = plain.startswith(("UPDATE campaigns_campaignstep", "DELETE FROM campaigns_campaignstep"))
             if writes_steps and len(rivals) < times:
                 may_end = Event()
                 rivals.append((may_end, start(lambda: rival(may_end))))
