@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
-from campaigns.canonical_json import as_read, compact
+from campaigns.canonical_json import as_json, as_read, compact
 from messaging_project.ids import parse_uuid
 from messaging_project.strict_json import excess, written_out
 
@@ -156,7 +156,7 @@ class JSONObject:
         respelled: list[float] = []
         if faults := list(self._faults_inside(value, respelled)):
             raise RuleViolation(*faults)
-        size = len(compact(value).encode()) + sum(map(excess, respelled))
+        size = len((compact(value) if respelled else as_json(value)).encode()) + sum(map(excess, respelled))
         if size > self.max_bytes:
             message = f"Must take at most {self.max_bytes:,} bytes as compact JSON, numbers written out in full;"
             raise _violation("too_large", f"{message} it takes {size:,}.")

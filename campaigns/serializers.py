@@ -1,6 +1,7 @@
 """The JSON of campaigns and steps, and the API's query strings. Nothing here writes."""
 
 from datetime import UTC
+from functools import cache
 from typing import Any, ClassVar, NoReturn
 
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
@@ -37,6 +38,17 @@ class RuleField(serializers.Field[Any, Any, Any, Any]):
     def to_internal_value(self, data: Any) -> Any:
         return apply_rule(self.rule, data)
 
+    @property
+    def is_optional(self) -> bool:
+        """Whether an object may have nothing in its place."""
+        return not self.required and self.default is empty
+
+    def checked(self, data: Any) -> Any:
+        """As run_validation(), where a fault needs no words. Raises RuleViolation, also for a missing value."""
+        if data is empty and self.default is not empty:
+            return self.get_default()
+        return None if data is None and self.allow_null else self.rule(data)
+
     def to_representation(self, value: Any) -> Any:
         return value
 
@@ -62,7 +74,21 @@ class ObjectSerializer(StrictSerializer):
         if data is None or not isinstance(data, dict):
             message = f"Must be a JSON object, not {rules.kind(data)}."
             raise serializers.ValidationError({"non_field_errors": [message]}, code="invalid_type")
-        return super().run_validation(data)
+        faultless = self._faultless(data)
+        return super().run_validation(data) if faultless is None else faultless
+
+    def _faultless(self, data: dict[str, Any]) -> dict[str, Any] | None:
+        """The values, if their rules alone can tell that nothing is wrong with them; else the fields judge and say it.
+
+        So a faultless object, which most are, needs no fields of its own: to make them takes longer than to check it.
+        """
+        fields = _fields_by_rule(type(self))
+        if not fields or self.root.partial or (self.context.get("strict") and not fields.keys() >= data.keys()):
+            return None
+        try:
+            return {name: field.checked(data.get(name, empty)) for name, field in fields.items()}
+        except rules.RuleViolation:
+            return None
 
     def strict_faults(self, data: dict[str, Any]) -> dict[str, list[ErrorDetail]]:
         known = [name for name, field in self.fields.items() if not field.read_only]
@@ -77,6 +103,14 @@ class ObjectSerializer(StrictSerializer):
     def _is_as_in_path(self, name: str, value: object) -> bool:
         in_path = self.context.get("path", {}).get(self.path_names.get(name, ""))
         return isinstance(value, str) and in_path is not None and parse_uuid(value) == parse_uuid(in_path) is not None
+
+
+@cache
+def _fields_by_rule(serializer_class: type[ObjectSerializer]) -> dict[str, RuleField]:
+    """The fields that callers set, where each has a rule and is required or has a default; else no fields at all."""
+    fields = {name: field for name, field in serializer_class().fields.items() if not field.read_only}
+    by_rule = {name: field for name, field in fields.items() if type(field) is RuleField and not field.is_optional}
+    return by_rule if len(by_rule) == len(fields) else {}
 
 
 def rule_fields(table: dict[str, rules.Field]) -> dict[str, serializers.Field[Any, Any, Any, Any]]:

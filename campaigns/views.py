@@ -11,7 +11,6 @@ from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.reverse import reverse
 from rest_framework.serializers import Serializer
 
 from campaigns import lifecycle, timeline
@@ -46,6 +45,7 @@ from campaigns.serializers import (
 from campaigns.statuses import Status
 from campaigns.steps import add_step, change_step, remove_step
 from campaigns.versions import CampaignWithSteps, campaign_with_steps, current_campaign, step_list_etag
+from messaging_project.api.addresses import absolute
 from messaging_project.api.errors import validation_error
 from messaging_project.api.etags import with_etag
 from messaging_project.api.idempotency import idempotent
@@ -202,7 +202,7 @@ class CampaignViewSet(BaseCampaignViewSet):
         many = [StepFields(**step) for step in body["steps"]]
         shift = self.query()["on_conflict"] == "shift"
         steps = add_steps(self.campaign_id, many, actor=self.actor, shift=shift, if_match=self.if_match)
-        location = reverse("campaign-steps", args=[self.campaign_id], request=request)
+        location = absolute(request, "campaign-steps", self.campaign_id)
         results = CampaignStepSerializer(steps, many=True).data
         return Response({"results": results}, status=status.HTTP_201_CREATED, headers={"Location": location})
 

@@ -10,7 +10,6 @@ from django.db.models import QuerySet
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.reverse import reverse
 from rest_framework.utils.urls import replace_query_param
 from rest_framework.viewsets import GenericViewSet
 
@@ -28,6 +27,7 @@ from campaigns.serializers import (
 from campaigns.steps import find_step
 from campaigns.versions import CampaignWithSteps, IfMatch, current_campaign, list_etag
 from messaging_project.api import etags
+from messaging_project.api.addresses import absolute
 from messaging_project.api.errors import validation_error
 from messaging_project.api.json import MAX_BATCH_BYTES, MAX_BODY_BYTES, json_body
 from messaging_project.api.paging import Cursor, KeysetPagination, Order, mark, with_cursor
@@ -221,14 +221,14 @@ class BaseCampaignViewSet(GenericViewSet[Campaign]):
             campaign.first_steps = {"next": self._steps_after(shown), "results": shown.steps}
         response = Response(CampaignAnswerSerializer(campaign, context={"include": self.included}).data, status=status)
         if status == 201:
-            response["Location"] = reverse("campaign-detail", args=[campaign.id], request=self.request)
+            response["Location"] = absolute(self.request, "campaign-detail", campaign.id)
         return etags.with_etag(self.request, response, shown.etag)
 
     def _steps_after(self, shown: CampaignWithSteps) -> str | None:
         """The address of listSteps, from the step after those that are shown; None where there is none."""
         if not shown.has_more:
             return None
-        url = reverse("campaign-steps", args=[shown.campaign.id], request=self.request)
+        url = absolute(self.request, "campaign-steps", shown.campaign.id)
         if "etag" in self.included:
             url = replace_query_param(url, "include", "etag")
         list_mark = mark(list_name("listSteps", shown.campaign.id), BY_POSITION, {})
@@ -243,8 +243,7 @@ class BaseCampaignViewSet(GenericViewSet[Campaign]):
     def step_response(self, step: CampaignStep, status: int = status.HTTP_200_OK) -> Response:
         response = Response(CampaignStepSerializer(step).data, status=status)
         if status == 201:
-            path = reverse("campaign-step-detail", args=[step.campaign_id, step.id], request=self.request)
-            response["Location"] = path
+            response["Location"] = absolute(self.request, "campaign-step-detail", step.campaign_id, step.id)
         return etags.with_etag(self.request, response, step.etag)
 
     def steps_response(self, steps: Sequence[CampaignStep]) -> Response:

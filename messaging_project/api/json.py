@@ -94,7 +94,7 @@ def _announced(parser_context: Any) -> int:
 
 def _content_coding(parser_context: Any) -> str:
     request = (parser_context or {}).get("request")
-    given: str = request.headers.get("Content-Encoding", "") if request is not None else ""
+    given: str = request.META.get("HTTP_CONTENT_ENCODING", "") if request is not None else ""
     return given.strip().lower() or "identity"
 
 
