@@ -7,10 +7,10 @@ from typing import Any, ClassVar, NoReturn
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
-from rest_framework.fields import SkipField, empty
+from rest_framework.fields import empty
 
 from campaigns import rules
-from campaigns.models import Action, ActorType, Campaign, CampaignStep, HistoryEntry
+from campaigns.models import Action, ActorType, Campaign, HistoryEntry, campaign_etag, step_etag
 from campaigns.timeline import PlannedStep
 from messaging_project.api.errors import PlacedCode
 from messaging_project.api.etags import quoted
@@ -133,13 +133,14 @@ class CampaignStepSerializer(ObjectSerializer):
     campaign_id = serializers.CharField(read_only=True)
 
     path_names: ClassVar[dict[str, str]] = {"id": "step_id", "campaign_id": "id"}
+    KEYS = ("id", "campaign_id", *rules.STEP_FIELDS)
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         return super().get_fields() | rule_fields(rules.STEP_FIELDS)
 
-    def to_representation(self, instance: CampaignStep) -> dict[str, Any]:
-        ids = {"id": str(instance.id), "campaign_id": str(instance.campaign_id)}
-        return ids | {name: getattr(instance, name) for name in rules.STEP_FIELDS}
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """A step, or its row, as the renderer takes it. DRF would build and ask a field for each value."""
+        return {name: getattr(instance, name) for name in self.KEYS}
 
 
 class ReplacingStepSerializer(CampaignStepSerializer):
@@ -243,24 +244,17 @@ class DuplicateSerializer(ObjectSerializer):
 # --- Answers ---------------------------------------------------------------------------------------------------------
 
 
-class TagField(serializers.CharField):
-    """A row's entity tag as headers have it, where the context's `include` asks for it."""
-
-    def get_attribute(self, instance: Any) -> str:
-        if "etag" not in self.context.get("include", ()):
-            raise SkipField
-        return quoted(instance.etag)
-
-
 @extend_schema_serializer(component_name="ListedStep")
 class ListedStepSerializer(CampaignStepSerializer):
     """A step in a list."""
 
-    etag = TagField(required=False, help_text="Its entity tag; with `include=etag`.")
+    etag = serializers.CharField(required=False, help_text="Its entity tag; with `include=etag`.")
 
-    def to_representation(self, instance: CampaignStep) -> dict[str, Any]:
+    def to_representation(self, instance: Any) -> dict[str, Any]:
         shown = super().to_representation(instance)
-        return shown | ({"etag": quoted(instance.etag)} if "etag" in self.context.get("include", ()) else {})
+        if "etag" in self.context.get("include", ()):
+            shown["etag"] = quoted(step_etag(instance))
+        return shown
 
 
 class FirstStepsSerializer(serializers.Serializer[Any]):
@@ -277,10 +271,21 @@ class CampaignAnswerSerializer(CampaignSerializer):
     updated_at = serializers.DateTimeField(
         read_only=True, help_text="When the campaign itself was last changed; changes of its steps don't count."
     )
-    etag = TagField(required=False, help_text="Its own entity tag; with `include=etag`.")
+    etag = serializers.CharField(required=False, help_text="Its own entity tag; with `include=etag`.")
     steps = FirstStepsSerializer(  # type: ignore[assignment]  # of the same name in a request, and of another shape
         source="first_steps", required=False, help_text="The first 100 steps by position; with `include=steps`."
     )
+    KEYS = (*CampaignSerializer.ORDER, "created_at", "updated_at")
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """A campaign with its totals, or its row, as the renderer takes it."""
+        shown = {name: getattr(instance, name) for name in self.KEYS}
+        if "etag" in self.context.get("include", ()):
+            shown["etag"] = quoted(campaign_etag(instance))
+        if first_steps := getattr(instance, "first_steps", None):
+            steps = ListedStepSerializer(first_steps["results"], many=True, context=self.context).data
+            shown["steps"] = {"next": first_steps["next"], "results": steps}
+        return shown
 
 
 class FindingSerializer(serializers.Serializer[Any]):
@@ -307,10 +312,13 @@ class PlannedStepSerializer(serializers.Serializer[Any]):
     delay_minutes = serializers.IntegerField(source="step.delay_minutes")
     offset_minutes = LongField()
     at = serializers.DateTimeField(default_timezone=UTC)
-    at_local = serializers.SerializerMethodField()
+    at_local = serializers.CharField(read_only=True)
 
-    def get_at_local(self, planned: PlannedStep) -> str:
-        return planned.at_local.isoformat()
+    def to_representation(self, instance: PlannedStep) -> dict[str, Any]:
+        """A planned step as the renderer takes it."""
+        step, offset, at, at_local = instance
+        ids = {"step_id": step.id, "position": step.position, "delay_minutes": step.delay_minutes}
+        return {**ids, "offset_minutes": offset, "at": at, "at_local": at_local.isoformat()}
 
 
 class TimelineSerializer(serializers.Serializer[Any]):
@@ -345,3 +353,13 @@ class HistoryEntrySerializer(serializers.Serializer[HistoryEntry]):
     step_id = serializers.CharField(allow_null=True)
     before = ValuesField(allow_null=True)
     after = ValuesField(allow_null=True)
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """An entry, or its row, as the renderer takes it."""
+        of_actor = ("type", "issuer", "id", "name")
+        return {
+            "id": instance.id,
+            "at": instance.created_at,
+            "actor": {name: getattr(instance, f"actor_{name}") for name in of_actor},
+            **{name: getattr(instance, name) for name in ("action", "campaign_id", "step_id", "before", "after")},
+        }

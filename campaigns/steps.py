@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 from psycopg.types.numeric import Int8
 
@@ -22,6 +22,7 @@ from campaigns.history import Actor, difference
 from campaigns.models import Action, Campaign, CampaignStep, CurrentTime, new_id
 from campaigns.rules import STEP_FIELDS, StepFields
 from campaigns.versions import IfMatch, match_list, match_version
+from messaging_project import compiled
 from messaging_project.database_errors import ATTEMPTS, retried
 from messaging_project.prepared import prepared_cursor
 
@@ -157,10 +158,14 @@ def remove_step(campaign_id: UUID, step_id: UUID, *, actor: Actor, if_match: IfM
 
 def find_step(campaign_id: UUID, step_id: UUID) -> CampaignStep:
     """A step of this campaign. Raises NotFound."""
-    step = CampaignStep.objects.filter(campaign_id=campaign_id, pk=step_id).first()
-    if step is None:
+    found = compiled.instances(CampaignStep, "a step", _step, campaign_id, step_id)
+    if not found:
         raise NotFound("step", step_id)
-    return step
+    return found[0]
+
+
+def _step(campaign_id: UUID, step_id: UUID) -> QuerySet[CampaignStep, Any]:
+    return CampaignStep.objects.filter(campaign_id=campaign_id, pk=step_id).order_by()
 
 
 # --- Positions -------------------------------------------------------------------------------------------------------

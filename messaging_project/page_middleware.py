@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from axes import middleware as axes
 from django.contrib.auth import middleware as auth
 from django.contrib.messages import middleware as messages
 from django.contrib.sessions import middleware as sessions
@@ -31,8 +30,4 @@ class AuthenticationMiddleware(ForPages, auth.AuthenticationMiddleware):
 
 
 class MessageMiddleware(ForPages, messages.MessageMiddleware):
-    pass
-
-
-class AxesMiddleware(ForPages, axes.AxesMiddleware):
     pass

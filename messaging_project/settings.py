@@ -87,7 +87,7 @@ MIDDLEWARE = [
     "messaging_project.page_middleware.AuthenticationMiddleware",
     "messaging_project.page_middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "messaging_project.page_middleware.AxesMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "messaging_project.urls"
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"  # so that form fields can have templates in templates/
