@@ -28,7 +28,7 @@ from campaigns.admin.campaign_form import (
 )
 from campaigns.admin.campaign_list import HasStepsFilter, status_badge
 from campaigns.admin.deletion import DomainDeletion
-from campaigns.admin.history_page import changes, changes_since, last_changes
+from campaigns.admin.history_page import changes, changes_since, last_changes, told_of
 from campaigns.admin.paging import BoundedPaginator, LargeTableAdmin, page_number
 from campaigns.admin.refusals import not_editable, staff_message
 from campaigns.admin.saving import DomainSaving
@@ -37,7 +37,7 @@ from campaigns.admin.timeline_svg import DrawnStep, draw
 from campaigns.admin.transitions import allowed_transitions, duplicate_view, may_activate, status_view, step_places
 from campaigns.exceptions import NotDeletable, VersionMismatch
 from campaigns.history import Actor
-from campaigns.models import Campaign, HistoryEntry
+from campaigns.models import Campaign
 from campaigns.readiness import Readiness, check_readiness
 from campaigns.seeding.exporting import export
 from campaigns.statuses import DELETABLE
@@ -201,8 +201,7 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
             raise Http404
         if not self.has_view_permission(request, obj):
             raise PermissionDenied
-        entries = HistoryEntry.objects.filter(campaign_id=obj.pk).order_by("-id")
-        page = BoundedPaginator(entries, 50, page=page_number(request)).get_page(page_number(request))
+        page = BoundedPaginator(told_of(obj.pk), 50, page=page_number(request)).get_page(page_number(request))
         context = {
             **self.admin_site.each_context(request),
             "title": "History",
