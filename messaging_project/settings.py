@@ -61,7 +61,7 @@ SECURE_CSP = {
 
 # --- Application -----------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "messaging_project.apps.StaffConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -112,6 +112,8 @@ TEMPLATES = [
         },
     }
 ]
+STAFF_SITE = "messaging_project.staff_site.StaffSite"
+SESSION_COOKIE_AGE = 60 * env.integer("STAFF_SESSION_MINUTES", default=480, minimum=1)  # after the last page
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

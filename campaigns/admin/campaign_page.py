@@ -5,7 +5,6 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -226,17 +225,10 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
         if "_resume" in request.POST and not may_activate(request):
             raise PermissionDenied
         if request.method == "POST" and ADD_ROWS in request.POST:
-            return self._with_more_rows(request, object_id, form_url)
+            if not may_edit_steps(request):
+                raise PermissionDenied
+            return self.as_sent(request, object_id, form_url, with_more_rows(request.POST))
         return super().changeform_view(request, object_id, form_url, extra_context)
-
-    def _with_more_rows(self, request: HttpRequest, object_id: str | None, form_url: str) -> HttpResponse:
-        """The page as it was sent, with empty rows at its end; nothing is saved."""
-        obj = self.get_object(request, unquote(object_id)) if object_id else None
-        may_edit = self.has_change_permission(request, obj) if object_id else self.has_add_permission(request)
-        if not (may_edit and may_edit_steps(request)):
-            raise PermissionDenied
-        form: Any = self.get_form(request, obj)(with_more_rows(request.POST), instance=obj)
-        return self._shown_again(request, object_id, form, form_url)
 
     # --- Saving ------------------------------------------------------------------------------------------------------
 
