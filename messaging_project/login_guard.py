@@ -13,6 +13,7 @@ from django.shortcuts import render
 from django.utils import timezone
 
 FAILURES_OF_ADDRESS = 50
+USERNAME_LENGTH: int = AccessAttempt._meta.get_field("username").max_length
 
 
 class LoginGuardBackend(AxesStandaloneBackend):
@@ -52,6 +53,12 @@ def prune() -> int:
     """Delete the failures that no lock goes by any longer; returns how many rows. Each failure does so, too."""
     count: int = AccessAttempt.objects.filter(attempt_time__lt=timezone.now() - settings.AXES_COOLOFF_TIME).delete()[0]
     return count
+
+
+def username_as_stored(request: HttpRequest, credentials: dict[str, Any] | None = None) -> str | None:
+    """What was typed, cut to what the table of failures holds: the form itself takes names of any length."""
+    username = (credentials or request.POST).get("username")
+    return username and str(username)[:USERNAME_LENGTH]
 
 
 def client_address(request: HttpRequest) -> str | None:

@@ -132,6 +132,7 @@ AXES_FAILURE_LIMIT = 10  # of the pair; LoginGuardHandler measures an address by
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_CLIENT_IP_CALLABLE = "messaging_project.login_guard.client_address"
+AXES_USERNAME_CALLABLE = "messaging_project.login_guard.username_as_stored"
 AXES_CLIENT_STR_CALLABLE = "messaging_project.login_guard.described"
 AXES_LOCKOUT_CALLABLE = "messaging_project.login_guard.locked_out"
 AXES_DISABLE_ACCESS_LOG = True
