@@ -9,7 +9,7 @@ HEALTHY = (Path(__file__).parent / "healthz" / "index.html").read_bytes()
 
 
 def health(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Middleware that stands before all others: who asks knows neither the host's name nor HTTPS."""
+    """Middleware that stands before all others: a health check knows neither the host's name nor HTTPS."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         if request.path_info.rstrip("/") == "/healthz":
