@@ -164,6 +164,7 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 elif _database["ENGINE"] == "django.db.backends.postgresql":
+    _database["ENGINE"] = "messaging_project.postgresql"
     _pool = {
         "min_size": env.integer("DATABASE_POOL_MIN_SIZE", default=2),
         "max_size": env.integer("DATABASE_POOL_MAX_SIZE", default=10, minimum=1),
@@ -177,7 +178,7 @@ elif _database["ENGINE"] == "django.db.backends.postgresql":
     # The pool waits longer and longer between attempts to connect; after this time it begins anew. Half the time that
     # a request waits ensures that the first request after an outage sees an attempt, with time to succeed.
     _options["pool"] = _pool | {"reconnect_timeout": _pool["timeout"] / 2}
-    if _lock_timeout := env.integer("DATABASE_LOCK_TIMEOUT_MS", default=5_000):
+    if _lock_timeout := env.integer("DATABASE_LOCK_TIMEOUT_MS", default=1_000):
         _options["options"] = f"{_options.get('options', '')} -c lock_timeout={_lock_timeout}".strip()
     _options.setdefault("connect_timeout", 5)
 else:

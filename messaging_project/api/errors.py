@@ -19,6 +19,7 @@ from messaging_project.api.request_id import HEADER, current_request_id
 from messaging_project.database_errors import discard_connections, is_unavailable
 from messaging_project.field_paths import MAX_ECHOED, MAX_LISTED_FAULTS, place
 from messaging_project.metrics import OUTAGES
+from messaging_project.watchdog import watchdog
 
 logger = logging.getLogger(__name__)
 
@@ -105,8 +106,11 @@ def server_error() -> APIError:
     return APIError(500, "server_error", message, {"request_id": current_request_id()})
 
 
-def unavailable() -> APIError:
+def unavailable(*, was_cut: bool = False) -> APIError:
+    """503. `was_cut`: the answer of a statement was not waited for, so nobody knows what became of it."""
     message = f"The database can't answer right now. Try again in {RETRY_AFTER_SECONDS} seconds."
+    if was_cut:
+        message += " A write may have happened: repeat it with the same Idempotency-Key."
     return APIError(503, "unavailable", message, headers={"Retry-After": RETRY_AFTER_SECONDS})
 
 
@@ -160,7 +164,7 @@ def as_api_error(exc: Exception) -> APIError:
         case exceptions.APIException():
             return _of_framework(exc)
         case DatabaseError() if is_unavailable(exc):
-            return unavailable()
+            return unavailable(was_cut=watchdog.has_cut(exc))
         case _:
             return server_error()
 

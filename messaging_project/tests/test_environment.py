@@ -326,7 +326,7 @@ def test_every_wait_for_postgresql_has_an_end() -> None:
 
     assert database_options(DATABASE_URL=url) == {
         "pool": pool,
-        "options": "-c lock_timeout=5000",
+        "options": "-c lock_timeout=1000",
         "connect_timeout": 5,
     }
     assert database_options(
