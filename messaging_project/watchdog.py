@@ -39,9 +39,14 @@ class Watchdog:
 
     def start(self) -> None:
         """Watch from now on; does nothing the second time, and without PostgreSQL."""
-        if self._thread.ident is None and connections["default"].vendor == "postgresql":
+        if not self.is_on and connections["default"].vendor == "postgresql":
             with suppress(RuntimeError):  # another request's thread was faster
                 self._thread.start()
+
+    @property
+    def is_on(self) -> bool:
+        """Whether this process serves requests, from PostgreSQL."""
+        return self._thread.ident is not None
 
     def begin(self, wrapper: DatabaseWrapper) -> None:
         """Raises Refused while an outage is known."""

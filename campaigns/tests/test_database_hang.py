@@ -64,7 +64,9 @@ def test_an_outage_is_refused_at_once_and_ends_by_itself(proxied: Server, proxy:
             assert add(proxied, campaign, 9).status == 503
         known = [clients.submit(add, proxied, campaign, n) for n in range(CLIENTS)]
         assert {answer.result(timeout=1).status for answer in known} == {503}
-        assert seconds(lambda: proxied.get("/")) < 1
+        for path, status in (("/", 200), ("/readyz", 503)):
+            began = time.monotonic()
+            assert (proxied.get(path).status, time.monotonic() - began < 1) == (status, True)
     end(proxy)
     recovery = seconds(lambda: wait_until_added(proxied, campaign, 100))
     assert recovery < 3

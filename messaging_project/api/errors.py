@@ -2,6 +2,7 @@
 
 import logging
 import re
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -259,6 +260,20 @@ def unknown_url(request: HttpRequest) -> HttpResponse:
 
 def internal_server_error(request: HttpRequest) -> HttpResponseBase:
     """handler500"""
+    exc = sys.exc_info()[1]
+    if isinstance(exc, Exception) and is_unavailable(exc):
+        OUTAGES.labels("database").inc()
+        discard_connections(exc)
+        return _page_unavailable(request)
     if API_PATH.match(request.path):
         return json_response(server_error())
     return defaults.server_error(request)
+
+
+def _page_unavailable(request: HttpRequest) -> HttpResponseBase:
+    if API_PATH.match(request.path):
+        return json_response(unavailable())
+    page = defaults.server_error(request, "503.html")
+    page.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    page["Retry-After"] = RETRY_AFTER_SECONDS
+    return page
