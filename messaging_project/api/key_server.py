@@ -57,8 +57,17 @@ class KeyServer:
             raise KeysUnavailable
         return key
 
+    def has_keys(self) -> bool:
+        """Whether any token can be checked; fetches and waits as key() does."""
+        if not self._are_usable():
+            self._renew(wait=True)
+        return self._are_usable()
+
+    def _are_usable(self) -> bool:
+        return monotonic() - self._fetched_at <= USABLE_SECONDS
+
     def _find(self, kid: str | None, algorithm: str) -> PyJWK | None:
-        if monotonic() - self._fetched_at > USABLE_SECONDS:
+        if not self._are_usable():
             return None
         if kid is not None:
             return self._keys.get((kid, algorithm))
