@@ -16,7 +16,7 @@ from campaigns.history import Actor
 from campaigns.models import ActorType, CurrentTime, SeedCheckpoint, new_id
 from campaigns.seeding import postgresql, sqlite
 from campaigns.seeding.early import EarlyWriter
-from campaigns.seeding.merging import Counts, Merge
+from campaigns.seeding.merging import CHANGES, COUNTS, Counts, Merge
 from campaigns.seeding.rows import IDS, Row, RowFault, RowRefused, UnusableInput
 from campaigns.seeding.sources import Source
 from campaigns.seeding.staging import Stage
@@ -81,7 +81,7 @@ class Outcome:
     faults: int = 0
     locked_seconds: float = 0.0
     committed_line: int = 0
-    counts: Counts = field(default_factory=Counts)
+    counts: Counts = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
     started: float = field(default_factory=time.monotonic)
 
     @property
@@ -245,7 +245,7 @@ class Load:
         if not self._options.dry_run:
             merge.lock_out_other_loads()
         counts = self._judge(merge)
-        if counts.writes and not self._options.dry_run:
+        if any(counts[name] for name in CHANGES) and not self._options.dry_run:
             locking_at = time.monotonic()
             if merge.lock():
                 self._locked_at = locking_at
@@ -254,12 +254,12 @@ class Load:
                     return self._merge_once(stage)
             merge.write(self._actor, self._told_in_history(), self._progress.writing)
         self._report(merge)
-        self.outcome.counts += counts
+        self.outcome.counts = {name: count + counts[name] for name, count in self.outcome.counts.items()}
         return None
 
     def _judge(self, merge: Merge) -> Counts:
         counts = merge.judge()
-        if self._all_or_nothing and (self.outcome.refused or merge.has_faults):
+        if self._all_or_nothing and (self.outcome.refused or merge.fault_count):
             self._report(merge)
             raise Refused
         return counts
