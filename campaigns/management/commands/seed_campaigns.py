@@ -1,3 +1,4 @@
+import gc
 import getpass
 import signal
 import threading
@@ -94,6 +95,8 @@ class Command(BaseCommand):
             display = Display(source.name, self.stderr, errors, silent=silent)
             preview = ShownPreview(None if silent else self.stdout, diff)
             load = Load(source, how, display, getpass.getuser(), preview if how.dry_run else None)
+            gc.freeze()  # what is there by now needn't be looked through for each batch of rows
+            files.callback(gc.unfreeze)
             with reported(load, report, dry_run=how.dry_run):
                 with closing(display), _terminable(), _explained(load):
                     in_batches = how.commit_every and not how.dry_run
