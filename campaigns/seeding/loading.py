@@ -164,9 +164,12 @@ class Load:
             raise UnusableInput(f"{self._source.name}: it holds no rows (--allow-empty takes it all the same).")
 
     def _find_checkpoint(self, digest: str) -> SeedCheckpoint:
+        """The lock waits for a killed process whose last commit the server is still at work on."""
         options = self._options
         key = _checkpoint_key(digest, options.on_conflict, options.skip_invalid, options.restore_status)
-        return SeedCheckpoint.objects.get_or_create(key=key, defaults={"run_id": self.outcome.run_id})[0]
+        with transaction.atomic():
+            checkpoints = SeedCheckpoint.objects.select_for_update()
+            return checkpoints.get_or_create(key=key, defaults={"run_id": self.outcome.run_id})[0]
 
     # --- Loading -----------------------------------------------------------------------------------------------------
 
