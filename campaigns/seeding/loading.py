@@ -15,7 +15,6 @@ from campaigns.exceptions import Contention
 from campaigns.history import Actor
 from campaigns.models import ActorType, CurrentTime, SeedCheckpoint, new_id
 from campaigns.seeding import postgresql, sqlite
-from campaigns.seeding.early import EarlyWriter
 from campaigns.seeding.merging import CHANGES, COUNTS, Counts, Merge
 from campaigns.seeding.rows import IDS, Row, RowFault, RowRefused, UnusableInput
 from campaigns.seeding.sources import Source
@@ -182,8 +181,8 @@ class Load:
             self._progress.checking(self.outcome.rows, self._source.position(), self._source.size)
 
         if connection.vendor == "postgresql":
-            early = EarlyWriter(restore_status=self._options.restore_status)
-            with self._transaction(), postgresql.staged(rows, tick, early, self._may_write_early) as stage:
+            restore, may_write_early = self._options.restore_status, self._may_write_early
+            with self._transaction(), postgresql.staged(rows, tick, may_write_early, restore_status=restore) as stage:
                 self._finish(stage)
         else:
             with sqlite.staged(rows, tick) as stage, self._transaction():
@@ -204,10 +203,7 @@ class Load:
             self.outcome.locked_seconds = max(self.outcome.locked_seconds, time.monotonic() - self._locked_at)
 
     def _finish(self, stage: Stage) -> None:
-        if stage.rows:
-            self._merge(stage)
-        elif self.outcome.refused and self._all_or_nothing:
-            raise Refused
+        self._merge(stage)
         if self._checkpoint is None:
             self._require_rows()
         else:

@@ -57,7 +57,7 @@ class Merge:
         self._stored = self._count("seed_campaign WHERE stored")
         if self._stored:
             self._refresh_statistics(postgresql.STEP_KEYS)
-        self._make("seed_taken", merge_sql.TAKEN if self._stored else merge_sql.NOTHING_TAKEN)
+        self._make("seed_taken", merge_sql.TAKEN if self._stored else f"{merge_sql.TAKEN} LIMIT 0")
         self._taken = self._count("seed_taken")
         self._find_faults()
         self._find_changes()
