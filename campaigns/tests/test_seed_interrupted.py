@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError, connection, connections, transaction
+from django.db.models import F
 
-from campaigns.models import Campaign, CampaignStep
+from campaigns.models import Campaign, CampaignStep, SeedCheckpoint
 from campaigns.seeding import sqlite
 from campaigns.seeding.loading import Load
 from campaigns.seeding.merging import Merge
@@ -201,6 +202,24 @@ def test_two_loads_of_the_same_new_campaigns_do_not_double_them(
     assert seeding.result().code == 0
     assert len(pauses) == 1  # it had lost once
     assert campaigns() == [("c", "Welcome", "draft", 2)]
+
+
+@pytest.mark.postgresql
+def test_a_commit_that_outlives_its_process_is_waited_for(
+    elsewhere: Callable[..., Future[Said]], tmp_path: Path
+) -> None:
+    live = make_campaign(external_id="live", name="Welcome", status="active")
+    file = csv_file(tmp_path / "steps.csv", row(0, "a"), row(0, "live"), row(0, "d"))
+    assert seed(file, commit_every=1).code == 1  # it has come as far as the active campaign
+    with transaction.atomic():  # as the server process of a killed load does
+        Campaign.objects.filter(pk=live.pk).update(status="draft")
+        make_step(live, 0, template_id="t", template_version_id="t-v1")
+        SeedCheckpoint.objects.update(line=F("line") + 1)
+        seeding = elsewhere(seed, file, commit_every=1)
+        until(waiting_for_a_lock)
+    assert (seeding.result().code, seeding.result().message) == (0, "")
+    assert [campaign[0] for campaign in campaigns()] == ["a", "d", "live"]
+    assert not SeedCheckpoint.objects.exists()
 
 
 @pytest.mark.postgresql
