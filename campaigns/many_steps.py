@@ -22,6 +22,7 @@ from campaigns.rules import STEP_FIELDS, StepFields
 from campaigns.steps import COLUMNS, locked, position_taken, require_editable
 from campaigns.versions import IfMatch, match_list
 from messaging_project.database_errors import retried
+from messaging_project.field_paths import MAX_LISTED_FAULTS
 
 
 class DesiredStep(NamedTuple):
@@ -157,17 +158,20 @@ def _steps_by_id(campaign_id: UUID) -> dict[str, CampaignStep]:
 def _require_known(given: Sequence[str | None], current: dict[str, CampaignStep], missing: Sequence[str] = ()) -> None:
     """Raises StepSetMismatch. None stands for a new step."""
     seen: set[str] = set()
-    unknown, repeated = {}, {}
+    unknown: dict[int, str] = {}
+    repeated: dict[int, str] = {}
+    total = len(missing)
     for index, step_id in enumerate(given):
         if step_id is None:
             continue
-        if step_id in seen:
-            repeated[index] = step_id
-        elif step_id not in current:
-            unknown[index] = step_id
+        if step_id in seen or step_id not in current:
+            kind = repeated if step_id in seen else unknown
+            total += 1
+            if len(kind) < MAX_LISTED_FAULTS:
+                kind[index] = step_id
         seen.add(step_id)
-    if unknown or repeated or missing:
-        raise StepSetMismatch(missing=list(missing), unknown=unknown, repeated=repeated)
+    if total:
+        raise StepSetMismatch(list(missing[:MAX_LISTED_FAULTS]), unknown, repeated, total)
 
 
 def _rearrange(
