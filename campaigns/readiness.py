@@ -39,11 +39,23 @@ def _steps(campaign_id: UUID) -> QuerySet[CampaignStep, Any]:
     return steps.values_list("id", "template_version_id", "delay_minutes")
 
 
+def hindrances(step_count: int, total_minutes: int) -> list[dict[str, Any]]:
+    """What prevents an activation of a campaign with so many steps, of so many minutes together."""
+    errors = []
+    if step_count == 0:
+        errors.append({"code": "no_steps", "message": NO_STEPS})
+    if total_minutes > MAX_TOTAL_MINUTES:
+        days = total_minutes // MINUTES_PER_DAY
+        errors.append({"code": "too_long", "message": TOO_LONG.format(days=days)})
+    return errors
+
+
 def judged(steps: Iterable[Any]) -> Readiness:
     """Judge a campaign's steps, or rows with what is judged of them, given in order."""
     readiness = Readiness()
-    total, previous_version = 0, None
+    count, total, previous_version = 0, 0, None
     for step in steps:
+        count += 1
         step_id, version_id, delay = step.id, step.template_version_id, step.delay_minutes
         total += delay
         if delay > LONG_DELAY_MINUTES:
@@ -53,9 +65,5 @@ def judged(steps: Iterable[Any]) -> Readiness:
             message = "The step sends the same template version as the step before it."
             readiness.warnings.append({"code": "repeated_version", "message": message, "step_id": str(step_id)})
         previous_version = version_id
-    if previous_version is None:
-        readiness.errors.append({"code": "no_steps", "message": NO_STEPS})
-    if total > MAX_TOTAL_MINUTES:
-        days = total // MINUTES_PER_DAY
-        readiness.errors.append({"code": "too_long", "message": TOO_LONG.format(days=days)})
+    readiness.errors.extend(hindrances(count, total))
     return readiness

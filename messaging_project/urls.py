@@ -1,9 +1,11 @@
 """The project's URLs."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import TemplateView
 
+from messaging_project import password_reset
 from messaging_project.api import errors
 from messaging_project.api.documents import DocsView, SchemaView
 
@@ -13,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/messaging/", include("campaigns.urls")),
     path("", TemplateView.as_view(template_name="landing.html"), name="landing"),
     re_path(r"^docs/?$", DocsView.as_view(), name="docs"),
+    *(password_reset.urls if settings.CAN_SEND_EMAIL else ()),
     path("admin/", admin.site.urls),
     re_path(r"^/*v1(?:/|$)", errors.unknown_url),
 ]

@@ -7,6 +7,7 @@ from typing import Any
 
 from django import template
 
+from campaigns.admin import overview as first_page
 from campaigns.admin import timeline_svg, words
 
 register = template.Library()
@@ -14,7 +15,7 @@ register = template.Library()
 
 @register.filter
 def at(mapping: Mapping[str, Any], key: str) -> Any:
-    """The value of a key that isn't known to the template; an empty text where there is none."""
+    """The value of a key that isn't known to the template; an empty text if it is missing."""
     return mapping.get(key, "")
 
 
@@ -31,3 +32,8 @@ def as_json(value: Any) -> str:
 @register.filter
 def moment(at: datetime) -> str:
     return words.moment(at)
+
+
+@register.simple_tag
+def overview() -> first_page.Overview:
+    return first_page.overview()
