@@ -179,6 +179,7 @@ except ValueError:
 _options = _database.setdefault("OPTIONS", {})
 DATABASE_TIMEOUTS_MS: dict[str, int] = {}  # of processes that serve; 0 leaves it to the server
 if _database["ENGINE"] == "django.db.backends.sqlite3":
+    _database["ENGINE"] = "messaging_project.sqlite"
     # IMMEDIATE takes the write lock when a transaction starts. A DEFERRED one that writes later fails at once if
     # another writer came between, whatever the timeout.
     _options |= {
