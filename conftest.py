@@ -1,6 +1,7 @@
 """Which tests a run takes, what it says about those it leaves out, and fixtures for all tests."""
 
 import re
+import signal
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -27,6 +28,11 @@ IMPORTS_MISSING = re.compile(rf"^(?:from|import) (?:{'|'.join(MISSING)})\b", re.
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--browser", action="store_true", help="run the tests that drive Chromium, too")
     parser.addoption("--package-index", action="store_true", help="run the tests that ask the package index, too")
+
+
+def pytest_configure() -> None:
+    # A shell starts its background jobs with Ctrl-C ignored. The commands that tests interrupt would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
