@@ -63,7 +63,7 @@ def django_db_modify_db_settings(
 ) -> None:
     """SQLite's test database is a file, as in production, so that other threads and processes can reach it."""
     database = settings.DATABASES["default"]
-    if database["ENGINE"] == "django.db.backends.sqlite3":
+    if database["ENGINE"] == "messaging_project.sqlite":
         database.setdefault("TEST", {})["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
 
 
