@@ -47,11 +47,11 @@ BEFORE = (
     f"DROP TABLE IF EXISTS {', '.join(STAGED)}",  # of another load in the same outer transaction
     *(f"{table} ON COMMIT DROP" for table in TABLES),
     "ALTER TABLE seed_section ADD PRIMARY KEY (section)",
-    "CREATE INDEX ON seed_row USING brin (line)",  # small; for writing in slices
     # Plans are made while the tables are empty, and the foreign key keeps its own when they no longer are.
     "SET LOCAL enable_seqscan = off",
 )
 AFTER = (
+    "CREATE INDEX ON seed_row USING brin (line)",  # for writing in slices; made earlier, it would know no rows
     "ANALYZE seed_row (line, section, position)",
     "ANALYZE seed_section",
     "ANALYZE seed_created",
