@@ -1,6 +1,5 @@
 """A load that is killed, stopped or cut off leaves nothing behind, and says so; and loads that meet each other."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -22,7 +21,7 @@ from campaigns.seeding.merging import Merge
 from campaigns.steps import add_step
 from campaigns.tests.factories import ACTOR, make_campaign, make_step, step_body, step_fields, stored
 from campaigns.tests.seed_files import HEADER, Said, campaigns, csv_file, row, seed, steps_of
-from campaigns.tests.server import running_server, url_of_test_database
+from campaigns.tests.server import environment_of_test_database, running_server, url_of_test_database
 from messaging_project import database_errors
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -32,7 +31,7 @@ PIPE = 200_000  # bytes: more than a pipe holds, so when they are written, rows 
 @contextmanager
 def seeding_process(*options: str) -> Iterator[subprocess.Popen[bytes]]:
     """The command in a process of its own, in the middle of its input."""
-    environment = {**os.environ, "DATABASE_URL": url_of_test_database()}
+    environment = environment_of_test_database()
     command = [sys.executable, "manage.py", "seed_campaigns", "-", "--format", "csv", *options]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment) as process:
@@ -77,7 +76,10 @@ def test_the_exit_code_reaches_the_shell() -> None:
 
 def test_ctrl_c_during_start_up_is_130_without_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "interrupted_settings.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "interrupted_settings", "PYTHONPATH": str(tmp_path)}
+    environment = environment_of_test_database() | {
+        "DJANGO_SETTINGS_MODULE": "interrupted_settings",
+        "PYTHONPATH": str(tmp_path),
+    }
     command = [sys.executable, "manage.py", "seed_campaigns", "-", "--format", "csv"]
     done = subprocess.run(command, env=environment, capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
