@@ -5,7 +5,7 @@ Each is one transaction with a constant number of statements, and holds the camp
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -89,11 +89,17 @@ def reorder_steps(
 
 @retried
 def replace_steps(
-    campaign_id: UUID, desired: Sequence[DesiredStep], *, actor: Actor, if_match: IfMatch = None
+    campaign_id: UUID,
+    desired: Sequence[DesiredStep],
+    *,
+    actor: Actor,
+    if_match: IfMatch = None,
+    tell_each: bool = False,
 ) -> list[CampaignStep]:
     """Make `desired`, whose positions differ from each other, the whole sequence; returns it in order.
 
-    Steps with an id are kept and changed, the others added, the absent removed. Raises NotFound, VersionMismatch,
+    Steps with an id are kept and changed, the others added, the absent removed. The history gets their counts; with
+    `tell_each`, an entry for each step, and counts of those that only moved. Raises NotFound, VersionMismatch,
     StepSetMismatch (an id that isn't a step of the campaign, or comes twice) or CampaignNotEditable.
     """
     with locked(campaign_id) as campaign:
@@ -101,10 +107,39 @@ def replace_steps(
         current = _steps_by_id(campaign_id)
         _require_known([None if step.id is None else str(step.id) for step in desired], current)
         require_editable(campaign)
+        before = {step.id: step.fields for step in current.values()}
         steps, counts = _rearrange(campaign_id, current, desired)
-        if any(counts.values()):
+        if tell_each:
+            history.record_each(actor, campaign_id, _told(before, {step.id: step.fields for step in steps}))
+        elif any(counts.values()):
             history.record(actor, Action.STEPS_REPLACED, campaign_id, after=dict(counts))
     return steps
+
+
+def _told(old: dict[UUID, StepFields], new: dict[UUID, StepFields]) -> Iterator[dict[str, Any]]:
+    """The history's entries of what leads from one sequence to the other; both are in order."""
+    kept = [step_id for step_id in new if step_id in old]
+    changes = {step_id: history.difference(old[step_id]._asdict(), new[step_id]._asdict()) for step_id in kept}
+    moved = [step_id for step_id, (_, after) in changes.items() if list(after) == ["position"]]
+    for step_id, fields in old.items():
+        if step_id not in new:
+            yield {"action": Action.STEP_DELETED, "step_id": step_id, "before": fields._asdict()}
+    if len(moved) > 1:
+        in_old_order = [step_id for step_id in old if step_id in new]
+        yield _told_of_moves([(old[each].position, new[each].position) for each in moved], kept == in_old_order)
+    for step_id, fields in new.items():
+        before, after = changes.get(step_id, (None, fields._asdict()))
+        if after and not (step_id in moved and len(moved) > 1):
+            action = Action.STEP_CHANGED if step_id in old else Action.STEP_ADDED
+            yield {"action": action, "step_id": step_id, "before": before, "after": after}
+
+
+def _told_of_moves(moves: list[tuple[int, int]], is_order_kept: bool) -> dict[str, Any]:
+    """The entry of several steps that got other positions and nothing else: room was made, or they were reordered."""
+    if is_order_kept and all(new > old for old, new in moves):
+        counts = {"from_position": moves[0][0], "to_position": moves[-1][1], "steps": len(moves)}
+        return {"action": Action.STEPS_SHIFTED, "after": counts}
+    return {"action": Action.STEPS_REORDERED, "after": {"steps": len(moves)}}
 
 
 def copy_steps(source_id: UUID, target_id: UUID) -> int:

@@ -240,7 +240,7 @@ def _scalar_fault(value: object) -> tuple[str, str] | None:
 
 @dataclass(frozen=True)
 class Items:
-    """A JSON array of `minimum` to `maximum` items, whatever they are. `remedy`: the way on for whoever has more."""
+    """A JSON array of `minimum` to `maximum` items, whatever they are. `remedy`: what to do with more items."""
 
     maximum: int
     minimum: int = 0

@@ -61,7 +61,7 @@ SECURE_CSP = {
 
 # --- Application -----------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "messaging_project.apps.StaffConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -88,6 +88,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
+    "messaging_project.staff_time_zone.staff_time_zone",
 ]
 ROOT_URLCONF = "messaging_project.urls"
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"  # so that form fields can have templates in templates/
@@ -111,6 +112,8 @@ TEMPLATES = [
         },
     }
 ]
+STAFF_SITE = "messaging_project.staff_site.StaffSite"
+SESSION_COOKIE_AGE = 60 * env.integer("STAFF_SESSION_MINUTES", default=480, minimum=1)  # after the last page
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -132,13 +135,15 @@ AXES_FAILURE_LIMIT = 10  # of the pair; LoginGuardHandler measures an address by
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_CLIENT_IP_CALLABLE = "messaging_project.login_guard.client_address"
+AXES_USERNAME_CALLABLE = "messaging_project.login_guard.username_as_stored"
 AXES_CLIENT_STR_CALLABLE = "messaging_project.login_guard.described"
 AXES_LOCKOUT_CALLABLE = "messaging_project.login_guard.locked_out"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 LANGUAGE_CODE = "en-us"
-TIME_ZONE = "UTC"
+TIME_ZONE = "UTC"  # of the API and the logs
+STAFF_TIME_ZONE = env.time_zone("STAFF_TIME_ZONE", default=TIME_ZONE)
 USE_TZ = True
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]

@@ -308,7 +308,7 @@ class CampaignForm(DomainForm):
             self._held.match(campaign_id, campaign.version)
             changed = lifecycle.change_campaign(campaign_id, self._campaign_fields(), actor=actor)
             if self.steps is not None:
-                replace_steps(campaign_id, self.steps.desired(), actor=actor)
+                replace_steps(campaign_id, self.steps.desired(), actor=actor, tell_each=True)
         return changed
 
     def _campaign_fields(self) -> dict[str, Any]:

@@ -28,8 +28,8 @@ class KeysUnavailable(Exception):
 class KeyServer:
     """The signing keys behind one JWKS address, shared by all threads of the process.
 
-    PyJWKClient would let each request of an outage wait for the timeout in turn, drop good keys the moment they are
-    FRESH_SECONDS old, and read an answer however long it is and takes.
+    PyJWKClient would make each request of an outage wait for the timeout in turn, and drop good keys the moment they
+    are FRESH_SECONDS old. It also reads answers of any size, for any time.
     """
 
     def __init__(self, url: str, algorithms: Sequence[str]) -> None:

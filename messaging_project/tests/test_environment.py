@@ -80,6 +80,17 @@ def test_an_address_refuses_anything_else(value: str) -> None:
         Environment({"NAME": value}).address("NAME", "127.0.0.1:9100")
 
 
+def test_a_time_zone_is_one_that_the_machine_knows() -> None:
+    assert Environment({"NAME": "Europe/Berlin"}).time_zone("NAME", default="UTC").key == "Europe/Berlin"
+    assert Environment({}).time_zone("NAME", default="UTC").key == "UTC"
+
+
+@pytest.mark.parametrize("value", ["Berlin", "Europe", "../etc/passwd", "CET+1"])
+def test_a_time_zone_refuses_anything_else(value: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="set it to a time zone, such as Europe/Berlin"):
+        Environment({"NAME": value}).time_zone("NAME", default="UTC")
+
+
 def test_the_default_source_is_the_process_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MESSAGING_TEST", "here")
 
