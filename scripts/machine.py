@@ -32,6 +32,11 @@ def nginx() -> None:
     _found_or_installed(_find_nginx, "nginx", "Install it")
 
 
+def pgbouncer() -> str:
+    """The path of PgBouncer. Exits if there is none."""
+    return str(_found_or_installed(_find_pgbouncer, "pgbouncer", "Install it"))
+
+
 def _find_postgresql() -> Path | None:
     versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     found = versions[-1] if versions else shutil.which("initdb")
@@ -50,6 +55,11 @@ def _find_curl() -> Path | None:
 
 def _find_nginx() -> Path | None:
     found = shutil.which("nginx")
+    return Path(found) if found else None
+
+
+def _find_pgbouncer() -> Path | None:
+    found = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     return Path(found) if found else None
 
 
