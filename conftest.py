@@ -1,6 +1,7 @@
 """Which tests a run takes, what it says about those it leaves out, and fixtures for all tests."""
 
 import re
+import shutil
 import signal
 from importlib.util import find_spec
 from pathlib import Path
@@ -107,6 +108,8 @@ def _left_out(config: pytest.Config) -> list[tuple[str, str]]:
         left_out.append(("postgresql", "tests that need PostgreSQL (DATABASE_URL=postgres://… pytest)"))
     else:
         left_out.append(("sqlite", "tests of SQLite alone (pytest without DATABASE_URL)"))
+    if shutil.which("nginx") is None:
+        left_out.append(("nginx", "tests that run nginx (apt-get install nginx)"))
     if not config.getoption("--browser"):
         left_out.append(("browser", "tests that drive a browser (pytest --browser)"))
     if not config.getoption("--package-index"):

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from scripts.lint import without_project_settings
-from scripts.machine import chromium, curl
+from scripts.machine import chromium, curl, nginx
 from scripts.postgresql import database_url, ending_on_signals, run
 
 # A worker per core. More than four cost more for their test databases than they save.
@@ -17,6 +17,7 @@ FLOOR = 95  # per cent of lines and branches that the two runs must cover togeth
 
 def main() -> None:
     curl()
+    nginx()
     environment = without_project_settings() | {"CHROMIUM": str(chromium())}
     measured = ["--cov", "--cov-report="] if "--coverage" in sys.argv else []
     # The server starts first, so that a machine without PostgreSQL says so at once.
