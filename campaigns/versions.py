@@ -8,6 +8,7 @@ from uuid import UUID
 
 from campaigns.exceptions import NotFound, VersionMismatch
 from campaigns.models import Campaign, CampaignStep
+from campaigns.parts import WHOLE, Part
 from messaging_project.snapshots import snapshot
 
 # Accepted entity tags, without quotes; None means no condition.
@@ -29,10 +30,9 @@ def list_etag(versions: Iterable[tuple[UUID, int]]) -> str:
     return digest.hexdigest()[:32]
 
 
-def step_list_etag(campaign_id: UUID) -> str:
-    """The entity tag of a campaign's step list as it is stored."""
-    steps = CampaignStep.objects.filter(campaign_id=campaign_id).order_by("position")
-    return list_etag(steps.values_list("id", "version"))
+def step_list_etag(campaign_id: UUID, part: Part = WHOLE) -> str:
+    """The entity tag of a campaign's step list as it is stored, or of a part of it."""
+    return list_etag(part.steps(campaign_id).values_list("id", "version"))
 
 
 def campaign_with_steps_etag(campaign_tag: str, list_tag: str) -> str:

@@ -7,7 +7,12 @@ export function markUnsaved() {
 }
 
 export function guard(form) {
-    form.addEventListener("input", markUnsaved);
+    // A control of another form, such as a search, may stand among its own.
+    form.addEventListener("input", (event) => {
+        if (event.target.form === form) {
+            markUnsaved();
+        }
+    });
     form.addEventListener("submit", () => { isDirty = false; });
     window.addEventListener("beforeunload", (event) => {
         if (isDirty) {
