@@ -8,6 +8,8 @@ import pytest
 from django.conf import settings
 from pytest_django import Settings
 
+from messaging_project.watchdog import Watchdog
+
 REMEDY = "`make test` runs everything"
 # Packages of requirements-dev.txt that test modules import.
 TOOLS = (
@@ -63,6 +65,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"left out: {how}; {REMEDY}", yellow=True)
     for _, how in _left_out(config):
         terminalreporter.write_line(f"left out: {how}; {REMEDY}", yellow=True)
+
+
+@pytest.fixture(autouse=True)
+def _no_watchdog(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its connection would keep the test database from being dropped; servers under test have one of their own."""
+    monkeypatch.setattr(Watchdog, "start", lambda self: None)
 
 
 @pytest.fixture(autouse=True)

@@ -71,23 +71,75 @@ def main() -> None:
 
 
 def load(url: str, folder: Path, file: Path, rounds: int) -> None:
-    copy_out(url, folder, file)
-    bare, seeded, memory, wal = [], [], [], []
+    """New campaigns from a file, and from an export: beside `\\copy` of what becomes of them."""
+    exported = prepare(url, folder, file)
+    bare, seeded, restored, memory, wal = [], [], [], [], []
     for _ in range(rounds):
-        empty(url)
-        psql(url, f"\\copy campaigns_campaign ({CAMPAIGN_COLUMNS}) from '{folder}/campaigns.copy'")
-        bare.append(
-            timed(lambda: psql(url, f"\\copy campaigns_campaignstep ({STEP_COLUMNS}) from '{folder}/steps.copy'"))
-        )
+        copy_campaigns(url, folder)
+        bare.append(timed(lambda: copy_steps(url, folder)))
         empty(url)
         before = wal_position(url)
         seconds, peak = manage(url, "seed_campaigns", str(file))
         seeded.append(seconds)
         memory.append(peak)
         wal.append(wal_position(url) - before)
+        empty(url)
+        restored.append(manage(url, "seed_campaigns", exported, "--restore-status")[0])
     report("load: \\copy of ready-made rows", bare, "seed_campaigns", seeded)
     print(f"    peak memory {max(memory):.0f} MiB; WAL {median(wal) / MEBIBYTE:,.0f} MiB", flush=True)
-    busy(url, folder, file, rounds)
+    report("load: \\copy of ready-made rows", bare, "an export, restored", restored)
+
+
+def extend(url: str, folder: Path, file: Path, rounds: int) -> None:
+    """Steps for campaigns that exist, beside what SQL alone takes for it; a second run; and every step changed."""
+    prepare(url, folder, file)
+    ceiling, bare, added, second, updated = [], [], [], [], []
+    staging = (
+        "begin",
+        "create temp table r (like campaigns_campaignstep including defaults)",
+        f"\\copy r ({STEP_COLUMNS}) from '{folder}/steps.copy'",
+        f"insert into campaigns_campaignstep ({STEP_COLUMNS}) select {STEP_COLUMNS} from r",  # noqa: S608 - names from above
+        "commit",
+    )
+    for _ in range(rounds):
+        copy_campaigns(url, folder)
+        bare.append(timed(lambda: copy_steps(url, folder)))
+        copy_campaigns(url, folder)
+        ceiling.append(timed(lambda: psql(url, *staging)))
+        copy_campaigns(url, folder)
+        added.append(manage(url, "seed_campaigns", str(file))[0])
+        second.append(manage(url, "seed_campaigns", str(file))[0])
+        psql(url, "update campaigns_campaignstep set delay_minutes = delay_minutes + 1")
+        updated.append(manage(url, "seed_campaigns", str(file), "--on-conflict=update")[0])
+    report("steps of existing campaigns: temporary \\copy, insert … select", ceiling, "seed_campaigns", added)
+    report("\\copy of ready-made rows", bare, "a second run", second)
+    report("\\copy of ready-made rows", bare, "every step changed", updated)
+
+
+def prepare(url: str, folder: Path, file: Path) -> str:
+    """Write ready-made rows of what the file becomes, in PostgreSQL's format, and an export; return its name."""
+    empty(url)
+    manage(url, "seed_campaigns", str(file))
+    for table, columns, name in (
+        ("campaigns_campaign", CAMPAIGN_COLUMNS, "campaigns"),
+        ("campaigns_campaignstep", STEP_COLUMNS, "steps"),
+    ):
+        select = f"select {columns} from {table} order by id"  # noqa: S608 - names from above
+        psql(url, f"\\copy ({select}) to '{folder}/{name}.copy'")
+    exported = str(folder / f"exported{file.suffix}")
+    manage(url, "export_campaigns", "-o", exported)
+    starts = [manage(url, "seed_campaigns", "--campaigns=1", "--steps=0")[0] for _ in range(3)]
+    print(f"a load of one row takes {median(starts):.1f} s", flush=True)
+    return exported
+
+
+def copy_campaigns(url: str, folder: Path) -> None:
+    empty(url)
+    psql(url, f"\\copy campaigns_campaign ({CAMPAIGN_COLUMNS}) from '{folder}/campaigns.copy'", "analyze")
+
+
+def copy_steps(url: str, folder: Path) -> None:
+    psql(url, f"\\copy campaigns_campaignstep ({STEP_COLUMNS}) from '{folder}/steps.copy'")
 
 
 def busy(url: str, folder: Path, file: Path, rounds: int) -> None:
@@ -113,34 +165,6 @@ def export(url: str, folder: Path, file: Path, rounds: int) -> None:
         memory.append(peak)
     report("export: \\copy (select …) to", bare, "export_campaigns", exported)
     print(f"    peak memory {max(memory):.0f} MiB", flush=True)
-
-
-def extend(url: str, folder: Path, file: Path, rounds: int) -> None:
-    """The file a second time; a third, with every step changed (what others wait for); an export, restored."""
-    empty(url)
-    manage(url, "seed_campaigns", str(file))
-    print("a second run of the same file:", flush=True)
-    manage(url, "seed_campaigns", str(file), quiet=False)
-    psql(url, "update campaigns_campaignstep set delay_minutes = delay_minutes + 1")
-    print("every step changed back, --on-conflict update:", flush=True)
-    manage(url, "seed_campaigns", str(file), "--on-conflict=update", quiet=False)
-    exported = folder / f"exported{file.suffix}"
-    manage(url, "export_campaigns", "-o", str(exported))
-    empty(url)
-    print("an export, into an empty database:", flush=True)
-    manage(url, "seed_campaigns", str(exported), "--restore-status", quiet=False)
-
-
-def copy_out(url: str, folder: Path, file: Path) -> None:
-    """Write ready-made rows, the result of the file, in PostgreSQL's text format."""
-    empty(url)
-    manage(url, "seed_campaigns", str(file), quiet=False)
-    for table, columns, name in (
-        ("campaigns_campaign", CAMPAIGN_COLUMNS, "campaigns"),
-        ("campaigns_campaignstep", STEP_COLUMNS, "steps"),
-    ):
-        select = f"select {columns} from {table} order by id"  # noqa: S608 - names from above
-        psql(url, f"\\copy ({select}) to '{folder}/{name}.copy'")
 
 
 def empty(url: str) -> None:
@@ -184,9 +208,10 @@ class Probe:
                 self.calls += 1
 
 
-def psql(url: str, command: str) -> None:
-    binaries = postgresql_binaries()
-    subprocess.run([binaries / "psql", "--quiet", "--no-psqlrc", url, "-c", command], check=True)
+def psql(url: str, *commands: str) -> None:
+    arguments = [argument for command in commands for argument in ("-c", command)]
+    program = postgresql_binaries() / "psql"
+    subprocess.run([program, "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", url, *arguments], check=True)
 
 
 # --- SQLite ----------------------------------------------------------------------------------------------------------

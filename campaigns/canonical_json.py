@@ -1,6 +1,6 @@
 """The one spelling in which JSON values are stored and read: that of PostgreSQL's jsonb, on every database.
 
-jsonb keeps numbers as decimals and writes them out in full (`1e300` is read as 301 digits), sorts the names of an
+jsonb keeps numbers as decimals and writes them out in full: `1e300` is read as 301 digits. It sorts the names of an
 object by length and then by bytes, and puts a blank after `:` and `,` (PostgreSQL's manual, 8.14). What the other
 databases store as text is spelled here in the same way. So a value is as large when it is read as it was counted
 when it was accepted, on either database.

@@ -31,11 +31,15 @@ class ExternalIdTaken(CampaignsError):
 
 @dataclass(eq=False)
 class StepSetMismatch(CampaignsError):
-    """The given step ids are not the campaign's: `missing` ones, and `unknown` and `repeated` ones by index."""
+    """The given step ids are not the campaign's: `missing` ones, and `unknown` and `repeated` ones by index.
+
+    Of each kind the first MAX_LISTED_FAULTS; `total` counts all.
+    """
 
     missing: list[str]
     unknown: dict[int, str]
     repeated: dict[int, str]
+    total: int
 
 
 @dataclass(eq=False)

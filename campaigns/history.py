@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Lock
@@ -75,8 +76,22 @@ def record(actor: Actor, action: Action, campaign_id: UUID, **what: Any) -> None
         with connection.cursor() as cursor:
             cursor.execute(RECORD, parameters(values))
     else:
-        at = next_instant()
-        HistoryEntry(id=entry_id(at), created_at=at, **values).save(force_insert=True)
+        _entry(values).save(force_insert=True)
+
+
+def record_each(actor: Actor, campaign_id: UUID, changes: Iterable[dict[str, Any]]) -> None:
+    """Write one entry for each of `changes`, in their order: its `action`, and what record() takes of it."""
+    entries = [entry_values(actor, campaign_id=campaign_id, **change) for change in changes]
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.executemany(RECORD, [parameters(values) for values in entries])
+    else:
+        HistoryEntry.objects.bulk_create([_entry(values) for values in entries])
+
+
+def _entry(values: dict[str, Any]) -> HistoryEntry:
+    at = next_instant()
+    return HistoryEntry(id=entry_id(at), created_at=at, **values)
 
 
 def entry_values(

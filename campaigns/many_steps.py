@@ -5,7 +5,7 @@ Each is one transaction with a constant number of statements, and holds the camp
 
 import json
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -23,6 +23,7 @@ from campaigns.rules import STEP_FIELDS, StepFields
 from campaigns.steps import COLUMNS, MAX_POSITION, locked, position_taken, require_editable
 from campaigns.versions import IfMatch, match_list
 from messaging_project.database_errors import retried
+from messaging_project.field_paths import MAX_LISTED_FAULTS
 
 NEW = UUID(int=0)  # stands for the id of a step that has none yet
 
@@ -95,11 +96,17 @@ def reorder_steps(
 
 @retried
 def replace_steps(
-    campaign_id: UUID, desired: Sequence[DesiredStep], *, actor: Actor, if_match: IfMatch = None
+    campaign_id: UUID,
+    desired: Sequence[DesiredStep],
+    *,
+    actor: Actor,
+    if_match: IfMatch = None,
+    tell_each: bool = False,
 ) -> list[CampaignStep]:
     """Make `desired`, whose positions differ from each other, the whole sequence; returns it in order.
 
-    Steps with an id are kept and changed, the others added, the absent removed. Raises NotFound, VersionMismatch,
+    Steps with an id are kept and changed, the others added, the absent removed. The history gets their counts; with
+    `tell_each`, an entry for each step, and counts of those that only moved. Raises NotFound, VersionMismatch,
     StepSetMismatch (an id that isn't a step of the campaign, or comes twice) or CampaignNotEditable.
     """
     with locked(campaign_id) as campaign:
@@ -107,8 +114,11 @@ def replace_steps(
         current = _steps_by_id(campaign_id)
         _require_known([None if step.id is None else str(step.id) for step in desired], current)
         require_editable(campaign)
+        before = {step.id: step.fields for step in current.values()}
         steps, counts = _rearrange(campaign_id, current, desired)
-        if any(counts.values()):
+        if tell_each:
+            history.record_each(actor, campaign_id, _told(before, {step.id: step.fields for step in steps}))
+        elif any(counts.values()):
             history.record(actor, Action.STEPS_REPLACED, campaign_id, after=dict(counts))
     return steps
 
@@ -119,7 +129,8 @@ def replace_part(
 ) -> None:
     """Make `desired`, whose positions differ from each other, the steps of a part; the other steps stay.
 
-    A step may leave the part for a free position; with `shift`, room is made for it, as add_steps() makes it. Raises
+    A step may leave the part for a free position; with `shift`, room is made for it, as add_steps() makes it. The
+    history gets an entry for each step, and counts of those that only moved. Raises
     NotFound, StepSetMismatch (an id that isn't a step of the part, or comes twice), CampaignNotEditable, PositionTaken
     (without `shift`) or NoRoom (with it).
     """
@@ -134,10 +145,10 @@ def replace_part(
                 raise taken
             desired, moves = _with_room(campaign_id, part, current, desired)
         park(campaign_id, [move.step_id for move in moves])
-        _, counts = _rearrange(campaign_id, current, desired, part)
+        before = {step.id: step.fields for step in current.values()}
+        steps, _ = _rearrange(campaign_id, current, desired, part)
         place(campaign_id, moves, actor)
-        if any(counts.values()):
-            history.record(actor, Action.STEPS_REPLACED, campaign_id, after=dict(counts))
+        history.record_each(actor, campaign_id, _told(before, {step.id: step.fields for step in steps}))
 
 
 def _with_room(
@@ -164,6 +175,32 @@ def _with_room(
     return arranged, [move for move in moves if move.old in held]
 
 
+def _told(old: dict[UUID, StepFields], new: dict[UUID, StepFields]) -> Iterator[dict[str, Any]]:
+    """The history's entries of what leads from one sequence to the other; both are in order."""
+    kept = [step_id for step_id in new if step_id in old]
+    changes = {step_id: history.difference(old[step_id]._asdict(), new[step_id]._asdict()) for step_id in kept}
+    moved = [step_id for step_id, (_, after) in changes.items() if list(after) == ["position"]]
+    for step_id, fields in old.items():
+        if step_id not in new:
+            yield {"action": Action.STEP_DELETED, "step_id": step_id, "before": fields._asdict()}
+    if len(moved) > 1:
+        in_old_order = [step_id for step_id in old if step_id in new]
+        yield _told_of_moves([(old[each].position, new[each].position) for each in moved], kept == in_old_order)
+    for step_id, fields in new.items():
+        before, after = changes.get(step_id, (None, fields._asdict()))
+        if after and not (step_id in moved and len(moved) > 1):
+            action = Action.STEP_CHANGED if step_id in old else Action.STEP_ADDED
+            yield {"action": action, "step_id": step_id, "before": before, "after": after}
+
+
+def _told_of_moves(moves: list[tuple[int, int]], is_order_kept: bool) -> dict[str, Any]:
+    """The entry of several steps that got other positions and nothing else: room was made, or they were reordered."""
+    if is_order_kept and all(new > old for old, new in moves):
+        counts = {"from_position": moves[0][0], "to_position": moves[-1][1], "steps": len(moves)}
+        return {"action": Action.STEPS_SHIFTED, "after": counts}
+    return {"action": Action.STEPS_REORDERED, "after": {"steps": len(moves)}}
+
+
 def copy_steps(source_id: UUID, target_id: UUID) -> int:
     """Copy a campaign's steps to an empty one, under new ids; return how many. Locks nothing."""
     source = CampaignStep.objects.filter(campaign_id=source_id)
@@ -179,17 +216,20 @@ def _steps_by_id(campaign_id: UUID, part: Part = WHOLE) -> dict[str, CampaignSte
 def _require_known(given: Sequence[str | None], current: dict[str, CampaignStep], missing: Sequence[str] = ()) -> None:
     """Raises StepSetMismatch. None stands for a new step."""
     seen: set[str] = set()
-    unknown, repeated = {}, {}
+    unknown: dict[int, str] = {}
+    repeated: dict[int, str] = {}
+    total = len(missing)
     for index, step_id in enumerate(given):
         if step_id is None:
             continue
-        if step_id in seen:
-            repeated[index] = step_id
-        elif step_id not in current:
-            unknown[index] = step_id
+        if step_id in seen or step_id not in current:
+            kind = repeated if step_id in seen else unknown
+            total += 1
+            if len(kind) < MAX_LISTED_FAULTS:
+                kind[index] = step_id
         seen.add(step_id)
-    if unknown or repeated or missing:
-        raise StepSetMismatch(missing=list(missing), unknown=unknown, repeated=repeated)
+    if total:
+        raise StepSetMismatch(list(missing[:MAX_LISTED_FAULTS]), unknown, repeated, total)
 
 
 def _rearrange(

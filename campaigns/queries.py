@@ -18,7 +18,7 @@ from messaging_project.api.queries import QuerySerializer, Repeatable
 
 
 class NoQuerySerializer(QuerySerializer):
-    """A query string of which nothing is read."""
+    """A query string without parameters of its own."""
 
 
 class InstantField(serializers.DateTimeField):

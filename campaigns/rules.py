@@ -8,13 +8,16 @@ says the same in JSON Schema, as far as JSON Schema can.
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
+from itertools import chain, islice
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from campaigns.canonical_json import as_read, compact
+from messaging_project.field_paths import MAX_LISTED_FAULTS
 from messaging_project.ids import parse_uuid
 from messaging_project.strict_json import excess, written_out
 
@@ -38,12 +41,22 @@ class Fault(NamedTuple):
     message: str
 
 
-class RuleViolation(ValueError):
-    """A value breaks one or more rules; `faults` has them all."""
+Found = tuple[Path, Path, str, str]  # a fault that isn't built: two parts of its path, code, message
 
-    def __init__(self, *faults: Fault) -> None:
+
+class RuleViolation(ValueError):
+    """A value breaks `total` rules. `faults` has the faults that are given, and the first 100 of those found."""
+
+    def __init__(self, *faults: Fault, found: Iterable[Found] = ()) -> None:
         super().__init__("; ".join(fault.message for fault in faults))
-        self.faults = faults
+        rest = iter(found)
+        self._given, self._found = faults, list(islice(rest, MAX_LISTED_FAULTS))
+        self.total = len(faults) + len(self._found) + sum(1 for _ in rest)
+
+    @cached_property
+    def faults(self) -> tuple[Fault, ...]:
+        built = [Fault((*above, *below), code, message) for above, below, code, message in self._found]
+        return (*self._given, *built)
 
 
 class Rule(Protocol):
@@ -59,6 +72,12 @@ class Rule(Protocol):
 
 def _violation(code: str, message: str) -> RuleViolation:
     return RuleViolation(Fault((), code, message))
+
+
+def _refuse(found: Iterator[Found]) -> None:
+    """Raises RuleViolation if anything was found."""
+    if first := next(found, None):
+        raise RuleViolation(found=chain([first], found))
 
 
 def kind(value: object) -> str:
@@ -154,8 +173,7 @@ class JSONObject:
         if not isinstance(value, dict):
             raise _violation("invalid_type", f"Must be an object, not {kind(value)}.")
         respelled: list[float] = []
-        if faults := list(self._faults_inside(value, respelled)):
-            raise RuleViolation(*faults)
+        _refuse(self._faults_inside(value, respelled))
         size = len(compact(value).encode()) + sum(map(excess, respelled))
         if size > self.max_bytes:
             message = f"Must take at most {self.max_bytes:,} bytes as compact JSON, numbers written out in full;"
@@ -166,32 +184,37 @@ class JSONObject:
     def schema(self) -> dict[str, Any]:
         return {"type": "object", "additionalProperties": {}}
 
-    def _faults_inside(self, whole: dict[str, Any], respelled: list[float]) -> Iterator[Fault]:
+    def _faults_inside(self, whole: dict[str, Any], respelled: list[float]) -> Iterator[Found]:
         """Every fault; `respelled` gets the floats that are spelled otherwise when they are read back."""
-        # A stack and not recursion: the depth is the caller's to choose.
-        stack: list[tuple[Path, object, int]] = [((), whole, 1)]
+        yield from _faults_of_names((), whole)
+        # A stack and not recursion: the depth is the caller's to choose. Of iterators: so is the length.
+        stack: list[tuple[Path, Iterator[tuple[Any, object]]]] = [((), iter(whole.items()))]
         while stack:
-            path, value, depth = stack.pop()
-            if isinstance(value, dict | list | tuple):
-                if depth > self.max_depth:
-                    yield Fault(path, "too_deep", f"Must be nested at most {self.max_depth} levels deep.")
-                    continue
-                if isinstance(value, dict):
-                    yield from (fault for key in value for fault in _key_faults(path, key))
-                items = value.items() if isinstance(value, dict) else enumerate(value)
-                stack.extend(((*path, key), item, depth + 1) for key, item in reversed(list(items)))
-                continue
-            if isinstance(value, float) and written_out(value) != repr(value):
-                respelled.append(value)
-            if fault := _scalar_fault(value):
-                yield Fault(path, *fault)
+            above, items = stack[-1]
+            for key, value in items:
+                if not isinstance(value, dict | list | tuple):
+                    if isinstance(value, float) and written_out(value) != repr(value):
+                        respelled.append(value)
+                    if fault := _scalar_fault(value):
+                        yield above, (key,), *fault
+                elif len(stack) == self.max_depth:
+                    yield above, (key,), "too_deep", f"Must be nested at most {self.max_depth} levels deep."
+                else:
+                    path = (*above, key)
+                    if isinstance(value, dict):
+                        yield from _faults_of_names(path, value)
+                    stack.append((path, iter(value.items() if isinstance(value, dict) else enumerate(value))))
+                    break
+            else:
+                stack.pop()
 
 
-def _key_faults(path: Path, key: object) -> Iterator[Fault]:
-    if not isinstance(key, str):
-        yield Fault(path, "invalid_type", "Must have strings as names.")
-    elif fault := _scalar_fault(key):
-        yield Fault((*path, key), fault[0], fault[1].replace("Must not", "Its name must not"))
+def _faults_of_names(path: Path, value: dict[Any, Any]) -> Iterator[Found]:
+    for name in value:
+        if not isinstance(name, str):
+            yield path, (), "invalid_type", "Must have strings as names."
+        elif fault := _scalar_fault(name):
+            yield path, (name,), fault[0], fault[1].replace("Must not", "Its name must not")
 
 
 def _scalar_fault(value: object) -> tuple[str, str] | None:
@@ -217,7 +240,7 @@ def _scalar_fault(value: object) -> tuple[str, str] | None:
 
 @dataclass(frozen=True)
 class Items:
-    """A JSON array of `minimum` to `maximum` items, whatever they are. `remedy`: the way on for whoever has more."""
+    """A JSON array of `minimum` to `maximum` items, whatever they are. `remedy`: what to do with more items."""
 
     maximum: int
     minimum: int = 0
@@ -263,13 +286,11 @@ class StepIds:
     def __call__(self, value: object, /) -> list[str]:
         if not isinstance(value, list):
             raise _violation("invalid_type", f"Must be an array, not {kind(value)}.")
-        faults = [
-            Fault((index,), "invalid_type", f"Must be a string, not {kind(item)}.")
+        _refuse(
+            ((), (index,), "invalid_type", f"Must be a string, not {kind(item)}.")
             for index, item in enumerate(value)
             if not isinstance(item, str)
-        ]
-        if faults:
-            raise RuleViolation(*faults)
+        )
         return [item.lower() for item in value]
 
 
@@ -288,6 +309,15 @@ class OneOf:
     @property
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "enum": list(self.words)}
+
+
+def fault_count(rule: Rule, value: object) -> int:
+    """How many faults the rule finds in a value."""
+    try:
+        rule(value)
+    except RuleViolation as violation:
+        return violation.total
+    return 0
 
 
 def repeated_positions(steps: list[Any]) -> dict[int, int]:

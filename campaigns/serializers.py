@@ -1,6 +1,7 @@
 """The JSON of campaigns and steps, and the API's query strings. Nothing here writes."""
 
 from datetime import UTC
+from heapq import nsmallest
 from typing import Any, ClassVar, NoReturn
 
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
@@ -11,9 +12,10 @@ from rest_framework.fields import SkipField, empty
 from campaigns import rules
 from campaigns.models import Action, ActorType, Campaign, CampaignStep, HistoryEntry
 from campaigns.timeline import PlannedStep
-from messaging_project.api.errors import PlacedCode
+from messaging_project.api.errors import PlacedCode, flatten, unlisted
 from messaging_project.api.etags import quoted
 from messaging_project.api.queries import StrictSerializer, unknown_name
+from messaging_project.field_paths import MAX_LISTED_FAULTS
 from messaging_project.ids import parse_uuid
 
 
@@ -22,9 +24,8 @@ def apply_rule(rule: rules.Rule, value: Any) -> Any:
     try:
         return rule(value)
     except rules.RuleViolation as violation:
-        raise serializers.ValidationError(
-            [ErrorDetail(fault.message, PlacedCode(fault.code, fault.path)) for fault in violation.faults]
-        ) from violation
+        listed = [ErrorDetail(fault.message, PlacedCode(fault.code, fault.path)) for fault in violation.faults]
+        raise serializers.ValidationError([*listed, *unlisted(violation.total - len(listed))]) from violation
 
 
 class RuleField(serializers.Field[Any, Any, Any, Any]):
@@ -36,6 +37,12 @@ class RuleField(serializers.Field[Any, Any, Any, Any]):
 
     def to_internal_value(self, data: Any) -> Any:
         return apply_rule(self.rule, data)
+
+    def fault_count(self, data: Any) -> int:
+        """How many faults there are in a value, or in its absence (`empty`); none of them is built."""
+        if data is empty:
+            return int(self.required)
+        return int(not self.allow_null) if data is None else rules.fault_count(self.rule, data)
 
     def to_representation(self, value: Any) -> Any:
         return value
@@ -65,14 +72,29 @@ class ObjectSerializer(StrictSerializer):
         return super().run_validation(data)
 
     def strict_faults(self, data: dict[str, Any]) -> dict[str, list[ErrorDetail]]:
-        known = [name for name, field in self.fields.items() if not field.read_only]
-        found = {}
-        for name in data.keys() - set(known):
-            if name not in self.fields:
-                found[name] = [unknown_name(name, known, "property")]
-            elif not self._is_as_in_path(name, data[name]):
+        known = [str(field.field_name) for field in self._writable_fields]
+        names = self._unwanted(data)
+        found: dict[Any, list[ErrorDetail]] = {}
+        for name in nsmallest(MAX_LISTED_FAULTS, names):
+            if name in self.fields:
                 found[name] = [ErrorDetail("Can't be set.", "read_only")]
-        return dict(sorted(found.items()))
+            else:
+                found[name] = [unknown_name(name, known, "property")]
+        more = unlisted(len(names) - len(found))
+        return found | ({None: more} if more else {})  # None can't be a name in JSON
+
+    def fault_count(self, data: Any) -> int:
+        """How many faults run_validation() would find, where every field is a RuleField; none of them is built."""
+        if not isinstance(data, dict):
+            return 1
+        fields = (field for field in self._writable_fields if isinstance(field, RuleField))
+        count = sum(field.fault_count(data.get(str(field.field_name), empty)) for field in fields)
+        return count + (len(self._unwanted(data)) if self.context.get("strict") else 0)
+
+    def _unwanted(self, data: dict[str, Any]) -> list[str]:
+        """The names of properties that are unknown, or for the service alone to set."""
+        wanted = {field.field_name for field in self._writable_fields}
+        return [name for name in data if name not in wanted and not self._is_as_in_path(name, data[name])]
 
     def _is_as_in_path(self, name: str, value: object) -> bool:
         in_path = self.context.get("path", {}).get(self.path_names.get(name, ""))
@@ -124,19 +146,35 @@ class StepListField(RuleField):
 
     def to_internal_value(self, data: Any) -> list[dict[str, Any]]:
         super().to_internal_value(data)
+        repeated = rules.repeated_positions(data)
         faults: dict[int, Any] = {}
-        values = []
+        values: list[dict[str, Any]] = []
+        listed = more = 0
         for index, item in enumerate(data):
-            try:
-                values.append(self.child.run_validation(item))
-            except serializers.ValidationError as error:
-                faults[index] = error.detail
-        for index, first in rules.repeated_positions(data).items():
-            message = f"Must differ from the position of step {first}."
-            faults.setdefault(index, {}).setdefault("position", [ErrorDetail(message, "repeated")])
+            if listed >= MAX_LISTED_FAULTS:
+                more += self._fault_count(item, is_repeated=index in repeated)
+            elif found := self._faults_of(item, repeated.get(index), values):
+                faults[index] = found
+                listed += sum(1 for _ in flatten(found))
         if faults:
-            raise serializers.ValidationError({index: faults[index] for index in sorted(faults)})  # type: ignore[misc]
+            raise serializers.ValidationError(faults | {len(data): unlisted(more)})  # type: ignore[arg-type]  # any keys
         return values
+
+    def _faults_of(self, item: Any, first: int | None, values: list[dict[str, Any]]) -> dict[str, Any]:
+        """The faults of a step, whose position is also that of step `first`. Without a fault, it joins `values`."""
+        faults: dict[str, Any] = {}
+        try:
+            values.append(self.child.run_validation(item))
+        except serializers.ValidationError as error:
+            faults = dict(error.detail)  # type: ignore[arg-type]  # of a serializer it is a dict
+        if first is not None:
+            faults.setdefault("position", [ErrorDetail(f"Must differ from the position of step {first}.", "repeated")])
+        return faults
+
+    def _fault_count(self, item: Any, *, is_repeated: bool) -> int:
+        """A position has one fault: that it is repeated only where it has no other."""
+        position = rules.STEP_FIELDS["position"].rule
+        return self.child.fault_count(item) + (is_repeated and not rules.fault_count(position, item["position"]))
 
 
 class StepListSerializer(ObjectSerializer):

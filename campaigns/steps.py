@@ -172,7 +172,7 @@ def position_taken(campaign_id: UUID, position: int) -> PositionTaken | None:
 
 
 def first_free_position(campaign_id: UUID, position: int) -> int:
-    """The smallest free position from `position` on; MAX_POSITION + 1 where there is none.
+    """The smallest free position from `position` on; MAX_POSITION + 1 if all are taken.
 
     It reads a range of positions, then one twice as wide, and so on. However the database plans these queries, they
     read at most two rows for each step of the run, and FIRST_RANGE more.

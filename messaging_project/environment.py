@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -55,6 +56,13 @@ class Environment:
         except ValueError:  # a port that is no number
             pass
         raise ImproperlyConfigured(f"{name} is {value!r}: set it to a host and a port, such as {default}.")
+
+    def time_zone(self, name: str, *, default: str) -> ZoneInfo:
+        value = self.text(name, default)
+        try:
+            return ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ImproperlyConfigured(f"{name} is {value!r}: set it to a time zone, such as Europe/Berlin.") from None
 
     def choice(self, name: str, choices: tuple[str, ...], *, default: str) -> str:
         value = self.text(name, default)

@@ -1,6 +1,7 @@
 """Where in a value something is, as one text: `steps[3].variables.name`."""
 
 MAX_ECHOED = 64  # characters of what a caller sent that an answer repeats
+MAX_LISTED_FAULTS = 100  # of one request; the others are counted
 
 
 def place(path: str, keys: tuple[str | int, ...]) -> str:

@@ -13,6 +13,7 @@ from django.shortcuts import render
 from django.utils import timezone
 
 FAILURES_OF_ADDRESS = 50
+USERNAME_LENGTH: int = AccessAttempt._meta.get_field("username").max_length
 
 
 class LoginGuardBackend(AxesStandaloneBackend):
@@ -49,15 +50,21 @@ class LoginGuardHandler(AxesDatabaseHandler):
 
 
 def prune() -> int:
-    """Delete the failures that no lock goes by any longer; returns how many rows. Each failure does so, too."""
+    """Delete failures that are too old for a lock; returns how many. Each new failure does so, too."""
     count: int = AccessAttempt.objects.filter(attempt_time__lt=timezone.now() - settings.AXES_COOLOFF_TIME).delete()[0]
     return count
+
+
+def username_as_stored(request: HttpRequest, credentials: dict[str, Any] | None = None) -> str | None:
+    """What was typed, cut to what the table of failures holds: the form itself takes names of any length."""
+    username = (credentials or request.POST).get("username")
+    return username and str(username)[:USERNAME_LENGTH]
 
 
 def client_address(request: HttpRequest) -> str | None:
     """The address that the outermost of settings.TRUSTED_PROXIES saw; what stands left of it, callers made up.
 
-    Of IPv6 the /64 that it is in: whoever has one address there has all of them.
+    Of IPv6 the /64 that it is in: a caller with one address there has all of them.
     """
     forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "")
     hops = [hop.strip() for hop in f"{forwarded},{request.META.get('REMOTE_ADDR', '')}".split(",") if hop.strip()]

@@ -1,4 +1,4 @@
-"""Middleware that tells of each request once it is answered: to Prometheus, and as one line of the log."""
+"""Middleware that reports each answered request: to Prometheus, and as one line of the log."""
 
 import logging
 import time
@@ -72,7 +72,7 @@ def operation_of(request: HttpRequest) -> str:
 
 
 def subject_of(request: HttpRequest) -> str | None:
-    """The token's subject or the account; whoever a page hasn't asked for isn't looked up for the log."""
+    """The token's subject or the account. An account that the page didn't need isn't looked up for the log."""
     user: Any = getattr(request, "user", None)
     if isinstance(user, SimpleLazyObject):
         user = getattr(request, "_cached_user", None)

@@ -61,7 +61,7 @@ SECURE_CSP = {
 
 # --- Application -----------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "messaging_project.apps.StaffConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -88,6 +88,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
+    "messaging_project.staff_time_zone.staff_time_zone",
 ]
 ROOT_URLCONF = "messaging_project.urls"
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"  # so that form fields can have templates in templates/
@@ -111,6 +112,8 @@ TEMPLATES = [
         },
     }
 ]
+STAFF_SITE = "messaging_project.staff_site.StaffSite"
+SESSION_COOKIE_AGE = 60 * env.integer("STAFF_SESSION_MINUTES", default=480, minimum=1)  # after the last page
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -132,13 +135,15 @@ AXES_FAILURE_LIMIT = 10  # of the pair; LoginGuardHandler measures an address by
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_CLIENT_IP_CALLABLE = "messaging_project.login_guard.client_address"
+AXES_USERNAME_CALLABLE = "messaging_project.login_guard.username_as_stored"
 AXES_CLIENT_STR_CALLABLE = "messaging_project.login_guard.described"
 AXES_LOCKOUT_CALLABLE = "messaging_project.login_guard.locked_out"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 LANGUAGE_CODE = "en-us"
-TIME_ZONE = "UTC"
+TIME_ZONE = "UTC"  # of the API and the logs
+STAFF_TIME_ZONE = env.time_zone("STAFF_TIME_ZONE", default=TIME_ZONE)
 USE_TZ = True
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
@@ -155,6 +160,7 @@ except ValueError:
         "DATABASE_URL can't be read: set it to postgres://user:password@host:5432/name or sqlite:////absolute/path."
     ) from None  # the cause may contain part of the password
 _options = _database.setdefault("OPTIONS", {})
+DATABASE_TIMEOUTS_MS: dict[str, int] = {}  # of processes that serve; 0 leaves it to the server
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     # IMMEDIATE takes the write lock when a transaction starts. A DEFERRED one that writes later fails at once if
     # another writer came between, whatever the timeout.
@@ -164,6 +170,7 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 elif _database["ENGINE"] == "django.db.backends.postgresql":
+    _database["ENGINE"] = "messaging_project.postgresql"
     _pool = {
         "min_size": env.integer("DATABASE_POOL_MIN_SIZE", default=2),
         "max_size": env.integer("DATABASE_POOL_MAX_SIZE", default=10, minimum=1),
@@ -177,8 +184,10 @@ elif _database["ENGINE"] == "django.db.backends.postgresql":
     # The pool waits longer and longer between attempts to connect; after this time it begins anew. Half the time that
     # a request waits ensures that the first request after an outage sees an attempt, with time to succeed.
     _options["pool"] = _pool | {"reconnect_timeout": _pool["timeout"] / 2}
-    if _lock_timeout := env.integer("DATABASE_LOCK_TIMEOUT_MS", default=5_000):
-        _options["options"] = f"{_options.get('options', '')} -c lock_timeout={_lock_timeout}".strip()
+    DATABASE_TIMEOUTS_MS = {
+        "lock_timeout": env.integer("DATABASE_LOCK_TIMEOUT_MS", default=1_000),
+        "statement_timeout": env.integer("DATABASE_STATEMENT_TIMEOUT_MS", default=30_000),
+    }
     _options.setdefault("connect_timeout", 5)
 else:
     raise ImproperlyConfigured("DATABASE_URL names an unsupported database: use postgres:// or sqlite://.")

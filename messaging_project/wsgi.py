@@ -11,6 +11,7 @@ django_application = get_wsgi_application()
 
 from messaging_project.api.errors import API_PATH  # noqa: E402 - needs the settings
 from messaging_project.api.json import LENGTH_UNKNOWN, MAX_BATCH_BYTES  # noqa: E402
+from messaging_project.watchdog import watchdog  # noqa: E402
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -20,6 +21,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     after token and scope, so that nobody without them can keep a thread waiting for the rest.
     Forms need their true length, and browsers always send it.
     """
+    watchdog.start()  # in processes that serve, and in no command
     if has_body_of_unknown_length(environ) and API_PATH.match(environ["PATH_INFO"]):
         environ |= {LENGTH_UNKNOWN: True, "CONTENT_LENGTH": str(MAX_BATCH_BYTES + 1)}
     return django_application(environ, start_response)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 
 def postgresql_binaries() -> Path:
-    """The folder of initdb and pg_ctl, of the newest version if there are several. Exits if there is none."""
+    """The folder of initdb and pg_ctl, of the newest version if there are several. Exits if it isn't installed."""
     return _found_or_installed(_find_postgresql, "postgresql", "Set TEST_DATABASE_URL to a server, or install one")
 
 
 def chromium() -> Path:
-    """Chromium or Chrome: what the variable CHROMIUM names, or the first on PATH. Exits if there is none."""
+    """Chromium or Chrome: what the variable CHROMIUM names, or the first on PATH. Exits if it isn't installed."""
     if named := os.environ.get("CHROMIUM"):
         if shutil.which(named):
             return Path(named)

@@ -306,7 +306,7 @@ class CampaignForm(DomainForm):
             held.match(campaign_id, campaign.version)
             changed = lifecycle.change_campaign(campaign_id, self._campaign_fields(), actor=actor)
             if self.steps is not None and held.part == WHOLE:
-                replace_steps(campaign_id, self.steps.desired(), actor=actor)
+                replace_steps(campaign_id, self.steps.desired(), actor=actor, tell_each=True)
             elif self.steps is not None:
                 shift = self.data.get("_continue") == MAKE_ROOM
                 replace_part(campaign_id, held.part, self.steps.desired(), actor=actor, shift=shift)

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -28,7 +27,7 @@ from campaigns.admin.campaign_form import (
 )
 from campaigns.admin.campaign_list import HasStepsFilter, status_badge
 from campaigns.admin.deletion import DomainDeletion
-from campaigns.admin.history_page import changes, changes_since, last_changes
+from campaigns.admin.history_page import changes, changes_since, last_changes, told_of
 from campaigns.admin.page_version import PageVersion
 from campaigns.admin.paging import BoundedPaginator, LargeTableAdmin, page_number
 from campaigns.admin.refusals import not_editable, staff_message
@@ -38,7 +37,7 @@ from campaigns.admin.timeline_svg import DrawnStep, Place, draw
 from campaigns.admin.transitions import allowed_transitions, duplicate_view, may_activate, status_view, step_places
 from campaigns.exceptions import NotDeletable, VersionMismatch
 from campaigns.history import Actor
-from campaigns.models import Campaign, HistoryEntry
+from campaigns.models import Campaign
 from campaigns.parts import WHOLE
 from campaigns.readiness import Readiness, check_readiness
 from campaigns.seeding.exporting import export
@@ -209,8 +208,7 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
             raise Http404
         if not self.has_view_permission(request, obj):
             raise PermissionDenied
-        entries = HistoryEntry.objects.filter(campaign_id=obj.pk).order_by("-id")
-        page = BoundedPaginator(entries, 50, page=page_number(request)).get_page(page_number(request))
+        page = BoundedPaginator(told_of(obj.pk), 50, page=page_number(request)).get_page(page_number(request))
         context = {
             **self.admin_site.each_context(request),
             "title": "History",
@@ -235,17 +233,10 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
         if "_resume" in request.POST and not may_activate(request):
             raise PermissionDenied
         if request.method == "POST" and ADD_ROWS in request.POST:
-            return self._with_more_rows(request, object_id, form_url)
+            if not may_edit_steps(request):
+                raise PermissionDenied
+            return self.as_sent(request, object_id, form_url, with_more_rows(request.POST))
         return super().changeform_view(request, object_id, form_url, extra_context)
-
-    def _with_more_rows(self, request: HttpRequest, object_id: str | None, form_url: str) -> HttpResponse:
-        """The page as it was sent, with empty rows at its end; nothing is saved."""
-        obj = self.get_object(request, unquote(object_id)) if object_id else None
-        may_edit = self.has_change_permission(request, obj) if object_id else self.has_add_permission(request)
-        if not (may_edit and may_edit_steps(request)):
-            raise PermissionDenied
-        form: Any = self.get_form(request, obj)(with_more_rows(request.POST), instance=obj)
-        return self._shown_again(request, object_id, form, form_url)
 
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
         """Whoever goes on editing stays on the same page of the steps."""

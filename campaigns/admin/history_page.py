@@ -6,12 +6,16 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.db.models import Model, Q
+from django.db.models import Model, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from campaigns.admin.paging import LargeTableAdmin
 from campaigns.admin.words import ABSENT, in_words, moment
-from campaigns.models import Action, ActorType, HistoryEntry
+from campaigns.models import Action, ActorType, Campaign, CampaignStep, HistoryEntry
 from campaigns.rules import CAMPAIGN_FIELDS, STEP_FIELDS
 
 VERBS: dict[str, str] = {
@@ -28,7 +32,7 @@ VERBS: dict[str, str] = {
     Action.STEP_CHANGED: "changed a step",
     Action.STEP_DELETED: "deleted a step",
     Action.STEPS_ADDED: "added steps",
-    Action.STEPS_SHIFTED: "moved steps up to make room",
+    Action.STEPS_SHIFTED: "moved steps down to make room",
     Action.STEPS_REORDERED: "reordered the steps",
     Action.STEPS_REPLACED: "changed the steps",
 }
@@ -36,19 +40,47 @@ WAYS: dict[str, str] = {ActorType.TOKEN: "API", ActorType.USER: "admin", ActorTy
 COUNTS = ("added", "changed", "removed")  # of steps, where many were written at once
 
 
+def told() -> QuerySet[HistoryEntry]:
+    """The history, newest first, with the names that its campaigns and steps have now; None where they are gone."""
+    campaigns = Campaign.objects.filter(pk=OuterRef("campaign_id"))
+    steps = CampaignStep.objects.filter(campaign_id=OuterRef("campaign_id"), pk=OuterRef("step_id"))
+    return HistoryEntry.objects.order_by("-id").annotate(
+        campaign_name=Subquery(campaigns.values("name")),
+        step_position=Subquery(steps.values("position")),
+        step_template=Subquery(steps.values("template_id")),
+    )
+
+
 @dataclass(frozen=True)
 class Change:
-    """A history entry as a person reads it."""
+    """An entry of told() as a person reads it."""
 
-    entry: HistoryEntry
+    entry: Any  # a HistoryEntry with more names
 
     @property
     def verb(self) -> str:
-        return VERBS.get(self.entry.action, self.entry.action)
+        return str(VERBS.get(self.entry.action, self.entry.action))
 
     @property
     def way(self) -> str:
-        return WAYS.get(self.entry.actor_type, self.entry.actor_type)
+        return str(WAYS.get(self.entry.actor_type, self.entry.actor_type))
+
+    @property
+    def step(self) -> str:
+        """The name of the one step that it tells of, as it was before; "" where it tells of several or none."""
+        if self.entry.step_id is None:
+            return ""
+        now = {"position": self.entry.step_position, "template_id": self.entry.step_template}
+        names = now | (self.entry.after or {}) | (self.entry.before or {})
+        if names["position"] is None:
+            return "a step that is deleted by now"
+        return f"position {names['position']}" + (f" ({names['template_id']})" if names["template_id"] else "")
+
+    @property
+    def step_url(self) -> str:
+        """The page of that step, while there is one."""
+        is_stored = self.entry.step_position is not None
+        return reverse("admin:campaigns_campaignstep_change", args=[self.entry.step_id]) if is_stored else ""
 
     @property
     def fields(self) -> Iterator[tuple[str, str, str]]:
@@ -71,9 +103,14 @@ def changes(entries: Iterable[HistoryEntry]) -> list[Change]:
     return [Change(entry) for entry in entries]
 
 
+def told_of(campaign_id: UUID) -> QuerySet[HistoryEntry]:
+    """The history of one campaign, newest first."""
+    return told().filter(campaign_id=campaign_id)
+
+
 def last_changes(campaign_id: UUID, limit: int) -> list[Change]:
     """The newest changes of a campaign, newest first."""
-    return changes(HistoryEntry.objects.filter(campaign_id=campaign_id).order_by("-id")[:limit])
+    return changes(told_of(campaign_id)[:limit])
 
 
 def last_entry(campaign_id: UUID) -> str:
@@ -87,7 +124,7 @@ def changes_since(campaign_id: UUID, last_entry: str, *, step_id: UUID | None = 
 
     With `step_id`, what tells of another step alone is left out.
     """
-    entries = HistoryEntry.objects.filter(campaign_id=campaign_id).order_by("-id")
+    entries = told_of(campaign_id)
     if step_id is not None:
         entries = entries.filter(Q(step_id=step_id) | Q(step_id=None))
     try:
@@ -99,21 +136,44 @@ def changes_since(campaign_id: UUID, last_entry: str, *, step_id: UUID | None = 
 
 def changes_since_it_ran(campaign_id: UUID) -> list[Change]:
     """What has happened to a paused campaign since its pause; newest first, ten at most, and none to others."""
-    entries = HistoryEntry.objects.filter(campaign_id=campaign_id).order_by("-id")
+    entries = told_of(campaign_id)
     paused = entries.filter(action=Action.CAMPAIGN_PAUSED).values_list("id", flat=True).first()
     return changes(entries.filter(pk__gt=paused)[:10]) if paused else []
+
+
+def _link(url: str, text: str) -> SafeString:
+    return format_html('<a href="{}">{}</a>', url, text)
 
 
 @admin.register(HistoryEntry)
 class HistoryEntryAdmin(LargeTableAdmin):
     """Every change of every campaign, those that are deleted included. Read-only: history isn't rewritten."""
 
-    list_display = ("when", "actor_name", "way", "action", "campaign_id")
+    list_display = ("when", "actor_name", "way", "what", "step", "campaign")
     list_filter = ("action", "actor_type")
     search_fields = ("campaign_id",)
     search_help_text = "A campaign's id"
     sortable_by = ()
     actions = None
+    fields = (
+        "when",
+        "actor_name",
+        "actor_id",
+        "actor_issuer",
+        "way",
+        "what",
+        "campaign",
+        "campaign_id",
+        "step",
+        "changed",
+    )
+    readonly_fields = fields
+
+    class Media:
+        css = {"all": ("campaigns/campaigns.css",)}  # noqa: RUF012 - as Django declares it
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[HistoryEntry]:
+        return told()
 
     @admin.display(description="when")
     def when(self, entry: HistoryEntry) -> str:
@@ -122,6 +182,25 @@ class HistoryEntryAdmin(LargeTableAdmin):
     @admin.display(description="by way of")
     def way(self, entry: HistoryEntry) -> str:
         return Change(entry).way
+
+    @admin.display(description="what")
+    def what(self, entry: HistoryEntry) -> str:
+        return Change(entry).verb
+
+    @admin.display(description="step")
+    def step(self, entry: HistoryEntry) -> str:
+        change = Change(entry)
+        return _link(change.step_url, change.step) if change.step_url else change.step or ABSENT
+
+    @admin.display(description="campaign")
+    def campaign(self, entry: Any) -> str:
+        if entry.campaign_name is None:
+            return f"deleted ({entry.campaign_id})"
+        return _link(reverse("admin:campaigns_campaign_change", args=[entry.campaign_id]), entry.campaign_name)
+
+    @admin.display(description="changes")
+    def changed(self, entry: HistoryEntry) -> str:
+        return render_to_string("admin/campaigns/campaign/changed_fields.html", {"change": Change(entry)})
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         if not search_term:

@@ -1,5 +1,6 @@
 """Saving in the admin: only by the domain's functions, and what they refuse is shown on the page that asked."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -17,6 +18,8 @@ from campaigns.admin.refusals import busy_as_refusal, staff_message
 from campaigns.exceptions import CampaignsError, VersionMismatch
 from campaigns.history import Actor, actor_of
 from messaging_project.ids import parse_uuid
+
+SHOW_AGAIN = "_show_again"  # what a page sends that was sent before, to a login in place of its answer
 
 
 class DomainForm(forms.ModelForm):
@@ -82,20 +85,32 @@ class DomainSaving(admin.ModelAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
         """Save in one transaction; what is refused is rolled back, and the page is shown again as it was sent."""
+        if request.method == "POST" and SHOW_AGAIN in request.POST:
+            messages.warning(request, "Not saved yet. Below is what you typed: save it again.", "typed-before")
+            return self.as_sent(request, object_id, form_url, request.POST)
         try:
             with busy_as_refusal():  # where the transaction itself can't begin or end
                 return super().changeform_view(request, object_id, form_url, extra_context)
         except FormRefused as refused:
             form, refusal = refused.form, refused.refusal
         except CampaignsError as error:
-            form, refusal = self._sent_form(request, object_id), error
+            form, refusal = self._sent_form(request, object_id, request.POST), error
         form.refuse(refusal)
         return self._shown_again(request, object_id, form, form_url)
 
-    def _sent_form(self, request: HttpRequest, object_id: str | None) -> Any:
+    def as_sent(
+        self, request: HttpRequest, object_id: str | None, form_url: str, data: Mapping[str, Any]
+    ) -> HttpResponse:
+        """The page with these data; nothing is saved."""
+        obj = self.get_object(request, unquote(object_id)) if object_id else None
+        if not (self.has_change_permission(request, obj) if object_id else self.has_add_permission(request)):
+            raise PermissionDenied
+        return self._shown_again(request, object_id, self._sent_form(request, object_id, data), form_url)
+
+    def _sent_form(self, request: HttpRequest, object_id: str | None, data: Mapping[str, Any]) -> Any:
         obj = self.get_object(request, unquote(object_id)) if object_id else None
         fields = flatten_fieldsets(self.get_fieldsets(request, obj))
-        form = self.get_form(request, obj, change=obj is not None, fields=fields)(request.POST, instance=obj)
+        form = self.get_form(request, obj, change=obj is not None, fields=fields)(data, instance=obj)
         form.is_valid()
         return form
 
@@ -151,7 +166,9 @@ class DomainSaving(admin.ModelAdmin):
         form.is_valid()
         name = self.opts.verbose_name
         messages.warning(
-            request, f"This {name} was deleted meanwhile. What you typed is below: save it as a new {name}."
+            request,
+            f"This {name} was deleted meanwhile. What you typed is below: save it as a new {name}.",
+            "typed-before",
         )
         add_url = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_add")
         return self._shown_again(request, None, form, add_url)

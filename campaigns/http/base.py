@@ -225,7 +225,7 @@ class BaseCampaignViewSet(GenericViewSet[Campaign]):
         return etags.with_etag(self.request, response, shown.etag)
 
     def _steps_after(self, shown: CampaignWithSteps) -> str | None:
-        """The address of listSteps, from the step after those that are shown; None where there is none."""
+        """The address of listSteps, from the step after those that are shown; None if there are no more."""
         if not shown.has_more:
             return None
         url = reverse("campaign-steps", args=[shown.campaign.id], request=self.request)

@@ -147,4 +147,4 @@ def step_set_mismatch(mismatch: exceptions.StepSetMismatch, place: str) -> APIEr
         ]
     whole = place.partition("[")[0]
     faults += [(whole, "missing", f"{step_id} must be listed too.") for step_id in mismatch.missing]
-    return validation_error(*faults)
+    return validation_error(*faults, more=mismatch.total - len(faults))

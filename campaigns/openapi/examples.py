@@ -97,5 +97,5 @@ CHANGED_MEANWHILE = exceptions.VersionMismatch("4")
 
 def not_the_steps(place: str) -> APIError:
     """The refusal of step ids that aren't the campaign's, at `place` in a body."""
-    mismatch = exceptions.StepSetMismatch(missing=[], unknown={0: str(COPY_ID)}, repeated={2: str(STEP_ID)})
+    mismatch = exceptions.StepSetMismatch(missing=[], unknown={0: str(COPY_ID)}, repeated={2: str(STEP_ID)}, total=2)
     return step_set_mismatch(mismatch, place)

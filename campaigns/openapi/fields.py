@@ -38,7 +38,7 @@ class RepeatableSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-unty
 
 
 class ValuesFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
-    """The schema of what a history entry tells of: null by a choice, for OpenAPI 3.0 allows it beside no reference."""
+    """The schema of an entry's before or after. Null is a choice: OpenAPI 3.0 ignores `nullable` beside a reference."""
 
     target_class = "campaigns.serializers.ValuesField"
 

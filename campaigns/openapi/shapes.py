@@ -38,7 +38,7 @@ class StateErrorDetailsSerializer(serializers.Serializer[Any]):
     position = serializers.IntegerField(required=False, help_text="The position that was asked for.")
     step_id = serializers.CharField(required=False, help_text="The step that holds it.")
     next_position = serializers.IntegerField(
-        required=False, allow_null=True, help_text="The smallest free position above it; null where there is none."
+        required=False, allow_null=True, help_text="The smallest free position above it; null if all are taken."
     )
     errors = FindingSerializer(  # type: ignore[assignment]  # hides Serializer.errors, which no document needs
         many=True, required=False, help_text="What stands in the way of an activation."

@@ -135,8 +135,8 @@ class CsvChecker:
         """Raises RowRefused."""
         if len(cells) != len(self._columns):
             raise refused(line, "cells", f"It has {len(cells)} cells; the header has {len(self._columns)}.")
-        padded = [*cells, ""]
-        return self._check(line, self._campaign_cells(padded), self._step_cells(padded))
+        cells.append("")
+        return self._check(line, self._campaign_cells(cells), self._step_cells(cells))
 
     def is_doubtful(self, row: RowRefused, cells: list[str]) -> bool:
         """Whether the later lines of a refused record are probably records of their own: a quote wasn't closed.

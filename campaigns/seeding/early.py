@@ -16,7 +16,6 @@ from uuid import UUID
 from psycopg import errors
 
 from campaigns.seeding.merge_sql import filled
-from campaigns.seeding.staging import Section
 
 # It conflicts with itself only: on the table of checkpoints it is in nobody's way.
 LOAD_LOCK = "LOCK TABLE campaigns_seedmark IN SHARE UPDATE EXCLUSIVE MODE"
@@ -65,38 +64,28 @@ UNDO = (
 )
 
 
-class EarlyWriter:
-    """Writes batch by batch, in the thread that stages them, as long as nothing speaks against it."""
+def take_load_lock(cursor: Any) -> bool:
+    """Whether no other load has it."""
+    try:
+        with cursor.connection.transaction():
+            cursor.execute(f"{LOAD_LOCK} NOWAIT")
+    except errors.LockNotAvailable:
+        return False
+    return True
 
-    def __init__(self, *, restore_status: bool) -> None:
-        self._flags = {"restore_status": int(restore_status)}
-        self._statements = list(map(filled, ADD_CAMPAIGNS))
-        self._has_lock = self._has_ended = False
 
-    def write(self, cursor: Any, first: Section, add_steps: Callable[[dict[int, UUID]], None]) -> dict[int, UUID]:
-        """The campaigns, by the numbers of their sections, whose steps `add_steps` has written.
+def write(cursor: Any, parameters: dict[str, int], add_steps: Callable[[dict[int, UUID]], None]) -> dict[int, UUID]:
+    """The campaigns, by the numbers of their sections, whose steps `add_steps` has written.
 
-        `first` is the first of the batch's sections. If it fails, nothing of the batch is written.
-        """
-        if self._has_ended:
-            return {}
-        try:
-            self._lock(cursor)
-            with cursor.connection.transaction():
-                for statement in self._statements:
-                    cursor.execute(statement, {"section": first.number, **self._flags})
-                created = dict(cursor.fetchall())
-                add_steps(created)
-                return created
-        except (errors.LockNotAvailable, errors.DeadlockDetected):
-            # With the lock it was somebody who is creating one of these campaigns: the next batch may go.
-            self._has_ended = not self._has_lock
-        except errors.UniqueViolation:  # a position is repeated: judging will name it
-            self._has_ended = True
+    Nothing of the batch is written if somebody is creating one of its campaigns, or if it repeats a position: judging
+    will name that.
+    """
+    try:
+        with cursor.connection.transaction():
+            for statement in ADD_CAMPAIGNS:
+                cursor.execute(filled(statement), parameters)
+            created = dict(cursor.fetchall())
+            add_steps(created)
+            return created
+    except (errors.LockNotAvailable, errors.DeadlockDetected, errors.UniqueViolation):
         return {}
-
-    def _lock(self, cursor: Any) -> None:
-        if not self._has_lock:
-            with cursor.connection.transaction():
-                cursor.execute(f"{LOAD_LOCK} NOWAIT")
-            self._has_lock = True

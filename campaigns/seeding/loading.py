@@ -15,8 +15,7 @@ from campaigns.exceptions import Contention
 from campaigns.history import Actor
 from campaigns.models import ActorType, CurrentTime, SeedCheckpoint, new_id
 from campaigns.seeding import postgresql, sqlite
-from campaigns.seeding.early import EarlyWriter
-from campaigns.seeding.merging import Counts, Merge
+from campaigns.seeding.merging import CHANGES, COUNTS, Counts, Merge
 from campaigns.seeding.rows import IDS, Row, RowFault, RowRefused, UnusableInput
 from campaigns.seeding.sources import Source
 from campaigns.seeding.staging import Stage
@@ -81,7 +80,7 @@ class Outcome:
     faults: int = 0
     locked_seconds: float = 0.0
     committed_line: int = 0
-    counts: Counts = field(default_factory=Counts)
+    counts: Counts = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
     started: float = field(default_factory=time.monotonic)
 
     @property
@@ -164,9 +163,12 @@ class Load:
             raise UnusableInput(f"{self._source.name}: it holds no rows (--allow-empty takes it all the same).")
 
     def _find_checkpoint(self, digest: str) -> SeedCheckpoint:
+        """The lock waits for a killed process whose last commit the server is still at work on."""
         options = self._options
         key = _checkpoint_key(digest, options.on_conflict, options.skip_invalid, options.restore_status)
-        return SeedCheckpoint.objects.get_or_create(key=key, defaults={"run_id": self.outcome.run_id})[0]
+        with transaction.atomic():
+            checkpoints = SeedCheckpoint.objects.select_for_update()
+            return checkpoints.get_or_create(key=key, defaults={"run_id": self.outcome.run_id})[0]
 
     # --- Loading -----------------------------------------------------------------------------------------------------
 
@@ -179,8 +181,8 @@ class Load:
             self._progress.checking(self.outcome.rows, self._source.position(), self._source.size)
 
         if connection.vendor == "postgresql":
-            early = EarlyWriter(restore_status=self._options.restore_status)
-            with self._transaction(), postgresql.staged(rows, tick, early, self._may_write_early) as stage:
+            restore, may_write_early = self._options.restore_status, self._may_write_early
+            with self._transaction(), postgresql.staged(rows, tick, may_write_early, restore_status=restore) as stage:
                 self._finish(stage)
         else:
             with sqlite.staged(rows, tick) as stage, self._transaction():
@@ -201,10 +203,7 @@ class Load:
             self.outcome.locked_seconds = max(self.outcome.locked_seconds, time.monotonic() - self._locked_at)
 
     def _finish(self, stage: Stage) -> None:
-        if stage.rows:
-            self._merge(stage)
-        elif self.outcome.refused and self._all_or_nothing:
-            raise Refused
+        self._merge(stage)
         if self._checkpoint is None:
             self._require_rows()
         else:
@@ -245,7 +244,7 @@ class Load:
         if not self._options.dry_run:
             merge.lock_out_other_loads()
         counts = self._judge(merge)
-        if counts.writes and not self._options.dry_run:
+        if any(counts[name] for name in CHANGES) and not self._options.dry_run:
             locking_at = time.monotonic()
             if merge.lock():
                 self._locked_at = locking_at
@@ -254,12 +253,12 @@ class Load:
                     return self._merge_once(stage)
             merge.write(self._actor, self._told_in_history(), self._progress.writing)
         self._report(merge)
-        self.outcome.counts += counts
+        self.outcome.counts = {name: count + counts[name] for name, count in self.outcome.counts.items()}
         return None
 
     def _judge(self, merge: Merge) -> Counts:
         counts = merge.judge()
-        if self._all_or_nothing and (self.outcome.refused or merge.has_faults):
+        if self._all_or_nothing and (self.outcome.refused or merge.fault_count):
             self._report(merge)
             raise Refused
         return counts

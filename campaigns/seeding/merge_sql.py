@@ -104,7 +104,6 @@ FROM seed_row r JOIN seed_group g ON g.section = r.section
     JOIN seed_campaign c ON c.id = g.campaign_id AND c.stored
     JOIN campaigns_campaignstep s ON s.campaign_id = g.campaign_id AND s.position = r.position
 """
-NOTHING_TAKEN = "SELECT r.line, r.id AS campaign_id, r.id AS step_id, 1 = 1 AS same FROM seed_row r WHERE 1 = 0"
 
 # --- Rows that can't be loaded ---------------------------------------------------------------------------------------
 

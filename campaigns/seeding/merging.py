@@ -11,7 +11,6 @@ seed_change    the counts of each campaign
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import starmap
 from typing import Any
 from uuid import UUID
@@ -29,26 +28,13 @@ SLICES = 50
 MIN_SLICE = 20_000
 
 
-@dataclass
-class Counts:
-    """What a load does, or would do."""
-
-    campaigns_created: int = 0
-    campaigns_extended: int = 0
-    steps_added: int = 0
-    steps_updated: int = 0
-    steps_unchanged: int = 0
-    steps_skipped: int = 0
-    rows_without_step: int = 0
-
-    def __iadd__(self, other: "Counts") -> "Counts":
-        for name, value in vars(other).items():
-            setattr(self, name, getattr(self, name) + value)
-        return self
-
-    @property
-    def writes(self) -> bool:
-        return bool(self.campaigns_created or self.steps_added or self.steps_updated)
+# What a load does, or would do.
+COUNTS = (
+    "campaigns_created", "campaigns_extended", "steps_added", "steps_updated", "steps_unchanged", "steps_skipped",
+    "rows_without_step",
+)  # fmt: skip
+CHANGES = ("campaigns_created", "steps_added", "steps_updated")
+Counts = dict[str, int]
 
 
 class Merge:
@@ -58,7 +44,7 @@ class Merge:
         self._stage = stage
         self._on_conflict = on_conflict
         self._restore_status = restore_status
-        self._taken = self._faults = self._stored = 0
+        self._taken = self._stored = self.fault_count = 0
         # The statements have no booleans of their own: SQLite knows none.
         self._flags = {"update": int(on_conflict == "update"), "restore_status": int(restore_status)}
 
@@ -71,12 +57,12 @@ class Merge:
         self._stored = self._count("seed_campaign WHERE stored")
         if self._stored:
             self._refresh_statistics(postgresql.STEP_KEYS)
-        self._make("seed_taken", merge_sql.TAKEN if self._stored else merge_sql.NOTHING_TAKEN)
+        self._make("seed_taken", merge_sql.TAKEN if self._stored else f"{merge_sql.TAKEN} LIMIT 0")
         self._taken = self._count("seed_taken")
         self._find_faults()
         self._find_changes()
         if self._restore_status and (unready := self._execute(merge_sql.NOT_READY)):
-            self._faults += unready
+            self.fault_count += unready
             self._find_changes()
         return self._totals()
 
@@ -86,7 +72,7 @@ class Merge:
                 postgresql.analyze(cursor, keys)
 
     def _find_changes(self) -> None:
-        exceptions = self._faults or self._taken
+        exceptions = self.fault_count or self._taken
         self._make("seed_change", merge_sql.CHANGES if exceptions else merge_sql.CHANGES_WITHOUT_EXCEPTION)
 
     def _find_faults(self) -> None:
@@ -99,7 +85,7 @@ class Merge:
             statements.append(merge_sql.DIFFERING_STEPS)
         if self._stored:
             statements.append(merge_sql.NOT_EDITABLE)
-        self._faults = sum(self._execute(statement, self._flags) for statement in statements)
+        self.fault_count = sum(self._execute(statement, self._flags) for statement in statements)
 
     def faults(self) -> Iterator[RowFault]:
         """In the order of the file."""
@@ -128,15 +114,11 @@ class Merge:
                 "after": {column: given[column] for column in changed},
             }
 
-    @property
-    def has_faults(self) -> bool:
-        return bool(self._faults)
-
     def _totals(self) -> Counts:
         row = self._row(merge_sql.TOTALS, self._flags)
         created, extended, added, differing, unchanged, without_step = (int(value or 0) for value in row)
         updated, skipped = (differing, 0) if self._on_conflict == "update" else (0, differing)
-        return Counts(created, extended, added, updated, unchanged, skipped, without_step)
+        return dict(zip(COUNTS, (created, extended, added, updated, unchanged, skipped, without_step), strict=True))
 
     # --- Writing -----------------------------------------------------------------------------------------------------
 
@@ -154,7 +136,7 @@ class Merge:
 
     def locked_enough(self) -> bool:
         """Whether each campaign that changes, judged anew, is among the locked ones."""
-        return not self._number(merge_sql.UNLOCKED, self._flags)
+        return not self._row(merge_sql.UNLOCKED, self._flags)[0]
 
     def write(self, actor: Actor, load: dict[str, str], tick: Callable[[int, int], None]) -> None:
         now = connection.ops.adapt_datetimefield_value(timezone.now())
@@ -178,7 +160,7 @@ class Merge:
 
     def _add_steps(self, tick: Callable[[int, int], None]) -> None:
         where = ""
-        if self._faults:
+        if self.fault_count:
             where += merge_sql.WITHOUT_FAULTS
         if self._taken:
             where += merge_sql.WITHOUT_TAKEN
@@ -215,11 +197,8 @@ class Merge:
             for found in iter(lambda: cursor.fetchmany(1_000), []):
                 yield from found
 
-    def _number(self, select: str, parameters: dict[str, Any] | None = None) -> int:
-        return int(self._row(select, parameters)[0])
-
     def _count(self, what: str) -> int:
-        return self._number(f"SELECT COUNT(*) FROM {what}")  # noqa: S608 - the names of this module's tables
+        return int(self._row(f"SELECT COUNT(*) FROM {what}")[0])  # noqa: S608 - the names of this module's tables
 
 
 def _content(values: list[Any]) -> dict[str, Any]:

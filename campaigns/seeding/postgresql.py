@@ -13,7 +13,7 @@ from django.db import connection
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
-from campaigns.seeding.early import EarlyWriter
+from campaigns.seeding import early
 from campaigns.seeding.rows import Row
 from campaigns.seeding.staging import ROW_TYPES, SECTION_TYPES, STAGED, TABLES, Section, Stage, batches, row_values
 
@@ -62,7 +62,7 @@ AFTER = (
 
 @contextmanager
 def staged(
-    rows: Iterable[Row], tick: Callable[[int], None], early: EarlyWriter, may_write_early: Callable[[], bool]
+    rows: Iterable[Row], tick: Callable[[int], None], may_write_early: Callable[[], bool], *, restore_status: bool
 ) -> Iterator[Stage]:
     """Fill the temporary tables inside the caller's transaction. `tick` gets the count of rows.
 
@@ -78,12 +78,14 @@ def staged(
             _switching_often(),
             ThreadPoolExecutor(1) as thread,
         ):
+            has_lock = may_write_early() and early.take_load_lock(copying)
             written: Future[None] | None = None
             for batch in batches(rows):
                 if written:
                     written.result()
                 before, sections = stage.rows, stage.divide(batch)
-                written = thread.submit(_write, copying, before, sections, early if may_write_early() else None)
+                flags = {"restore_status": int(restore_status)} if has_lock and may_write_early() else None
+                written = thread.submit(_write, copying, before, sections, flags)
                 tick(stage.rows)
             if written:
                 written.result()
@@ -114,14 +116,15 @@ def analyze(cursor: Any, keys: str) -> None:
     cursor.execute(f"ANALYZE (SKIP_LOCKED) {keys}")
 
 
-def _write(cursor: Any, rows_before: int, sections: list[Section], early: EarlyWriter | None) -> None:
+def _write(cursor: Any, rows_before: int, sections: list[Section], flags: dict[str, int] | None) -> None:
     _copy(cursor, "seed_section", SECTION_TYPES, [section.values() for section in sections])
     staged = {section.number: list(row_values(section)) for section in sections}
 
     def add_steps(created: dict[int, UUID]) -> None:
         _copy(cursor, "campaigns_campaignstep", STORED_TYPES, _steps(staged, created))
 
-    created = early.write(cursor, sections[0], add_steps) if early else {}
+    first = sections[0].number
+    created = {} if flags is None else early.write(cursor, {"section": first, **flags}, add_steps)
     _copy(cursor, "seed_row", NUMBER_TYPES, (numbers(row) for number in created for row in staged[number]))
     _copy(cursor, "seed_row", ROW_TYPES, (row for number in staged if number not in created for row in staged[number]))
     if created and rows_before < MANY_ROWS <= rows_before + sum(map(len, staged.values())):

@@ -18,7 +18,6 @@ from messaging_project.strict_json import JSONError, loads, loads_finite
 # Variables of 64 KiB stay below this, however they are spelled. It bounds the memory that one row can take.
 MAX_CELL_LENGTH = 1024 * 1024
 MAX_LINE_LENGTH = 2 * MAX_CELL_LENGTH
-MAX_REMEMBERED_LENGTH = 256  # of a cell with JSON
 SAVE_AS = "Save it as CSV UTF-8 with commas between the cells."
 WHOLE_ROW = "row"  # where a fault is of no single column
 
@@ -121,9 +120,10 @@ def json_text(value: object) -> str:
 
 
 class Remembered(dict[Any, Any]):
-    """Values that passed a check before: files repeat few of them. Forgets all when it grows large."""
+    """Short texts and integers that passed a check before: files repeat them. Forgets all when it grows large."""
 
     LIMIT = 20_000
+    MAX_LENGTH = 256
 
     def __init__(self, check: Check) -> None:
         super().__init__()
@@ -133,7 +133,8 @@ class Remembered(dict[Any, Any]):
         value = self._check(key)
         if len(self) >= self.LIMIT:
             self.clear()
-        self[key] = value
+        if type(key) is int or len(key) <= self.MAX_LENGTH:
+            self[key] = value
         return value
 
 
@@ -149,7 +150,7 @@ def json_check(column: str, *, harmless: bool = False) -> Check:
 
     def value_check(value: Any) -> Any:
         kind = type(value)  # exactly: True and 1.0 are equal to 1
-        if kind is int or (kind is str and len(value) <= MAX_REMEMBERED_LENGTH):
+        if kind is int or kind is str:
             return known[value]
         return json_text(value) if harmless and kind is dict and column in JSON_COLUMNS else check(value)
 
@@ -166,8 +167,7 @@ def csv_check(column: str) -> Check:
             return cell
         return check(read(cell) if cell else ABSENT)
 
-    known = Remembered(cell_check)
-    return lambda cell: known[cell] if len(cell) <= MAX_REMEMBERED_LENGTH else cell_check(cell)
+    return Remembered(cell_check).__getitem__
 
 
 def _check(column: str) -> Check:

@@ -14,7 +14,7 @@ register = template.Library()
 
 @register.filter
 def at(mapping: Mapping[str, Any], key: str) -> Any:
-    """The value of a key that isn't known to the template; an empty text where there is none."""
+    """The value of a key that isn't known to the template; an empty text if it is missing."""
     return mapping.get(key, "")
 
 

@@ -20,6 +20,8 @@ class Proxy:
         self._accepting = threading.Thread()
         self._open: list[socket.socket] = []
         self.port = 0
+        self._flowing = threading.Event()
+        self._flowing.set()
 
     @property
     def url(self) -> str:
@@ -33,7 +35,15 @@ class Proxy:
         self._accepting = threading.Thread(target=self._accept, args=[self._listener], daemon=True)
         self._accepting.start()
 
+    def hang(self) -> None:
+        """Accept and take in everything from now on, and hand nothing on: as a stopped process does."""
+        self._flowing.clear()
+
+    def resume(self) -> None:
+        self._flowing.set()
+
     def cut(self) -> None:
+        self.resume()
         if self._listener:
             # Closing alone would leave the kernel accepting for as long as a thread waits in accept().
             self._listener.shutdown(socket.SHUT_RDWR)
@@ -52,7 +62,7 @@ class Proxy:
                 server = _connect()
                 self._open += [client, server]
                 for source, target in ((client, server), (server, client)):
-                    threading.Thread(target=_copy, args=[source, target], daemon=True).start()
+                    threading.Thread(target=_copy, args=[source, target, self._flowing], daemon=True).start()
 
 
 def _connect() -> socket.socket:
@@ -65,9 +75,10 @@ def _connect() -> socket.socket:
     return server
 
 
-def _copy(source: socket.socket, target: socket.socket) -> None:
+def _copy(source: socket.socket, target: socket.socket, flowing: threading.Event) -> None:
     with suppress(OSError):
         while piece := source.recv(65_536):
+            flowing.wait()
             target.sendall(piece)
     for end in (source, target):
         with suppress(OSError):

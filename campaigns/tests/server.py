@@ -120,6 +120,12 @@ def access_token() -> str:
     return output.getvalue().strip()
 
 
+def environment_of_test_database() -> dict[str, str]:
+    """For a process that a signal may interrupt: coverage, interrupted in its own lock, would wait for it for ever."""
+    inherited = {name: value for name, value in os.environ.items() if name != "COVERAGE_PROCESS_CONFIG"}
+    return inherited | {"DATABASE_URL": url_of_test_database()}
+
+
 def url_of_test_database() -> str:
     """Where this process's test database is, for another one."""
     database = connection.settings_dict

@@ -14,7 +14,7 @@ from typing import IO
 
 from django.conf import settings
 
-from campaigns.tests.server import url_of_test_database
+from campaigns.tests.server import environment_of_test_database
 
 CTRL_C, CTRL_D = b"\x03", b"\x04"
 WAIT_SECONDS = 60
@@ -78,7 +78,7 @@ def on_a_terminal(command: str, *arguments: object, piped: bool = False) -> Iter
         stdout=slave,
         stderr=slave,
         cwd=settings.BASE_DIR,
-        env={**os.environ, "DATABASE_URL": url_of_test_database()},
+        env=environment_of_test_database(),
         start_new_session=True,
     )
     os.close(slave)

@@ -29,7 +29,7 @@ class Generated:
             base_url=f"http://127.0.0.1:{server.port}",
             token=server.token,
             raise_on_unexpected_status=True,
-            httpx_args={"trust_env": False},  # a proxy is none of this machine's
+            httpx_args={"trust_env": False},  # this machine has no use for a proxy
         )
 
     def call(self, operation: str, *arguments: Any, **options: Any) -> Any:

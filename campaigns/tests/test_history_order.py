@@ -1,4 +1,4 @@
-"""History stands in the order in which it happened, by id and by time, whoever writes it."""
+"""History is in the order in which it happened, by id and by time, for every writer."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

@@ -221,7 +221,7 @@ def test_an_empty_id_beside_all_others_is_unknown(client: APIClient) -> None:
 
 @pytest.mark.parametrize("count", [11_000, 33_000])
 def test_a_campaign_of_whatever_length_can_be_reordered(client: APIClient, count: int) -> None:
-    """Nor does a database's limit on parameters, 32,766 with SQLite's defaults, limit it."""
+    """A database's limit on parameters (32,766 with SQLite's defaults) doesn't limit it either."""
     campaign = make_campaign(steps=count)
     last, *others = ids(campaign)[::-1]
     answer = order(client, campaign, [last, *others[::-1]])

@@ -1,6 +1,5 @@
 """A load that is killed, stopped or cut off leaves nothing behind, and says so; and loads that meet each other."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -13,15 +12,16 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError, connection, connections, transaction
+from django.db.models import F
 
-from campaigns.models import Campaign, CampaignStep
+from campaigns.models import Campaign, CampaignStep, SeedCheckpoint
 from campaigns.seeding import sqlite
 from campaigns.seeding.loading import Load
 from campaigns.seeding.merging import Merge
 from campaigns.steps import add_step
 from campaigns.tests.factories import ACTOR, make_campaign, make_step, step_body, step_fields, stored
 from campaigns.tests.seed_files import HEADER, Said, campaigns, csv_file, row, seed, steps_of
-from campaigns.tests.server import running_server, url_of_test_database
+from campaigns.tests.server import environment_of_test_database, running_server, url_of_test_database
 from messaging_project import database_errors
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -31,7 +31,7 @@ PIPE = 200_000  # bytes: more than a pipe holds, so when they are written, rows 
 @contextmanager
 def seeding_process(*options: str) -> Iterator[subprocess.Popen[bytes]]:
     """The command in a process of its own, in the middle of its input."""
-    environment = {**os.environ, "DATABASE_URL": url_of_test_database()}
+    environment = environment_of_test_database()
     command = [sys.executable, "manage.py", "seed_campaigns", "-", "--format", "csv", *options]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment) as process:
@@ -76,7 +76,10 @@ def test_the_exit_code_reaches_the_shell() -> None:
 
 def test_ctrl_c_during_start_up_is_130_without_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "interrupted_settings.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "interrupted_settings", "PYTHONPATH": str(tmp_path)}
+    environment = environment_of_test_database() | {
+        "DJANGO_SETTINGS_MODULE": "interrupted_settings",
+        "PYTHONPATH": str(tmp_path),
+    }
     command = [sys.executable, "manage.py", "seed_campaigns", "-", "--format", "csv"]
     done = subprocess.run(command, env=environment, capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
@@ -199,6 +202,24 @@ def test_two_loads_of_the_same_new_campaigns_do_not_double_them(
     assert seeding.result().code == 0
     assert len(pauses) == 1  # it had lost once
     assert campaigns() == [("c", "Welcome", "draft", 2)]
+
+
+@pytest.mark.postgresql
+def test_a_commit_that_outlives_its_process_is_waited_for(
+    elsewhere: Callable[..., Future[Said]], tmp_path: Path
+) -> None:
+    live = make_campaign(external_id="live", name="Welcome", status="active")
+    file = csv_file(tmp_path / "steps.csv", row(0, "a"), row(0, "live"), row(0, "d"))
+    assert seed(file, commit_every=1).code == 1  # it has come as far as the active campaign
+    with transaction.atomic():  # as the server process of a killed load does
+        Campaign.objects.filter(pk=live.pk).update(status="draft")
+        make_step(live, 0, template_id="t", template_version_id="t-v1")
+        SeedCheckpoint.objects.update(line=F("line") + 1)
+        seeding = elsewhere(seed, file, commit_every=1)
+        until(waiting_for_a_lock)
+    assert (seeding.result().code, seeding.result().message) == (0, "")
+    assert [campaign[0] for campaign in campaigns()] == ["a", "d", "live"]
+    assert not SeedCheckpoint.objects.exists()
 
 
 @pytest.mark.postgresql

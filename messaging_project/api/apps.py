@@ -12,7 +12,9 @@ class ApiConfig(AppConfig):
         from messaging_project.api import openapi  # noqa: F401 - registers the security scheme
         from messaging_project.api.checks import check_required_scopes, check_throttles
         from messaging_project.environment import Environment
+        from messaging_project.health import check_timeouts
 
         register(check_required_scopes, Tags.security)
         register(check_throttles, Tags.security)
+        register(check_timeouts, Tags.database, deploy=True)
         telemetry.start(Environment())

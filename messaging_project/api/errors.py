@@ -2,6 +2,7 @@
 
 import logging
 import re
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,13 +18,13 @@ from rest_framework.response import Response
 from messaging_project.api.json import EncodedBody, PayloadTooLarge, render
 from messaging_project.api.request_id import HEADER, current_request_id
 from messaging_project.database_errors import discard_connections, is_unavailable
-from messaging_project.field_paths import MAX_ECHOED, place
+from messaging_project.field_paths import MAX_ECHOED, MAX_LISTED_FAULTS, place
 from messaging_project.metrics import OUTAGES
+from messaging_project.watchdog import watchdog
 
 logger = logging.getLogger(__name__)
 
 API_PATH = re.compile(r"/+v1(/|$)")  # without the slashes that a client put in front of it one too many
-MAX_LISTED_FAULTS = 100
 RETRY_AFTER_SECONDS = "5"
 
 
@@ -61,6 +62,23 @@ class PlacedCode(str):
         return placed
 
 
+class Unlisted(str):
+    """The code that stands for `number` faults which are counted and not listed; it is handed on as PlacedCode is."""
+
+    __slots__ = ("number",)
+    number: int
+
+    def __new__(cls, number: int) -> "Unlisted":
+        unlisted = super().__new__(cls, "unlisted")
+        unlisted.number = number
+        return unlisted
+
+
+def unlisted(number: int) -> list[exceptions.ErrorDetail]:
+    """What stands beside listed faults for `number` more."""
+    return [exceptions.ErrorDetail("", Unlisted(number))] if number else []
+
+
 def envelope(error: str, message: str, details: dict[str, Any] | None = None) -> dict[str, Any]:
     body: dict[str, Any] = {"error": error, "message": message}
     return body if details is None else {**body, "details": details}
@@ -72,15 +90,16 @@ def not_found(resource: str, id: str) -> APIError:
     return APIError(404, "not_found", f"There is {what}.", {"resource": resource, "id": id[:MAX_ECHOED]})
 
 
-def validation_error(*faults: tuple[str, str, str]) -> APIError:
-    """400 for faults given as (field, code, message)."""
-    errors = [{"field": field, "code": code, "message": message} for field, code, message in faults]
+def validation_error(*faults: tuple[str, str, str], more: int = 0) -> APIError:
+    """400 for faults given as (field, code, message), and `more` that are only counted."""
+    total = len(faults) + more
+    errors = [{"field": field, "code": code, "message": message} for field, code, message in faults[:MAX_LISTED_FAULTS]]
     first = f"{errors[0]['field']}: {errors[0]['message']}" if errors[0]["field"] else errors[0]["message"]
-    more = f" ({len(errors) - 1} more)" if len(errors) > 1 else ""
-    details: dict[str, Any] = {"errors": errors[:MAX_LISTED_FAULTS]}
-    if len(errors) > MAX_LISTED_FAULTS:
-        details["total"] = len(errors)
-    return APIError(400, "validation_error", first + more, details)
+    others = f" ({total - 1} more)" if total > 1 else ""
+    details: dict[str, Any] = {"errors": errors}
+    if total > MAX_LISTED_FAULTS:
+        details["total"] = total
+    return APIError(400, "validation_error", first + others, details)
 
 
 def server_error() -> APIError:
@@ -88,8 +107,11 @@ def server_error() -> APIError:
     return APIError(500, "server_error", message, {"request_id": current_request_id()})
 
 
-def unavailable() -> APIError:
+def unavailable(*, was_cut: bool = False) -> APIError:
+    """503. `was_cut`: the answer of a statement was not waited for, so nobody knows what became of it."""
     message = f"The database can't answer right now. Try again in {RETRY_AFTER_SECONDS} seconds."
+    if was_cut:
+        message += " A write may have happened: repeat it with the same Idempotency-Key."
     return APIError(503, "unavailable", message, headers={"Retry-After": RETRY_AFTER_SECONDS})
 
 
@@ -129,7 +151,7 @@ def as_api_error(exc: Exception) -> APIError:
         case APIError():
             return exc
         case exceptions.ValidationError():
-            return validation_error(*_flatten(exc.detail))
+            return _of_detail(exc.detail)
         case Http404() | exceptions.NotFound():
             return not_found("url", "")
         case RequestDataTooBig():
@@ -143,7 +165,7 @@ def as_api_error(exc: Exception) -> APIError:
         case exceptions.APIException():
             return _of_framework(exc)
         case DatabaseError() if is_unavailable(exc):
-            return unavailable()
+            return unavailable(was_cut=watchdog.has_cut(exc))
         case _:
             return server_error()
 
@@ -174,16 +196,26 @@ def _of_framework(exc: exceptions.APIException) -> APIError:
     return APIError(exc.status_code, error, message)
 
 
-def _flatten(detail: Any, path: str = "") -> Iterator[tuple[str, str, str]]:
-    """DRF's nested details as (field, code, message), the field a path such as `steps[3].variables.name`."""
+def _of_detail(detail: Any) -> APIError:
+    found = list(flatten(detail))
+    listed = [
+        (place(path, getattr(fault.code, "path", ())), str(fault.code), str(fault))
+        for path, fault in found
+        if not isinstance(fault.code, Unlisted)
+    ]
+    return validation_error(*listed, more=sum(getattr(fault.code, "number", 0) for _, fault in found))
+
+
+def flatten(detail: Any, path: str = "") -> Iterator[tuple[str, exceptions.ErrorDetail]]:
+    """DRF's nested details, each with the path to its field, such as `steps[3].variables`."""
     if isinstance(detail, dict):
         for key, value in detail.items():
-            yield from _flatten(value, path if key == "non_field_errors" else place(path, (key,)))
+            yield from flatten(value, path if key in (None, "non_field_errors") else place(path, (key,)))
     elif isinstance(detail, list):
         for index, value in enumerate(detail):
-            yield from _flatten(value, path if isinstance(value, str) else place(path, (index,)))
+            yield from flatten(value, path if isinstance(value, str) else place(path, (index,)))
     else:
-        yield place(path, getattr(detail.code, "path", ())), str(detail.code), str(detail)
+        yield path, detail
 
 
 # --- Where Django catches --------------------------------------------------------------------------------------------
@@ -228,6 +260,20 @@ def unknown_url(request: HttpRequest) -> HttpResponse:
 
 def internal_server_error(request: HttpRequest) -> HttpResponseBase:
     """handler500"""
+    exc = sys.exc_info()[1]
+    if isinstance(exc, Exception) and is_unavailable(exc):
+        OUTAGES.labels("database").inc()
+        discard_connections(exc)
+        return _page_unavailable(request)
     if API_PATH.match(request.path):
         return json_response(server_error())
     return defaults.server_error(request)
+
+
+def _page_unavailable(request: HttpRequest) -> HttpResponseBase:
+    if API_PATH.match(request.path):
+        return json_response(unavailable())
+    page = defaults.server_error(request, "503.html")
+    page.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    page["Retry-After"] = RETRY_AFTER_SECONDS
+    return page

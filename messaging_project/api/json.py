@@ -106,7 +106,7 @@ class PayloadTooLarge(exceptions.APIException):
 
 
 class EncodedBody(exceptions.APIException):
-    """A body with a content coding (RFC 9110, 8.4), of which none is taken."""
+    """A body with a content coding (RFC 9110, 8.4). None is supported."""
 
     status_code = 415
 

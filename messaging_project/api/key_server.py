@@ -28,8 +28,8 @@ class KeysUnavailable(Exception):
 class KeyServer:
     """The signing keys behind one JWKS address, shared by all threads of the process.
 
-    PyJWKClient would let each request of an outage wait for the timeout in turn, drop good keys the moment they are
-    FRESH_SECONDS old, and read an answer however long it is and takes.
+    PyJWKClient would make each request of an outage wait for the timeout in turn, and drop good keys the moment they
+    are FRESH_SECONDS old. It also reads answers of any size, for any time.
     """
 
     def __init__(self, url: str, algorithms: Sequence[str]) -> None:
@@ -57,8 +57,17 @@ class KeyServer:
             raise KeysUnavailable
         return key
 
+    def has_keys(self) -> bool:
+        """Whether any token can be checked; fetches and waits as key() does."""
+        if not self._are_usable():
+            self._renew(wait=True)
+        return self._are_usable()
+
+    def _are_usable(self) -> bool:
+        return monotonic() - self._fetched_at <= USABLE_SECONDS
+
     def _find(self, kid: str | None, algorithm: str) -> PyJWK | None:
-        if monotonic() - self._fetched_at > USABLE_SECONDS:
+        if not self._are_usable():
             return None
         if kid is not None:
             return self._keys.get((kid, algorithm))

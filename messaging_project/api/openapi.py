@@ -72,7 +72,7 @@ class DefaultsSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-cal
             required = {name for name, field in fields.items() if field.default is not empty}.union(
                 schema.pop("required", ())
             )
-            if required:  # an empty list is none that OpenAPI 3.0 allows
+            if required:  # OpenAPI 3.0 allows no empty list
                 schema["required"] = [name for name in properties if name in required]
         if direction == "response" or self.target.partial:
             for shown in properties.values():
@@ -115,7 +115,7 @@ class Operation:
     What every operation can answer (401, 403, 406, 500, 503; 413 and 415 where there is a body) comes by itself.
     `answer` is a serializer, or one with many=True for a page of them; `example` is what it would be given to show.
     `has_plain_errors` keeps its errors to the shape that all share, whatever the view's schema has for their statuses.
-    `has_etag` tells of the answer's ETag; `if_match` says whose ETag the header of that name takes, if it is taken.
+    `has_etag`: the answer has an ETag; `if_match` says whose ETag the header of that name takes, if it is taken.
     """
 
     tag: str

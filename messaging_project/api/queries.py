@@ -38,7 +38,7 @@ class StrictSerializer(serializers.Serializer[Any]):
         """The data as the fields take it."""
         return data
 
-    def strict_faults(self, data: Any) -> dict[str, list[ErrorDetail]]:
+    def strict_faults(self, data: Any) -> dict[Any, list[ErrorDetail]]:
         raise NotImplementedError
 
 

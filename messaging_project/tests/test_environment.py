@@ -80,6 +80,17 @@ def test_an_address_refuses_anything_else(value: str) -> None:
         Environment({"NAME": value}).address("NAME", "127.0.0.1:9100")
 
 
+def test_a_time_zone_is_one_that_the_machine_knows() -> None:
+    assert Environment({"NAME": "Europe/Berlin"}).time_zone("NAME", default="UTC").key == "Europe/Berlin"
+    assert Environment({}).time_zone("NAME", default="UTC").key == "UTC"
+
+
+@pytest.mark.parametrize("value", ["Berlin", "Europe", "../etc/passwd", "CET+1"])
+def test_a_time_zone_refuses_anything_else(value: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="set it to a time zone, such as Europe/Berlin"):
+        Environment({"NAME": value}).time_zone("NAME", default="UTC")
+
+
 def test_the_default_source_is_the_process_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MESSAGING_TEST", "here")
 
@@ -324,23 +335,22 @@ def test_every_wait_for_postgresql_has_an_end() -> None:
     url = "postgres://user@db/name"
     pool = {"min_size": 2, "max_size": 10, "timeout": 5, "reconnect_timeout": 2.5}
 
-    assert database_options(DATABASE_URL=url) == {
-        "pool": pool,
-        "options": "-c lock_timeout=5000",
-        "connect_timeout": 5,
-    }
+    assert database_options(DATABASE_URL=url) == {"pool": pool, "connect_timeout": 5}
     assert database_options(
         DATABASE_URL=f"{url}?connect_timeout=1&options=-c%20jit=off",
         DATABASE_POOL_MIN_SIZE="1",
         DATABASE_POOL_MAX_SIZE="4",
         DATABASE_POOL_TIMEOUT_SECONDS="2",
-        DATABASE_LOCK_TIMEOUT_MS="700",
     ) == {
         "pool": {"min_size": 1, "max_size": 4, "timeout": 2, "reconnect_timeout": 1},
-        "options": "-c jit=off -c lock_timeout=700",
+        "options": "-c jit=off",
         "connect_timeout": 1,
     }
-    assert database_options(DATABASE_URL=url, DATABASE_LOCK_TIMEOUT_MS="0") == {"pool": pool, "connect_timeout": 5}
+    waits: list[dict[str, str]] = [{}, {"DATABASE_LOCK_TIMEOUT_MS": "700", "DATABASE_STATEMENT_TIMEOUT_MS": "0"}]
+    assert [settings_with({"DATABASE_URL": url} | given, "DATABASE_TIMEOUTS_MS") for given in waits] == [
+        [{"lock_timeout": 1_000, "statement_timeout": 30_000}],
+        [{"lock_timeout": 700, "statement_timeout": 0}],
+    ]
 
 
 def test_a_database_of_ones_own_gets_no_demo_unless_asked() -> None:

@@ -87,6 +87,13 @@ def test_no_password_is_hashed_while_locked(monkeypatch: pytest.MonkeyPatch) -> 
     assert hashed == [WRONG]
 
 
+def test_names_and_headers_of_any_length_are_counted() -> None:
+    form = {"username": "x" * 100_000, "password": WRONG}
+    headers = {"User-Agent": "y" * 1_000, "Accept": "z" * 2_000}
+
+    assert [Client().post(LOGIN, form, headers=headers).status_code for _ in range(10)] == [200] * 9 + [429]
+
+
 def test_nothing_of_the_form_is_kept() -> None:
     with CaptureQueriesContext(
         connection,

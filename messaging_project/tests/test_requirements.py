@@ -102,7 +102,7 @@ def test_the_oldest_pip_resolves_the_pinned_files(tmp_path: Path) -> None:
 
 
 def run(*command: str) -> str:
-    """The output of a command, with the environment and so the package index of whoever runs the tests."""
+    """The output of a command, in the environment of the test run, so with its package index."""
     answer = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     unreachable = "The package index can't be reached. " if "connection broken by" in answer.stdout else ""
     assert answer.returncode == 0, f"{unreachable}{' '.join(command)} failed:\n{answer.stdout}"

@@ -19,20 +19,12 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "--status",
-            action="append",
-            choices=Campaign.Status.values,
-            help="only campaigns in this status; repeatable",
-        )
-        parser.add_argument(
-            "--campaign",
-            action="append",
-            metavar="ID",
-            help="only the campaign with this id or external id; repeatable",
-        )
-        parser.add_argument("--format", choices=FORMATS, help="default: what the name of FILE says, else csv")
-        parser.add_argument("-o", "--output", metavar="FILE", help="default: standard output; .gz compresses")
+        add, statuses = parser.add_argument, Campaign.Status.values
+        add("--status", action="append", choices=statuses, help="only campaigns in this status; repeatable")
+        campaign = "only the campaign with this id or external id; repeatable"
+        add("--campaign", action="append", metavar="ID", help=campaign)
+        add("--format", choices=FORMATS, help="default: what the name of FILE says, else csv")
+        add("-o", "--output", metavar="FILE", help="default: standard output; .gz compresses")
 
     def handle(self, *_: Any, **options: Any) -> None:
         path = options["output"]

@@ -1,3 +1,4 @@
+import gc
 import getpass
 import signal
 import threading
@@ -94,6 +95,8 @@ class Command(BaseCommand):
             display = Display(source.name, self.stderr, errors, silent=silent)
             preview = ShownPreview(None if silent else self.stdout, diff)
             load = Load(source, how, display, getpass.getuser(), preview if how.dry_run else None)
+            gc.freeze()  # what is there by now needn't be looked through for each batch of rows
+            files.callback(gc.unfreeze)
             with reported(load, report, dry_run=how.dry_run):
                 with closing(display), _terminable(), _explained(load):
                     in_batches = how.commit_every and not how.dry_run
@@ -213,16 +216,15 @@ def counted(number: int, one: str, many: str) -> str:
 
 def summary(outcome: Outcome, *, dry_run: bool) -> str:
     """One line: what was done, or would be. What became of the rows adds up to their number."""
-    counts, rows = outcome.counts, outcome.rows
-    rate = rows / max(outcome.seconds, 0.001)
+    counts, rate = outcome.counts, outcome.rows / max(outcome.seconds, 0.001)
     return (
         f"{'Dry run, nothing written: ' if dry_run else ''}"
-        f"{counted(rows, 'row', 'rows')} in {outcome.seconds:.1f} s ({rate:,.0f} rows/s): "
-        f"{counted(counts.campaigns_created, 'campaign', 'campaigns')} created, "
-        f"{counts.campaigns_extended:,} extended; "
-        f"{counted(counts.steps_added, 'step', 'steps')} added, {counts.steps_updated:,} updated, "
-        f"{counts.steps_unchanged:,} unchanged, {counts.steps_skipped:,} skipped; "
-        f"{counted(counts.rows_without_step, 'row', 'rows')} without a step; "
+        f"{counted(outcome.rows, 'row', 'rows')} in {outcome.seconds:.1f} s ({rate:,.0f} rows/s): "
+        f"{counted(counts['campaigns_created'], 'campaign', 'campaigns')} created, "
+        f"{counts['campaigns_extended']:,} extended; "
+        f"{counted(counts['steps_added'], 'step', 'steps')} added, {counts['steps_updated']:,} updated, "
+        f"{counts['steps_unchanged']:,} unchanged, {counts['steps_skipped']:,} skipped; "
+        f"{counted(counts['rows_without_step'], 'row', 'rows')} without a step; "
         f"{counted(outcome.refused, 'row', 'rows')} refused; "
         f"stored campaigns locked for {outcome.locked_seconds:.1f} s."
     )

@@ -1,5 +1,7 @@
 // A page with edits that aren't saved asks before it is left.
 
+import { keep } from "./kept.js";
+
 let isDirty = document.querySelector(".errornote, .conflict, .typed-before") !== null;
 
 export function markUnsaved() {
@@ -14,6 +16,7 @@ export function guard(form) {
         }
     });
     form.addEventListener("submit", () => { isDirty = false; });
+    keep(form);
     window.addEventListener("beforeunload", (event) => {
         if (isDirty) {
             event.preventDefault();

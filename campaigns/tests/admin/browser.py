@@ -49,6 +49,9 @@ class Person:
 
     def log_in(self, username: str) -> None:
         self.open("/admin/login/?next=/admin/campaigns/campaign/")
+        self.give_password(username)
+
+    def give_password(self, username: str) -> None:
         self.page.get_by_label("Username").fill(username)
         self.page.get_by_label("Password").fill(PASSWORD)
         self.click("Log in")

@@ -1,4 +1,5 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -39,3 +40,17 @@ def editor(login: Login) -> Client:
 @pytest.fixture
 def publisher(login: Login) -> Client:
     return login("paula", *PUBLISH)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, for tests that are marked so. Its package is of requirements-dev.txt, and so imported here."""
+    from playwright.sync_api import sync_playwright
+
+    from campaigns.tests.admin.browser import launched
+
+    patch = pytest.MonkeyPatch()
+    patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # playwright runs an event loop; nothing here is asynchronous
+    with sync_playwright() as playwright:
+        yield launched(playwright)
+    patch.undo()

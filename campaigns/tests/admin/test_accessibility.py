@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from campaigns import lifecycle
 from campaigns.models import Campaign
 from campaigns.steps import change_step
-from campaigns.tests.admin.browser import Person, launched, person
+from campaigns.tests.admin.browser import Person, person
 from campaigns.tests.admin.conftest import PUBLISH
 from campaigns.tests.admin.pages import campaign_url
 from campaigns.tests.factories import ACTOR, make_campaign, make_step
@@ -23,15 +23,6 @@ from campaigns.tests.factories import ACTOR, make_campaign, make_step
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 RULES: dict[str, Any] = {"runOnly": {"type": "tag", "values": TAGS}, "resultTypes": ["violations"], "preload": False}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    patch = pytest.MonkeyPatch()
-    patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # playwright runs an event loop; nothing here is asynchronous
-    with sync_playwright() as playwright:
-        yield launched(playwright)
-    patch.undo()
 
 
 def violations(page: Page) -> list[str]:

@@ -1,15 +1,21 @@
 """The history in the admin: every change, whichever way it was made; and nobody rewrites it."""
 
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
 import pytest
 from django.test import Client
 from django.urls import reverse
+from pytest_django import Settings
+from rest_framework.test import APIClient
 
 from campaigns import lifecycle
 from campaigns.history import Actor
 from campaigns.models import Action, ActorType, Campaign, HistoryEntry
-from campaigns.steps import add_step, change_step
-from campaigns.tests.admin.pages import campaign_url, delete, opened, row, save
-from campaigns.tests.factories import ACTOR, make_campaign, step_fields, stored
+from campaigns.steps import add_step, change_step, remove_step
+from campaigns.tests.admin.pages import campaign_url, delete, opened, row, save, with_new_row
+from campaigns.tests.factories import ACTOR, history_of, make_campaign, make_step, step_fields, stored
 
 TOKEN = Actor(ActorType.TOKEN, "crm", "crm", "https://issuer.example/")
 COMMAND = Actor(ActorType.COMMAND, "seed_campaigns", "seed_campaigns")
@@ -31,7 +37,7 @@ def changes_of(answer: object) -> list[tuple[str, str, str, list[tuple[str, str,
 
 def test_the_history_page_tells_who_changed_what_in_whichever_way(viewer: Client, campaign: Campaign) -> None:
     assert changes_of(viewer.get(campaign_url(campaign.pk, "history"))) == [
-        ("emil", "admin", "changed the steps", [("changed", "-", "1")]),
+        ("emil", "admin", "changed a step", [("template id", "t0", "new")]),
         ("emil", "admin", "changed the campaign", [("name", "Welcome", "Renamed")]),
         (
             "crm",
@@ -54,6 +60,77 @@ def test_the_history_page_tells_who_changed_what_in_whichever_way(viewer: Client
     ]
 
 
+def told(campaign: Campaign) -> list[tuple[str, Any, Any]]:
+    return [(entry["action"], entry["before"], entry["after"]) for entry in history_of(campaign)]
+
+
+def test_a_save_tells_of_each_step_what_was_changed_from_what_to_what(editor: Client) -> None:
+    campaign = make_campaign(steps=4)
+    removed, changed, _, moved = campaign.steps.order_by("position")
+    form = opened(editor, campaign) | row(0, DELETE="on") | row(1, template_version_id="new", variables='{"a": true}')
+    form = form | row(3, position=9)
+    save(editor, campaign, with_new_row(form, position=0, template_id="first", template_version_id="v1"))
+    added = campaign.steps.get(position=0)
+    assert told(campaign) == [
+        ("step.deleted", removed.fields._asdict(), None),
+        ("step.added", None, added.fields._asdict()),
+        (
+            "step.changed",
+            {"template_version_id": "t1-v1", "variables": {}},
+            {"template_version_id": "new", "variables": {"a": True}},
+        ),
+        ("step.changed", {"position": 3}, {"position": 9}),
+    ]
+    steps = [entry["step_id"] for entry in history_of(campaign)]
+    assert steps == [removed.pk, added.pk, changed.pk, moved.pk]
+
+
+def test_a_save_that_only_moves_steps_counts_them(editor: Client) -> None:
+    campaign = make_campaign(steps=3)
+    save(editor, campaign, opened(editor, campaign) | row(0, position=2) | row(2, position=0))
+    assert told(campaign) == [("steps.reordered", None, {"steps": 2})]
+
+
+def test_a_step_that_is_inserted_moves_the_others_down(editor: Client) -> None:
+    campaign = make_campaign(steps=3)
+    form = opened(editor, campaign) | row(1, position=2) | row(2, position=3)
+    save(editor, campaign, with_new_row(form, position=1, template_id="new", template_version_id="v1"))
+    assert told(campaign)[0] == ("steps.shifted", None, {"from_position": 1, "to_position": 3, "steps": 2})
+    assert [action for action, _, _ in told(campaign)] == ["steps.shifted", "step.added"]
+
+
+def test_one_and_true_are_a_change_of_variables(editor: Client) -> None:
+    campaign = make_campaign()
+    make_step(campaign, variables={"a": 1})
+    save(editor, campaign, opened(editor, campaign) | row(0, variables='{"a": true}'))
+    assert told(campaign) == [("step.changed", {"variables": {"a": 1}}, {"variables": {"a": True}})]
+
+
+def test_the_history_names_steps_and_campaigns_and_leads_to_them(admin_client: Client) -> None:
+    campaign = make_campaign(steps=2)
+    step, gone = campaign.steps.order_by("position")
+    change_step(campaign.pk, step.pk, {"template_id": "new"}, actor=ACTOR)
+    change_step(campaign.pk, gone.pk, {"position": 7}, actor=ACTOR)
+    remove_step(campaign.pk, gone.pk, actor=ACTOR)
+    page = admin_client.get(campaign_url(campaign.pk, "history"))
+    step_url = reverse("admin:campaigns_campaignstep_change", args=[step.pk])
+    assert [(change.step, change.step_url) for change in page.context["changes"]] == [
+        ("position 7 (t1)", ""),
+        ("position 1", ""),
+        ("position 0 (t0)", step_url),
+    ]
+    link = f'<a href="{step_url}">position 0 (t0)</a>'
+    assert link in page.content.decode()
+    everything = admin_client.get(reverse("admin:campaigns_historyentry_changelist")).content.decode()
+    entry = HistoryEntry.objects.earliest("id")
+    of_entry = admin_client.get(reverse("admin:campaigns_historyentry_change", args=[entry.pk])).content.decode()
+    for text in (everything, of_entry):
+        assert f'<a href="{campaign_url(campaign.pk)}">Welcome</a>' in text
+        assert link in text
+        assert f"{entry.created_at:%H:%M:%S} UTC" in text
+    assert "<del>t0</del> → <ins>new</ins>" in of_entry
+
+
 def test_the_campaign_page_shows_the_last_changes(viewer: Client, campaign: Campaign) -> None:
     recent = viewer.get(campaign_url(campaign.pk)).context["recent_changes"]
     assert [change.entry.actor_name for change in recent] == ["emil", "emil", "crm", "seed_campaigns"]
@@ -64,7 +141,7 @@ def test_the_history_of_a_deleted_campaign_can_still_be_found(editor: Client, ca
     answer = editor.get(reverse("admin:campaigns_historyentry_changelist"), {"q": str(campaign.pk)})
     assert [entry.action for entry in answer.context["cl"].result_list] == [
         Action.CAMPAIGN_DELETED,
-        Action.STEPS_REPLACED,
+        Action.STEP_CHANGED,
         Action.CAMPAIGN_CHANGED,
         Action.STEP_ADDED,
         Action.CAMPAIGN_CREATED,
@@ -100,3 +177,22 @@ def test_delays_variables_and_times_read_as_people_write_them(viewer: Client) ->
     (change,) = answer.context["changes"]
     assert list(change.fields) == [("delay", "at once", "3 d"), ("variables", "{}", '{\n  "ok": true\n}')]
     assert f"{change.entry.created_at:%H:%M:%S} UTC</time>" in answer.content.decode()
+
+
+def test_staff_read_times_in_their_zone_and_programs_in_utc(
+    settings: Settings, editor: Client, client: APIClient
+) -> None:
+    settings.STAFF_TIME_ZONE = ZoneInfo("Asia/Kolkata")
+    campaign = lifecycle.create_campaign(name="Welcome", actor=ACTOR)
+    at = HistoryEntry.objects.get().created_at
+    here = f"{at + timedelta(hours=5, minutes=30):%-d %b %Y, %H:%M:%S} IST"
+    for url in (
+        campaign_url(campaign.pk),
+        campaign_url(campaign.pk, "history"),
+        reverse("admin:campaigns_campaign_changelist"),
+        reverse("admin:campaigns_historyentry_changelist"),
+    ):
+        assert here in editor.get(url).content.decode()
+    (entry,) = client.get(f"/v1/messaging/campaigns/{campaign.pk}/history").json()["results"]
+    assert datetime.fromisoformat(entry["at"]) == at
+    assert entry["at"].endswith("Z")

@@ -1,29 +1,19 @@
 """What people do in the admin, done in Chromium. No page logs an error or asks another host for anything."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 from pytest_django.live_server_helper import LiveServer
 from rest_framework.test import APIClient
 
 from campaigns.models import Campaign
-from campaigns.tests.admin.browser import launched, person
+from campaigns.tests.admin.browser import person
 from campaigns.tests.admin.conftest import EDIT, PUBLISH, VIEW
 from campaigns.tests.admin.pages import campaign_url
 from campaigns.tests.factories import make_campaign, make_step
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    patch = pytest.MonkeyPatch()
-    patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # playwright runs an event loop; nothing here is asynchronous
-    with sync_playwright() as playwright:
-        yield launched(playwright)
-    patch.undo()
 
 
 def test_a_campaign_is_written_ordered_mended_activated_paused_and_resumed(

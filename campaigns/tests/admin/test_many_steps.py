@@ -60,7 +60,9 @@ def test_a_page_is_saved_and_the_steps_of_other_pages_stay(editor: Client, campa
     assert order(campaign)[99:104] == ["t99", "t101", "new", "t103", "t104"]
     assert elsewhere(campaign) == before
     assert [(entry["action"], entry["after"]) for entry in history_of(campaign)] == [
-        ("steps.replaced", {"added": 0, "changed": 2, "removed": 1})
+        ("step.deleted", None),
+        ("step.changed", {"position": 100}),
+        ("step.changed", {"position": 101, "template_id": "new"}),
     ]
 
 
@@ -115,7 +117,7 @@ def test_a_position_that_another_page_holds_is_a_fault_that_offers_to_make_room(
     assert order(campaign) == [*names[:5], "t150", *names[5:]]
     assert [(entry["action"], entry["after"]) for entry in history_of(campaign)] == [
         ("steps.shifted", {"from_position": 5, "to_position": 100, "steps": 95}),
-        ("steps.replaced", {"added": 0, "changed": 51, "removed": 0}),
+        ("steps.reordered", {"steps": 51}),
     ]
 
 

@@ -1,0 +1,90 @@
+"""A PostgreSQL that hangs or is away: refused at once while that is known, and back by itself."""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from django.db import transaction
+
+from campaigns.models import Campaign
+from campaigns.tests.factories import make_campaign, positions, step_body
+from campaigns.tests.proxy import Proxy
+from campaigns.tests.server import Answer, Server, running_server
+
+pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
+CLIENTS = 60
+CUT = (
+    "The database can't answer right now. Try again in 5 seconds. "
+    "A write may have happened: repeat it with the same Idempotency-Key."
+)
+OUTAGES: dict[str, tuple[Callable[[Proxy], None], Callable[[Proxy], None]]] = {
+    "hangs": (Proxy.hang, Proxy.resume),
+    "is away": (Proxy.cut, Proxy.mend),
+}
+
+
+@pytest.fixture
+def proxy(transactional_db: None) -> Iterator[Proxy]:
+    proxy = Proxy()
+    proxy.mend()
+    yield proxy
+    proxy.cut()
+
+
+@pytest.fixture
+def proxied(proxy: Proxy, tmp_path: Path) -> Iterator[Server]:
+    with running_server(tmp_path / "log", proxy.url) as server:
+        yield server
+
+
+def add(server: Server, campaign: Campaign, position: int) -> Answer:
+    return server.post(f"/v1/messaging/campaigns/{campaign.id}/steps", step_body(position))
+
+
+def seconds(function: Callable[[], object]) -> float:
+    began = time.monotonic()
+    function()
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("how", OUTAGES)
+def test_an_outage_is_refused_at_once_and_ends_by_itself(proxied: Server, proxy: Proxy, how: str) -> None:
+    begin, end = OUTAGES[how]
+    campaign = make_campaign()
+    assert add(proxied, campaign, 0).status == 201
+    begin(proxy)
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        first = add(proxied, campaign, 1)
+        assert first.status == 503
+        if how == "hangs":  # a session was waiting for it
+            assert first.json()["message"] == CUT
+        while "requests are refused" not in proxied.log.read_text():
+            assert add(proxied, campaign, 9).status == 503
+        known = [clients.submit(add, proxied, campaign, n) for n in range(CLIENTS)]
+        assert {answer.result(timeout=1).status for answer in known} == {503}
+        for path, status in (("/", 200), ("/readyz", 503)):
+            began = time.monotonic()
+            assert (proxied.get(path).status, time.monotonic() - began < 1) == (status, True)
+    end(proxy)
+    recovery = seconds(lambda: wait_until_added(proxied, campaign, 100))
+    assert recovery < 3
+    assert 100 in positions(campaign)
+    assert "Traceback" not in proxied.log.read_text()
+
+
+def wait_until_added(server: Server, campaign: Campaign, position: int) -> None:
+    while add(server, campaign, position).status == 503:
+        pass
+
+
+def test_a_lock_that_is_held_too_long_is_no_outage(proxied: Server) -> None:
+    campaign, other = make_campaign(), make_campaign()
+    with transaction.atomic():
+        Campaign.objects.select_for_update().get(pk=campaign.pk)
+        with ThreadPoolExecutor(4) as clients:
+            assert list(clients.map(lambda n: add(proxied, campaign, n).status, range(4))) == [503] * 4
+        assert add(proxied, other, 0).status == 201
+    assert add(proxied, campaign, 0).status == 201
+    assert "requests are refused" not in proxied.log.read_text()

@@ -1,0 +1,44 @@
+"""Django's PostgreSQL backend, whose connections the watchdog knows of and whose waits end."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db.backends.postgresql import base
+
+from messaging_project.watchdog import watchdog
+
+
+def with_timeouts(parameters: dict[str, Any]) -> dict[str, Any]:
+    """A connection's parameters as processes that serve use them; commands take the time that they need."""
+    given = [parameters["options"]] if parameters.get("options") else []
+    ours = [f"-c {name}={value}" for name, value in settings.DATABASE_TIMEOUTS_MS.items() if value]
+    # Without any, no parameter: PgBouncer refuses it, even empty.
+    return parameters | ({"options": " ".join(given + ours)} if ours else {})
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    def get_connection_params(self) -> dict[str, Any]:
+        parameters = super().get_connection_params()
+        return with_timeouts(parameters) if watchdog.is_on else parameters
+
+    @property
+    def pool(self) -> Any:
+        while True:
+            try:
+                return super().pool
+            except KeyError:  # the watchdog took it away between two steps of Django's
+                continue
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        watchdog.begin(self)
+        try:
+            return super().get_new_connection(conn_params)
+        except BaseException:
+            watchdog.end(self)
+            raise
+
+    def _close(self) -> None:
+        try:
+            super()._close()  # type: ignore[misc]  # Django's own, which the stubs don't have
+        finally:
+            watchdog.end(self)

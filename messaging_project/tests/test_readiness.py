@@ -1,0 +1,113 @@
+"""/readyz says whether the process can serve, and what keeps it from that."""
+
+from collections.abc import Iterator
+from io import StringIO
+from typing import Any
+
+import psycopg
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.db import OperationalError, connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.test import Client
+from pytest_django import Settings
+
+from messaging_project import health
+from messaging_project.health import _require_set_up
+from messaging_project.postgresql.base import with_timeouts
+from messaging_project.tests.identity_provider import IdentityProvider
+
+pytestmark = pytest.mark.django_db
+LIMITS = {"lock_timeout": 1_000, "statement_timeout": 30_000}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_known() -> Iterator[None]:
+    _require_set_up.cache_clear()
+    yield
+    _require_set_up.cache_clear()
+
+
+@pytest.fixture
+def timeouts(settings: Settings) -> None:
+    """This session has what the sessions of a process that serves have."""
+    settings.DATABASE_TIMEOUTS_MS = LIMITS
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            for name, value in LIMITS.items():
+                cursor.execute(f"SET LOCAL {name} = {value}")
+
+
+def readyz() -> tuple[int, Any]:
+    answer = Client().get("/readyz", headers={"host": "10.0.0.7:8000"})
+    return answer.status_code, answer.json()["faults"]
+
+
+def test_a_process_that_lacks_nothing_is_ready(timeouts: None) -> None:
+    assert readyz() == (200, [])
+
+
+def test_a_database_that_lacks_migrations_is_told_until_it_has_them(timeouts: None) -> None:
+    newest = MigrationRecorder.Migration.objects.filter(app="campaigns").latest("id")
+    newest.delete()
+    assert readyz() == (503, ["The database lacks migrations: run `manage.py migrate`."])
+    newest.save(force_insert=True)
+    assert readyz() == (200, [])
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("name", LIMITS)
+def test_a_wait_without_an_end_is_told_by_name(timeouts: None, name: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL {name} = 0")
+    remedy = f"set DATABASE_{name.upper()}_MS, or behind PgBouncer ALTER ROLE … SET {name}."
+    assert readyz() == (503, [f"{name} is 0: {remedy}"])
+
+
+def test_a_provider_without_keys_is_told_until_it_has_them(
+    timeouts: None, provider: IdentityProvider, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.ACCESS_TOKENS = provider.settings()
+    monkeypatch.setattr("messaging_project.api.key_server.PAUSE_SECONDS", 0)
+    provider.status = 500
+    assert readyz() == (503, ["The identity provider's keys can't be fetched."])
+    provider.status = 200
+    assert readyz() == (200, [])
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("given", [{}, LIMITS], ids=["unset", "set"])
+def test_the_deployment_check_sees_what_a_process_that_serves_would_have(
+    settings: Settings, given: dict[str, int]
+) -> None:
+    settings.DATABASE_TIMEOUTS_MS = dict.fromkeys(LIMITS, 0) | given
+    said = StringIO()
+    call_command("check", "--deploy", "--database=default", stdout=said, stderr=said)
+    assert [name for name in LIMITS if f"{name} is 0" in said.getvalue()] == ([] if given else list(LIMITS))
+
+
+@pytest.mark.postgresql
+def test_commands_have_no_limits_of_a_process_that_serves() -> None:
+    parameters = connection.get_connection_params()
+    with psycopg.connect(**parameters) as plain, psycopg.connect(**with_timeouts(parameters)) as served:
+        assert [shown(plain, name) for name in LIMITS] == ["0", "0"]
+        assert [shown(served, name) for name in LIMITS] == ["1s", "30s"]
+
+
+def shown(session: psycopg.Connection[Any], name: str) -> str:
+    (value,) = session.execute(f"SHOW {name}").fetchone()  # type: ignore[misc]
+    return str(value)
+
+
+def test_a_page_that_needs_the_database_says_when_it_is_away() -> None:
+    def away(*args: Any) -> Any:
+        raise OperationalError("away")
+
+    client = Client(raise_request_exception=False)
+    client.force_login(User.objects.create_superuser("ada"))
+    with connection.execute_wrapper(away):
+        page: Any = client.get("/admin/")
+        assert readyz() == (503, [health.UNANSWERED])
+    assert (page.status_code, page.get("Retry-After")) == (503, "5")
+    assert "The database doesn't answer right now." in page.content.decode()
