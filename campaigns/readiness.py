@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from campaigns.models import CampaignStep
+from messaging_project import compiled
 
 MINUTES_PER_DAY = 24 * 60
 MAX_TOTAL_MINUTES = 10 * 365 * MINUTES_PER_DAY
@@ -28,8 +31,12 @@ class Readiness:
 
 def check_readiness(campaign_id: UUID) -> Readiness:
     """Judge a campaign's steps. Takes no lock: a caller that needs the answer to stay true holds the campaign's row."""
+    return judged(compiled.rows("readiness", _steps, campaign_id))
+
+
+def _steps(campaign_id: UUID) -> QuerySet[CampaignStep, Any]:
     steps = CampaignStep.objects.filter(campaign_id=campaign_id).order_by("position")
-    return judged(steps.only("id", "template_version_id", "delay_minutes"))
+    return steps.values_list("id", "template_version_id", "delay_minutes")
 
 
 def hindrances(step_count: int, total_minutes: int) -> list[dict[str, Any]]:
@@ -43,13 +50,13 @@ def hindrances(step_count: int, total_minutes: int) -> list[dict[str, Any]]:
     return errors
 
 
-def judged(steps: Iterable[CampaignStep]) -> Readiness:
-    """Judge a campaign's steps, given in order."""
+def judged(steps: Iterable[Any]) -> Readiness:
+    """Judge a campaign's steps, or rows with what is judged of them, given in order."""
     readiness = Readiness()
     count, total, previous_version = 0, 0, None
     for step in steps:
         count += 1
-        step_id, version_id, delay = step.pk, step.template_version_id, step.delay_minutes
+        step_id, version_id, delay = step.id, step.template_version_id, step.delay_minutes
         total += delay
         if delay > LONG_DELAY_MINUTES:
             message = f"The step waits {delay // MINUTES_PER_DAY} days, longer than a year."

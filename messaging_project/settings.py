@@ -82,11 +82,11 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "messaging_project.content_security_policy.content_security_policy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "messaging_project.page_middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "messaging_project.page_middleware.AuthenticationMiddleware",
+    "messaging_project.page_middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
     "messaging_project.staff_time_zone.staff_time_zone",
@@ -179,6 +179,7 @@ except ValueError:
 _options = _database.setdefault("OPTIONS", {})
 DATABASE_TIMEOUTS_MS: dict[str, int] = {}  # of processes that serve; 0 leaves it to the server
 if _database["ENGINE"] == "django.db.backends.sqlite3":
+    _database["ENGINE"] = "messaging_project.sqlite"
     # IMMEDIATE takes the write lock when a transaction starts. A DEFERRED one that writes later fails at once if
     # another writer came between, whatever the timeout.
     _options |= {
@@ -209,6 +210,7 @@ elif _database["ENGINE"] == "django.db.backends.postgresql":
 else:
     raise ImproperlyConfigured("DATABASE_URL names an unsupported database: use postgres:// or sqlite://.")
 DATABASES = {"default": _database}
+DATABASE_PREPARE = env.flag("DATABASE_PREPARE", default=True)
 # Whether `manage.py load_demo` may write its campaigns and its account. Defaults to on only for the local SQLite file.
 DEMO = env.flag("DEMO", default=LOCAL and not env.text("DATABASE_URL"))
 
@@ -221,6 +223,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["messaging_project.api.throttles.OperationThrottle"] if API_THROTTLES else [],
     "DEFAULT_PARSER_CLASSES": ["messaging_project.api.json.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["messaging_project.api.json.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "messaging_project.api.negotiation.ContentNegotiation",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "messaging_project.api.errors.exception_handler",

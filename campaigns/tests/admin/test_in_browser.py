@@ -124,7 +124,7 @@ def test_a_viewer_finds_nothing_to_change(browser: Browser, live_server: LiveSer
         vera.open(campaign_url(campaign.pk))
         assert vera.page.locator("main input:not([type=hidden]), main textarea, main select").count() == 0
         assert vera.page.locator(".campaign-tools a").all_text_contents() == ["History"]
-        assert [text.split(",")[0] for text in vera.drawn()] == ["t0", "t1"]
+        assert [text.split(",")[0] for text in vera.drawn()] == ["Position 0: t0", "Position 1: t1"]
 
 
 @pytest.mark.parametrize("width", [1280, 1101, 390])
