@@ -127,7 +127,7 @@ def test_a_viewer_finds_nothing_to_change(browser: Browser, live_server: LiveSer
         assert [text.split(",")[0] for text in vera.drawn()] == ["Position 0: t0", "Position 1: t1"]
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("width", [1280, 1101, 390])
 def test_no_page_scrolls_sideways(browser: Browser, live_server: LiveServer, width: int) -> None:
     campaign = make_campaign(name="W" * 200, external_id="x" * 255)
     make_step(campaign, 0, template_id="t" * 255, template_version_id="v" * 255, variables={"a" * 300: "b" * 300})
@@ -140,6 +140,7 @@ def test_no_page_scrolls_sideways(browser: Browser, live_server: LiveServer, wid
             "/admin/campaigns/campaign/add/",
             "/admin/campaigns/campaignstep/",
             "/admin/campaigns/campaignstep/add/",
+            "/admin/campaigns/historyentry/",
             campaign_url(campaign.pk),
             campaign_url(campaign.pk, "history"),
             campaign_url(active.pk),
@@ -149,6 +150,7 @@ def test_no_page_scrolls_sideways(browser: Browser, live_server: LiveServer, wid
             assert (path, paula.width()) == (path, width)
             results = paula.page.locator("#changelist .results")
             assert all(each.evaluate("box => box.scrollWidth <= box.clientWidth") for each in results.all())
+            assert all(each.is_visible() for each in paula.page.locator("#action-toggle").all())
 
 
 def test_steps_are_added_without_javascript(browser: Browser, live_server: LiveServer) -> None:
