@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 
 from campaigns.exceptions import NotFound, VersionMismatch
 from campaigns.models import Campaign, CampaignStep
+from campaigns.parts import WHOLE, Part
 from campaigns.rules import STEP_FIELDS
 from messaging_project import compiled
 from messaging_project.snapshots import snapshot
@@ -35,8 +36,10 @@ def list_etag(versions: Iterable[tuple[UUID, int]]) -> str:
     return digest.hexdigest()[:32]
 
 
-def step_list_etag(campaign_id: UUID) -> str:
-    """The entity tag of a campaign's step list as it is stored."""
+def step_list_etag(campaign_id: UUID, part: Part = WHOLE) -> str:
+    """The entity tag of a campaign's step list as it is stored, or of a part of it."""
+    if part != WHOLE:
+        return list_etag(part.steps(campaign_id).values_list("id", "version"))
     return list_etag(compiled.rows("versions of steps", _versions, campaign_id))
 
 

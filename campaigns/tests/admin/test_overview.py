@@ -66,6 +66,12 @@ def test_who_may_not_see_campaigns_sees_none(login: Login) -> None:
     assert "Secret plan" not in login("otto").get(INDEX).content.decode()
 
 
+def test_the_page_of_other_sections_shows_sections_alone(admin_client: Client) -> None:
+    draft("Welcome")
+    assert "Welcome</a>" in admin_client.get(INDEX).content.decode()
+    assert "Welcome</a>" not in admin_client.get("/admin/auth/").content.decode()
+
+
 def test_the_sections_stand_in_the_order_of_use(admin_client: Client) -> None:
     apps = admin_client.get(INDEX).context["app_list"]
     assert [[model["object_name"] for model in app["models"]] for app in apps] == [
