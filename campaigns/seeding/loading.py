@@ -181,8 +181,7 @@ class Load:
             self._progress.checking(self.outcome.rows, self._source.position(), self._source.size)
 
         if connection.vendor == "postgresql":
-            restore, may_write_early = self._options.restore_status, self._may_write_early
-            with self._transaction(), postgresql.staged(rows, tick, may_write_early, restore_status=restore) as stage:
+            with self._transaction(), postgresql.staged(rows, tick) as stage:
                 self._finish(stage)
         else:
             with sqlite.staged(rows, tick) as stage, self._transaction():
@@ -212,10 +211,6 @@ class Load:
                 raise CheckpointMoved
             self._checkpoint.line = stage.last_line
 
-    def _may_write_early(self) -> bool:
-        """Not what will be rolled back anyway."""
-        return not self._options.dry_run and not (self._all_or_nothing and self.outcome.refused)
-
     @property
     def _all_or_nothing(self) -> bool:
         return not (self._options.skip_invalid or self._options.dry_run)
@@ -241,8 +236,6 @@ class Load:
 
     def _merge_once(self, stage: Stage) -> None:
         merge = Merge(stage, on_conflict=self._options.on_conflict, restore_status=self._options.restore_status)
-        if not self._options.dry_run:
-            merge.lock_out_other_loads()
         counts = self._judge(merge)
         if any(counts[name] for name in CHANGES) and not self._options.dry_run:
             locking_at = time.monotonic()

@@ -1,4 +1,4 @@
-"""The SQL of merging.py and early.py. {words} are filled in by filled(): the columns of a step, which come from the
+"""The SQL of merging.py. {words} are filled in by filled(): the columns of a step, which come from the
 table of fields, names of statuses, and what differs between the databases.
 """
 
@@ -49,7 +49,6 @@ WORDS = {
     "stored_columns": ", ".join(f"s.{column}" for column in CONTENT_COLUMNS),
     "given_columns": ", ".join(f"r.{column}" for column in CONTENT_COLUMNS),
     "set_columns": ", ".join(f"{column} = r.{column}" for column in CONTENT_COLUMNS),
-    "back_columns": ", ".join(f"{column} = s.{column}" for column in CONTENT_COLUMNS),
     "editable": _listed(list(EDITABLE)),
     "can_be_paused": _listed([status for status, row in STATUSES.items() if Status.PAUSED in row.targets]),
     "draft": Status.DRAFT.value,
@@ -67,14 +66,11 @@ WORDS = {
 
 # --- Which campaigns the rows belong to ------------------------------------------------------------------------------
 
-# One that was made early isn't stored yet: what the file says of it counts.
 GROUPS = """
 SELECT g.*, COALESCE(
-    g.given_id, CASE WHEN n.id IS NULL THEN s.id END, FIRST_VALUE(g.given_id) OVER same, s.id,
-    FIRST_VALUE(g.new_id) OVER same
+    g.given_id, s.id, FIRST_VALUE(g.given_id) OVER same, FIRST_VALUE(g.new_id) OVER same
 ) AS campaign_id
 FROM seed_section g LEFT JOIN campaigns_campaign s ON s.external_id = g.external_id
-    LEFT JOIN seed_created n ON n.id = s.id
 WINDOW same AS (PARTITION BY g.external_id ORDER BY g.given_id IS NULL, g.line)
 """
 # Of a new campaign, the first row that says something counts.
@@ -86,8 +82,7 @@ SELECT DISTINCT g.campaign_id AS id, s.id IS NOT NULL AS stored,
     COALESCE(s.status, FIRST_VALUE(g.status) OVER by_status, '{draft}') AS status,
     FIRST_VALUE(g.status) OVER by_status AS said_status,
     FIRST_VALUE(g.line) OVER by_line AS line
-FROM seed_group g LEFT JOIN campaigns_campaign s
-    ON s.id = g.campaign_id AND NOT EXISTS (SELECT 1 FROM seed_created n WHERE n.id = s.id)
+FROM seed_group g LEFT JOIN campaigns_campaign s ON s.id = g.campaign_id
 WINDOW
     by_external_id AS (PARTITION BY g.campaign_id ORDER BY g.external_id IS NULL, g.line),
     by_name AS (PARTITION BY g.campaign_id ORDER BY g.name IS NULL, g.line),
@@ -130,7 +125,6 @@ DIFFERS = f"""CASE WHEN c.stored THEN 'The stored campaign has another one; this
 NOT_UNIQUE = """NOT c.stored AND c.external_id IS NOT NULL AND (
     c.id IN (SELECT given_id FROM seed_section) AND EXISTS (
         SELECT 1 FROM campaigns_campaign o WHERE o.external_id = c.external_id AND o.id <> c.id
-            AND NOT EXISTS (SELECT 1 FROM seed_created n WHERE n.id = o.id)
     )
     OR c.external_id IN (
         SELECT o.external_id FROM seed_campaign o WHERE o.external_id IS NOT NULL
@@ -252,16 +246,16 @@ ADD_CAMPAIGNS = """
 INSERT INTO campaigns_campaign (id, external_id, name, description, status, version)
 SELECT c.id, c.external_id, c.name, c.description, {new_status}, 1
 FROM seed_campaign c JOIN seed_change ch ON ch.campaign_id = c.id
-WHERE NOT c.stored AND c.id NOT IN (SELECT id FROM seed_created)
+WHERE NOT c.stored
 ORDER BY c.external_id, c.id
 """
 ADD_STEPS = """
 INSERT INTO campaigns_campaignstep (id, campaign_id, {step_columns}, version)
 SELECT r.id, g.campaign_id, {row_columns}, 1
 FROM seed_row r JOIN seed_group g ON g.section = r.section
-WHERE r.position IS NOT NULL AND g.created_id IS NULL AND r.line >= %(start)s AND r.line < %(end)s
+WHERE r.position IS NOT NULL AND r.line >= %(start)s AND r.line < %(end)s
 """
-STEPS_TO_ADD = "SELECT MIN(line), SUM(steps) FROM seed_group WHERE created_id IS NULL"
+STEPS_TO_ADD = "SELECT MIN(line), SUM(steps) FROM seed_group"
 WITHOUT_FAULTS = " AND NOT EXISTS (SELECT 1 FROM seed_fault f WHERE f.line = r.line)"
 WITHOUT_TAKEN = " AND NOT EXISTS (SELECT 1 FROM seed_taken t WHERE t.line = r.line)"
 UPDATE_STEPS = """

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from campaigns.history import Actor
 from campaigns.models import Action
-from campaigns.seeding import early, merge_sql, postgresql
+from campaigns.seeding import merge_sql, postgresql
 from campaigns.seeding.rows import JSON_COLUMNS, RowFault
 from campaigns.seeding.staging import Stage
 
@@ -122,11 +122,6 @@ class Merge:
 
     # --- Writing -----------------------------------------------------------------------------------------------------
 
-    def lock_out_other_loads(self) -> None:
-        """Wait for the load lock. Raises OperationalError after lock_timeout."""
-        if connection.vendor == "postgresql":
-            self._execute(early.LOAD_LOCK)
-
     def lock(self) -> int:
         """Lock the stored campaigns that change, in the order of their ids, FOR NO KEY UPDATE; return how many."""
         if not self._stored or connection.vendor != "postgresql":
@@ -140,8 +135,6 @@ class Merge:
 
     def write(self, actor: Actor, load: dict[str, str], tick: Callable[[int, int], None]) -> None:
         now = connection.ops.adapt_datetimefield_value(timezone.now())
-        if connection.vendor == "postgresql":
-            self._undo_early()
         self._execute(merge_sql.ADD_CAMPAIGNS, self._flags)
         self._refresh_statistics(postgresql.CAMPAIGN_KEYS)
         self._add_steps(tick)
@@ -150,13 +143,6 @@ class Merge:
         self._make("seed_entry", merge_sql.ENTRIES, self._flags)
         told = {"actor_type": actor.type.value, "actor_id": actor.id, "actor_name": actor.name, **load}
         self._execute(merge_sql.ADD_HISTORY, {"action": Action.CAMPAIGN_SEEDED.value, **told})
-
-    def _undo_early(self) -> None:
-        """Delete the campaigns that were written early and are other than judged: they count as not written then."""
-        self._execute("DROP TABLE IF EXISTS seed_undone")
-        if self._execute(early.UNDONE, self._flags):
-            for statement in early.UNDO:
-                self._execute(statement)
 
     def _add_steps(self, tick: Callable[[int, int], None]) -> None:
         where = ""

@@ -4,16 +4,14 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from operator import itemgetter
+from itertools import chain
 from typing import Any
-from uuid import UUID
 
 import psycopg
 from django.db import connection
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
-from campaigns.seeding import early
 from campaigns.seeding.rows import Row
 from campaigns.seeding.staging import ROW_TYPES, SECTION_TYPES, STAGED, TABLES, Section, Stage, batches, row_values
 
@@ -26,47 +24,33 @@ SWITCH_SECONDS = 0.0005  # a tenth of Python's own
 
 # A load waits this long for a lock and then lets go of those it has, so that nobody waits longer for it in vain.
 LOCK_TIMEOUT_MS = 3_000
-# While rows are read it waits for nobody: what somebody else is creating is written later.
-EARLY_LOCK_TIMEOUT_MS = 100
 # work_mem: sorts and joins of some hundred thousand rows stay in memory.
 SESSION = f"""
 SELECT set_config('lock_timeout', '{LOCK_TIMEOUT_MS}ms', true), set_config('statement_timeout', '0', true),
     set_config('idle_in_transaction_session_timeout', '0', true), set_config('work_mem', '64MB', true)
 """
 
-ID, POSITION = list(ROW_TYPES).index("id"), list(ROW_TYPES).index("position")
-# What is staged of a row whose step is written early.
-NUMBER_TYPES = {column: kind for column, kind in ROW_TYPES.items() if kind not in ("text", "jsonb")}
-numbers = itemgetter(*map(list(ROW_TYPES).index, NUMBER_TYPES))
-STORED_TYPES = {"id": "uuid", "campaign_id": "uuid", "version": "bigint"} | dict(list(ROW_TYPES.items())[ID + 1 :])
-
 BEFORE = (
     SESSION,
     "SET CONSTRAINTS ALL IMMEDIATE",  # foreign keys are checked statement by statement, not in one long go at the end
-    f"SET LOCAL lock_timeout = {EARLY_LOCK_TIMEOUT_MS}",
     f"DROP TABLE IF EXISTS {', '.join(STAGED)}",  # of another load in the same outer transaction
     *(f"{table} ON COMMIT DROP" for table in TABLES),
-    "ALTER TABLE seed_section ADD PRIMARY KEY (section)",
-    "CREATE INDEX ON seed_row USING brin (line)",  # small; for writing in slices
     # Plans are made while the tables are empty, and the foreign key keeps its own when they no longer are.
     "SET LOCAL enable_seqscan = off",
 )
 AFTER = (
+    "CREATE INDEX ON seed_row USING brin (line)",  # for writing in slices; made earlier, it would know no rows
     "ANALYZE seed_row (line, section, position)",
     "ANALYZE seed_section",
-    "ANALYZE seed_created",
     "SET LOCAL enable_seqscan TO DEFAULT",
-    f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}",
 )
 
 
 @contextmanager
-def staged(
-    rows: Iterable[Row], tick: Callable[[int], None], may_write_early: Callable[[], bool], *, restore_status: bool
-) -> Iterator[Stage]:
+def staged(rows: Iterable[Row], tick: Callable[[int], None]) -> Iterator[Stage]:
     """Fill the temporary tables inside the caller's transaction. `tick` gets the count of rows.
 
-    The caller's block runs with the tables filled. `may_write_early` is asked for each batch of rows.
+    The caller's block runs with the tables filled.
     """
     stage = Stage()
     with connection.cursor() as cursor:
@@ -78,14 +62,11 @@ def staged(
             _switching_often(),
             ThreadPoolExecutor(1) as thread,
         ):
-            has_lock = may_write_early() and early.take_load_lock(copying)
             written: Future[None] | None = None
             for batch in batches(rows):
                 if written:
                     written.result()
-                before, sections = stage.rows, stage.divide(batch)
-                flags = {"restore_status": int(restore_status)} if has_lock and may_write_early() else None
-                written = thread.submit(_write, copying, before, sections, flags)
+                written = thread.submit(_write, copying, stage.divide(batch))
                 tick(stage.rows)
             if written:
                 written.result()
@@ -116,26 +97,9 @@ def analyze(cursor: Any, keys: str) -> None:
     cursor.execute(f"ANALYZE (SKIP_LOCKED) {keys}")
 
 
-def _write(cursor: Any, rows_before: int, sections: list[Section], flags: dict[str, int] | None) -> None:
-    _copy(cursor, "seed_section", SECTION_TYPES, [section.values() for section in sections])
-    staged = {section.number: list(row_values(section)) for section in sections}
-
-    def add_steps(created: dict[int, UUID]) -> None:
-        _copy(cursor, "campaigns_campaignstep", STORED_TYPES, _steps(staged, created))
-
-    first = sections[0].number
-    created = {} if flags is None else early.write(cursor, {"section": first, **flags}, add_steps)
-    _copy(cursor, "seed_row", NUMBER_TYPES, (numbers(row) for number in created for row in staged[number]))
-    _copy(cursor, "seed_row", ROW_TYPES, (row for number in staged if number not in created for row in staged[number]))
-    if created and rows_before < MANY_ROWS <= rows_before + sum(map(len, staged.values())):
-        analyze(cursor, CAMPAIGN_KEYS)
-
-
-def _steps(staged: dict[int, list[tuple[Any, ...]]], created: dict[int, UUID]) -> Iterator[tuple[Any, ...]]:
-    for number, campaign_id in created.items():
-        for row in staged[number]:
-            if row[POSITION] is not None:
-                yield (row[ID], campaign_id, 1, *row[ID + 1 :])
+def _write(cursor: Any, sections: list[Section]) -> None:
+    _copy(cursor, "seed_section", SECTION_TYPES, (section.values() for section in sections))
+    _copy(cursor, "seed_row", ROW_TYPES, chain.from_iterable(map(row_values, sections)))
 
 
 class JSONText(Dumper):

@@ -30,12 +30,9 @@ SECTION_TYPES |= {"description": "text", "status": "text", "new_id": "uuid"}
 SECTION_TYPES |= {"rows": "bigint", "steps": "bigint", "minutes": "bigint"}
 TABLES = (
     f"CREATE TEMPORARY TABLE seed_row ({', '.join(map(' '.join, ROW_TYPES.items()))})",
-    # created_id: the campaign that was made early for the section, and has its steps; see early.py.
-    f"CREATE TEMPORARY TABLE seed_section ({', '.join(map(' '.join, SECTION_TYPES.items()))}, created_id uuid)",
-    # The campaigns that were made early.
-    "CREATE TEMPORARY TABLE seed_created (id uuid PRIMARY KEY)",
+    f"CREATE TEMPORARY TABLE seed_section ({', '.join(map(' '.join, SECTION_TYPES.items()))})",
 )
-STAGED = ("seed_row", "seed_section", "seed_created")
+STAGED = ("seed_row", "seed_section")
 # What merging.py makes of them.
 JUDGEMENTS = ("seed_group", "seed_campaign", "seed_taken", "seed_fault", "seed_change", "seed_entry")
 

@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 
 from campaigns.models import Campaign, HistoryEntry
+from campaigns.seeding import postgresql
+from campaigns.seeding.synthetic import SyntheticSource
 from campaigns.tests.factories import make_campaign, stored
 from campaigns.tests.seed_files import (
     HEADER,
@@ -217,3 +220,17 @@ def test_synthetic_campaigns_may_have_no_steps(tmp_path: Path) -> None:
     seed(campaigns=2, steps=0, output=str(file))
     assert seed(file).code == 0
     assert [campaign[3] for campaign in campaigns()] == [0, 0]
+
+
+# --- Staging ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.postgresql
+def test_a_slice_of_the_staged_rows_is_found_without_reading_the_others() -> None:
+    rows = SyntheticSource(campaigns=300, steps=100).rows(lambda _: None)
+    with transaction.atomic(), postgresql.staged(rows, lambda _: None), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("EXPLAIN (ANALYZE, FORMAT JSON) SELECT template_id FROM seed_row WHERE line < 20")
+        ((plan,),) = cursor.fetchone()
+    assert (plan["Plan"]["Node Type"], plan["Plan"]["Actual Rows"]) == ("Bitmap Heap Scan", 19)
+    assert plan["Plan"]["Rows Removed by Index Recheck"] < 15_000

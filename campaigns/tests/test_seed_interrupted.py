@@ -14,9 +14,8 @@ import pytest
 from django.db import OperationalError, connection, connections, transaction
 from django.db.models import F
 
-from campaigns.models import Campaign, CampaignStep, SeedCheckpoint
+from campaigns.models import Campaign, CampaignStep, HistoryEntry, SeedCheckpoint
 from campaigns.seeding import sqlite
-from campaigns.seeding.loading import Load
 from campaigns.seeding.merging import Merge
 from campaigns.steps import add_step
 from campaigns.tests.factories import ACTOR, make_campaign, make_step, step_body, step_fields, stored
@@ -193,7 +192,6 @@ def test_two_loads_of_the_same_new_campaigns_do_not_double_them(
 ) -> None:
     pauses: list[float] = []
     monkeypatch.setattr(database_errors, "sleep", pauses.append)
-    monkeypatch.setattr(Load, "_may_write_early", lambda _: False)  # which would already have waited
     with transaction.atomic():
         make_campaign(external_id="c")  # as another load would, with nothing committed yet
         make_step(Campaign.objects.get(), 0, template_id="t", template_version_id="t-v1")
@@ -241,43 +239,24 @@ def test_a_campaign_that_appears_while_rows_are_judged_is_extended(
 
 
 @pytest.mark.postgresql
-def test_two_loads_that_meet_in_opposite_orders_both_succeed(
-    elsewhere: Callable[..., Future[Said]], tmp_path: Path
-) -> None:
+def test_a_campaign_that_is_created_while_the_file_is_read_is_extended() -> None:
     with seeding_process() as process:
-        until(lambda: sessions(query="COPY seed_row%", wait="Client") == 1)  # it has made campaign c, and reads on
-        seeding = elsewhere(seed, csv_file(tmp_path / "steps.csv", row(0, "d"), row(0, "c")))
-        until(waiting_for_a_lock)
-        _, err = process.communicate(f"{row(0, 'd')}\n".encode())
+        until(lambda: sessions(query="COPY seed_row%", wait="Client") == 1)
+        make_campaign(external_id="c", name="Welcome")  # waits for nobody
+        _, err = process.communicate(b"")
         assert process.returncode == 0, err
-    assert (seeding.result().code, seeding.result().message) == (0, "")
-    assert campaigns() == [("c", "Welcome", "draft", 20_000), ("d", "Welcome", "draft", 1)]
-
-
-@pytest.mark.postgresql
-def test_an_api_call_that_creates_a_campaign_of_the_file_is_told_to_try_again(tmp_path: Path) -> None:
-    body = {"name": "Mine", "external_id": "c"}
-    with running_server(tmp_path / "log", url_of_test_database(), DATABASE_LOCK_TIMEOUT_MS="300") as server:
-        with seeding_process() as process:
-            until(lambda: sessions(query="COPY seed_row%", wait="Client") == 1)
-            refused = server.post("/v1/messaging/campaigns", body)
-            assert (refused.status, refused.headers["retry-after"]) == (503, "5")
-            process.communicate(b"")
-            assert process.returncode == 0
-        taken = server.post("/v1/messaging/campaigns", body)
-    assert (taken.status, taken.json()["details"]["errors"][0]["field"]) == (400, "external_id")
     assert campaigns() == [("c", "Welcome", "draft", 20_000)]
+    assert HistoryEntry.objects.get().after["campaign"] == "extended"  # type: ignore[index]
 
 
 @pytest.mark.postgresql
-def test_a_campaign_that_somebody_is_creating_is_written_later(
+def test_a_campaign_that_somebody_is_creating_is_waited_for(
     elsewhere: Callable[..., Future[Said]], tmp_path: Path
 ) -> None:
     with transaction.atomic():
         make_campaign(external_id="c")
         seeding = elsewhere(seed, csv_file(tmp_path / "steps.csv", row(0, "a"), row(0, "c"), row(0, "e")))
-        writing = "\nINSERT INTO campaigns_campaign (%"  # and no longer the early one
-        until(lambda: sessions(wait="Lock", query=writing) == 1)
+        until(waiting_for_a_lock)
         transaction.set_rollback(True)
     assert seeding.result().code == 0
     assert campaigns() == [(name, "Welcome", "draft", 1) for name in "ace"]

@@ -20,7 +20,7 @@ from campaigns.tests.admin.conftest import PUBLISH
 from campaigns.tests.admin.pages import campaign_url
 from campaigns.tests.factories import ACTOR, make_campaign, make_step
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.any_database, pytest.mark.django_db(transaction=True)]
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 RULES: dict[str, Any] = {"runOnly": {"type": "tag", "values": TAGS}, "resultTypes": ["violations"], "preload": False}
 
