@@ -32,7 +32,7 @@ max_client_conn = 2000
 default_pool_size = 50
 server_login_retry = 1
 """
-LIMITS = {"DATABASE_LOCK_TIMEOUT_MS": "0", "DATABASE_STATEMENT_TIMEOUT_MS": "0"}
+LIMITS = {"DATABASE_LOCK_TIMEOUT_MS": "0", "DATABASE_STATEMENT_TIMEOUT_MS": "0", "DATABASE_PREPARE": "0"}
 
 
 def main() -> None:
