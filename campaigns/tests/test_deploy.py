@@ -34,6 +34,7 @@ CONTAINERFILE = (DEPLOY / "Containerfile").read_text()
 UNIT = (DEPLOY / "messaging.service").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 SLOW = 200
+pytestmark = pytest.mark.any_database
 
 
 def start_commands() -> dict[str, list[str]]:
