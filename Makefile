@@ -34,6 +34,7 @@ requirements: $(VENV)/.development ## Compile requirements*.in with hashes; UPGR
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) requirements.in -o requirements.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) requirements-dev.in -o requirements-dev.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) requirements-optional.in -o requirements-optional.txt
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) bench/peers/requirements.in -o bench/peers/requirements.txt
 
 # A stamp is younger than the requirements that it stands for, so nothing is installed twice.
 $(VENV)/.runtime: requirements.txt

@@ -10,18 +10,19 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 
 from campaigns import history
 from campaigns.canonical_json import canonical
 from campaigns.exceptions import NoRoom, PositionTaken, StepSetMismatch
 from campaigns.history import Actor
-from campaigns.models import Action, CampaignStep, new_id
+from campaigns.models import Action, CampaignStep, CurrentTime, new_id
 from campaigns.parts import WHOLE, Part
 from campaigns.positions import Move, make_room, moves_up, park, place
 from campaigns.rules import STEP_FIELDS, StepFields
 from campaigns.steps import COLUMNS, MAX_POSITION, locked, position_taken, require_editable
-from campaigns.versions import IfMatch, match_list
+from campaigns.versions import IfMatch, list_etag, match_list, match_version
 from messaging_project.database_errors import retried
 from messaging_project.field_paths import MAX_LISTED_FAULTS
 
@@ -199,6 +200,35 @@ def _told_of_moves(moves: list[tuple[int, int]], is_order_kept: bool) -> dict[st
         counts = {"from_position": moves[0][0], "to_position": moves[-1][1], "steps": len(moves)}
         return {"action": Action.STEPS_SHIFTED, "after": counts}
     return {"action": Action.STEPS_REORDERED, "after": {"steps": len(moves)}}
+
+
+@retried
+def replace_template_version(
+    campaign_id: UUID, step_ids: Collection[UUID], version_id: str, *, actor: Actor, if_match: IfMatch = None
+) -> int:
+    """Give steps of a campaign another template version, and return how many had another.
+
+    `if_match` is the entity tag of these steps, as list_etag() makes it. The history gets one entry. Raises NotFound,
+    VersionMismatch or CampaignNotEditable.
+    """
+    with locked(campaign_id) as campaign:
+        chosen = CampaignStep.objects.filter(campaign_id=campaign_id, pk__in=step_ids)
+        stored = list(chosen.order_by("position").values_list("id", "version", "template_version_id"))
+        match_version(list_etag((step_id, version) for step_id, version, _ in stored), if_match)
+        require_editable(campaign)
+        old = {step_id: old for step_id, _, old in stored if old != version_id}
+        changes = {"template_version_id": version_id, "version": F("version") + 1, "updated_at": CurrentTime()}
+        chosen.exclude(template_version_id=version_id).update(**changes)
+        if len(old) == 1:
+            [(step_id, before)] = old.items()
+            what = {"step_id": step_id, "before": {"template_version_id": before}}
+            history.record(actor, Action.STEP_CHANGED, campaign_id, after={"template_version_id": version_id}, **what)
+        elif old:
+            counts = {"added": 0, "changed": len(old), "removed": 0}
+            history.record(
+                actor, Action.STEPS_REPLACED, campaign_id, after=counts | {"template_version_id": version_id}
+            )
+    return len(old)
 
 
 def copy_steps(source_id: UUID, target_id: UUID) -> int:

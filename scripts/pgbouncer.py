@@ -32,12 +32,16 @@ max_client_conn = 2000
 default_pool_size = 50
 server_login_retry = 1
 """
-LIMITS = {"DATABASE_LOCK_TIMEOUT_MS": "0", "DATABASE_STATEMENT_TIMEOUT_MS": "0"}
+SETTINGS = {
+    "DATABASE_LOCK_TIMEOUT_MS": "0",
+    "DATABASE_STATEMENT_TIMEOUT_MS": "0",
+    "DATABASE_PREPARE": "0",  # which PgBouncer keeps since version 1.21
+}
 
 
 def main() -> None:
     with ending_on_signals(), database_url() as server, Pooler(server) as pooler:
-        code = run(sys.argv[1:], os.environ | LIMITS | {"DATABASE_URL": pooler.url})
+        code = run(sys.argv[1:], os.environ | SETTINGS | {"DATABASE_URL": pooler.url})
     sys.exit(code)
 
 

@@ -16,7 +16,7 @@ from bench.drills.faults import FAULTS, Scene
 from bench.drills.load import Load, Result, result, under
 from bench.drills.postgresql import PostgreSQL, postgresql
 from bench.drills.service import manage, production, service
-from scripts.pgbouncer import LIMITS, Pooler
+from scripts.pgbouncer import SETTINGS, Pooler
 from scripts.postgresql import ending_on_signals, unprivileged_user
 
 CLIENTS = 60
@@ -48,7 +48,7 @@ def run(name: str, database: PostgreSQL, folder: Path) -> Result:
     with Pooler(database.url) if name == POOLER else nullcontext() as pooler:
         environment = production(database.url)
         if pooler:
-            environment |= LIMITS | {"DATABASE_URL": pooler.url}
+            environment |= SETTINGS | {"DATABASE_URL": pooler.url}
         with service(folder, environment) as serving:
             load = Load(serving.port, serving.token())
             scene = Scene(database, serving, load)

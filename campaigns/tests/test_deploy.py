@@ -21,10 +21,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from django.conf import settings
+from prometheus_client.metrics import MetricWrapperBase
 
 from campaigns.tests.factories import make_campaign, positions, step_body
 from campaigns.tests.nginx import CONFIGURATION, running_nginx
 from campaigns.tests.server import PRODUCTION, Server, running_server, url_of_test_database
+from messaging_project import metrics
 
 BASE = Path(settings.BASE_DIR)
 DEPLOY = BASE / "deploy"
@@ -213,3 +215,27 @@ def test_only_the_login_is_held_to_64_kilobytes(fronted: Server) -> None:
     steps = fronted.post(f"/v1/messaging/campaigns/{campaign.id}/steps", step_body(0, variables={"x": "y" * 70_000}))
     assert (steps.status, steps.json()["details"]["errors"][0]["code"]) == (400, "too_large")
     assert fronted.get("/readyz").status == 404
+
+
+# --- What operators look at ------------------------------------------------------------------------------------------
+
+
+def expressions() -> list[str]:
+    rules = yaml.safe_load((DEPLOY / "alarms.yaml").read_text())["groups"][0]["rules"]
+    panels = json.loads((DEPLOY / "dashboard.json").read_text())["panels"]
+    return [rule["expr"] for rule in rules] + [target["expr"] for panel in panels for target in panel["targets"]]
+
+
+def test_alarms_and_dashboard_ask_for_metrics_and_labels_that_exist() -> None:
+    labels: dict[str, set[str]] = {}
+    for metric in (getattr(metrics, name) for name in dir(metrics) if name.isupper()):
+        if isinstance(metric, MetricWrapperBase):
+            names = {"counter": ["_total"], "histogram": ["_bucket"]}.get(str(metric._type), [""])
+            labels |= {metric._name + ending: {*metric._labelnames, "le"} for ending in names}
+    asked = set(re.findall(r"messaging_\w+", " ".join(expressions())))
+    assert asked == set(labels)
+    for expression in expressions():
+        (name,) = re.findall(r"messaging_\w+", expression)
+        grouped = re.findall(r"by \(([^)]*)\)", expression)
+        used = {label for group in grouped for label in group.split(", ")} | set(re.findall(r"(\w+)=", expression))
+        assert used <= labels[name], expression
