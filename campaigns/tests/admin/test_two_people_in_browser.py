@@ -29,11 +29,11 @@ def test_two_people_edit_at_once_and_neither_edit_is_lost(browser: Browser, live
 
         conflict = erna.page.locator(".conflict")
         expect(conflict).to_contain_text("the campaign was changed meanwhile")
-        expect(conflict).to_contain_text(re.compile(r"emil\s+changed the steps"))
+        expect(conflict).to_contain_text(re.compile(r"emil\s+changed a step: position 0 \(t0\)"))
         assert erna.templates() == ["emils", "ernas"]
         assert campaign.steps.get(position=1).template_id == "t1"
         erna.click("Save")
-        expect(conflict).to_contain_text(re.compile(r"emil\s+changed the steps"))
+        expect(conflict).to_contain_text(re.compile(r"emil\s+changed a step: position 0 \(t0\)"))
         erna.click("Save the merged page")
         expect(conflict).to_have_count(0)
     assert list(campaign.steps.order_by("position").values_list("template_id", flat=True)) == ["emils", "ernas"]
