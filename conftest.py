@@ -1,6 +1,8 @@
 """Which tests a run takes, what it says about those it leaves out, and fixtures for all tests."""
 
 import re
+import shutil
+import signal
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -26,7 +28,15 @@ IMPORTS_MISSING = re.compile(rf"^(?:from|import) (?:{'|'.join(MISSING)})\b", re.
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--browser", action="store_true", help="run the tests that drive Chromium, too")
+    parser.addoption(
+        "--second-database", action="store_true", help="leave out the tests that say the same on each database"
+    )
     parser.addoption("--package-index", action="store_true", help="run the tests that ask the package index, too")
+
+
+def pytest_configure() -> None:
+    # A shell starts its background jobs with Ctrl-C ignored. The commands that tests interrupt would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
@@ -40,9 +50,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Deselect what this run can't do. It isn't skipped, because a skipped test looks like one that ran."""
     left_out = [marker for marker, _ in _left_out(config)]
     deselected = [item for item in items if any(item.get_closest_marker(marker) for marker in left_out)]
+    if config.getoption("--second-database"):
+        deselected += [item for item in items if not _depends_on_database(item)]
     if deselected:
         config.hook.pytest_deselected(items=deselected)
-        items[:] = [item for item in items if item not in deselected]
+        ids = {item.nodeid for item in deselected}
+        items[:] = [item for item in items if item.nodeid not in ids]
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +64,7 @@ def django_db_modify_db_settings(
 ) -> None:
     """SQLite's test database is a file, as in production, so that other threads and processes can reach it."""
     database = settings.DATABASES["default"]
-    if database["ENGINE"] == "django.db.backends.sqlite3":
+    if database["ENGINE"] == "messaging_project.sqlite":
         database.setdefault("TEST", {})["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
 
 
@@ -63,6 +76,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if MISSING:
         how = f"tests that need {', '.join(MISSING)} (pip install -r requirements-dev.txt)"
         terminalreporter.write_line(f"left out: {how}; {REMEDY}", yellow=True)
+    if config.getoption("--second-database"):
+        terminalreporter.write_line(f"left out: tests that say the same on each database; {REMEDY}", yellow=True)
     for _, how in _left_out(config):
         terminalreporter.write_line(f"left out: {how}; {REMEDY}", yellow=True)
 
@@ -71,6 +86,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def _no_watchdog(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its connection would keep the test database from being dropped; servers under test have one of their own."""
     monkeypatch.setattr(Watchdog, "start", lambda self: None)
+
+
+def _depends_on_database(item: pytest.Item) -> bool:
+    uses_one = item.get_closest_marker("django_db") or {"db", "transactional_db"} & set(
+        getattr(item, "fixturenames", ())
+    )
+    return bool(uses_one or item.get_closest_marker("postgresql")) and not item.get_closest_marker("any_database")
 
 
 @pytest.fixture(autouse=True)
@@ -86,6 +108,8 @@ def _left_out(config: pytest.Config) -> list[tuple[str, str]]:
         left_out.append(("postgresql", "tests that need PostgreSQL (DATABASE_URL=postgres://… pytest)"))
     else:
         left_out.append(("sqlite", "tests of SQLite alone (pytest without DATABASE_URL)"))
+    if shutil.which("nginx") is None:
+        left_out.append(("nginx", "tests that run nginx (apt-get install nginx)"))
     if not config.getoption("--browser"):
         left_out.append(("browser", "tests that drive a browser (pytest --browser)"))
     if not config.getoption("--package-index"):

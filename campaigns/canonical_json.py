@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from json.encoder import encode_basestring
 from typing import Any
 
+import orjson
+
 from messaging_project.strict_json import written_out
 
 
@@ -53,6 +55,14 @@ def _bytes(name: str) -> int:
 def compact(value: object) -> str:
     """A JSON value without blanks."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def as_json(value: object) -> str:
+    """A JSON value as some JSON text, quickly: its floats and blanks may be spelled in any way."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # integers beyond 64 bits
+        return compact(value)
 
 
 def as_read(value: Any) -> Any:

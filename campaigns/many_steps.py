@@ -5,24 +5,28 @@ Each is one transaction with a constant number of statements, and holds the camp
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 
 from campaigns import history
 from campaigns.canonical_json import canonical
-from campaigns.exceptions import PositionTaken, StepSetMismatch
+from campaigns.exceptions import NoRoom, PositionTaken, StepSetMismatch
 from campaigns.history import Actor
-from campaigns.models import Action, CampaignStep, new_id
-from campaigns.positions import make_room, park
+from campaigns.models import Action, CampaignStep, CurrentTime, new_id
+from campaigns.parts import WHOLE, Part
+from campaigns.positions import Move, make_room, moves_up, park, place
 from campaigns.rules import STEP_FIELDS, StepFields
-from campaigns.steps import COLUMNS, locked, position_taken, require_editable
-from campaigns.versions import IfMatch, match_list
+from campaigns.steps import COLUMNS, MAX_POSITION, locked, position_taken, require_editable
+from campaigns.versions import IfMatch, list_etag, match_list, match_version
 from messaging_project.database_errors import retried
 from messaging_project.field_paths import MAX_LISTED_FAULTS
+
+NEW = UUID(int=0)  # stands for the id of a step that has none yet
 
 
 class DesiredStep(NamedTuple):
@@ -56,8 +60,12 @@ def add_steps(
     return steps
 
 
-def _first_taken(campaign_id: UUID, positions: list[int]) -> PositionTaken | None:
+def _first_taken(
+    campaign_id: UUID, positions: list[int], besides: Collection[CampaignStep] = ()
+) -> PositionTaken | None:
+    """The refusal of the first of the positions that holds a step, one of `besides` left out."""
     held = CampaignStep.objects.filter(campaign_id=campaign_id, position__in=positions)
+    held = held.exclude(pk__in=[step.pk for step in besides])
     held_positions = set(held.values_list("position", flat=True))
     first = next((position for position in positions if position in held_positions), None)
     return None if first is None else position_taken(campaign_id, first)
@@ -116,6 +124,58 @@ def replace_steps(
     return steps
 
 
+@retried
+def replace_part(
+    campaign_id: UUID, part: Part, desired: Sequence[DesiredStep], *, actor: Actor, shift: bool = False
+) -> None:
+    """Make `desired`, whose positions differ from each other, the steps of a part; the other steps stay.
+
+    A step may leave the part for a free position; with `shift`, room is made for it, as add_steps() makes it. The
+    history gets an entry for each step, and counts of those that only moved. Raises
+    NotFound, StepSetMismatch (an id that isn't a step of the part, or comes twice), CampaignNotEditable, PositionTaken
+    (without `shift`) or NoRoom (with it).
+    """
+    with locked(campaign_id) as campaign:
+        current = _steps_by_id(campaign_id, part)
+        _require_known([None if step.id is None else str(step.id) for step in desired], current)
+        require_editable(campaign)
+        leaving = [step.fields.position for step in desired if not part.has_place(step.fields.position)]
+        moves: list[Move] = []
+        if taken := _first_taken(campaign_id, leaving, besides=current.values()):
+            if not shift:
+                raise taken
+            desired, moves = _with_room(campaign_id, part, current, desired)
+        park(campaign_id, [move.step_id for move in moves])
+        before = {step.id: step.fields for step in current.values()}
+        steps, _ = _rearrange(campaign_id, current, desired, part)
+        place(campaign_id, moves, actor)
+        history.record_each(actor, campaign_id, _told(before, {step.id: step.fields for step in steps}))
+
+
+def _with_room(
+    campaign_id: UUID, part: Part, current: dict[str, CampaignStep], desired: Sequence[DesiredStep]
+) -> tuple[list[DesiredStep], list[Move]]:
+    """As if the steps that leave the part came one by one, lowest first, to a sequence of all others.
+
+    Returns the steps of the part, and how the others move. Raises NoRoom.
+    """
+    wanted = sorted(step.fields.position for step in desired if not part.has_place(step.fields.position))
+    others = CampaignStep.objects.filter(campaign_id=campaign_id, position__gte=wanted[0])
+    others = others.exclude(pk__in=[step.pk for step in current.values()])
+    held = dict(others.values_list("position", "id"))
+    places = [step.fields.position for step in desired if part.has_place(step.fields.position)]
+    staying = {position: NEW for position in places if position >= wanted[0]}
+    moves = list(moves_up([(step_id, position) for position, step_id in sorted((held | staying).items())], wanted))
+    if moves and moves[-1].new > MAX_POSITION:
+        raise NoRoom(wanted[0])
+    moved = {move.old: move.new for move in moves if move.old in staying}
+    arranged = [
+        step._replace(fields=step.fields._replace(position=moved.get(step.fields.position, step.fields.position)))
+        for step in desired
+    ]
+    return arranged, [move for move in moves if move.old in held]
+
+
 def _told(old: dict[UUID, StepFields], new: dict[UUID, StepFields]) -> Iterator[dict[str, Any]]:
     """The history's entries of what leads from one sequence to the other; both are in order."""
     kept = [step_id for step_id in new if step_id in old]
@@ -142,6 +202,35 @@ def _told_of_moves(moves: list[tuple[int, int]], is_order_kept: bool) -> dict[st
     return {"action": Action.STEPS_REORDERED, "after": {"steps": len(moves)}}
 
 
+@retried
+def replace_template_version(
+    campaign_id: UUID, step_ids: Collection[UUID], version_id: str, *, actor: Actor, if_match: IfMatch = None
+) -> int:
+    """Give steps of a campaign another template version, and return how many had another.
+
+    `if_match` is the entity tag of these steps, as list_etag() makes it. The history gets one entry. Raises NotFound,
+    VersionMismatch or CampaignNotEditable.
+    """
+    with locked(campaign_id) as campaign:
+        chosen = CampaignStep.objects.filter(campaign_id=campaign_id, pk__in=step_ids)
+        stored = list(chosen.order_by("position").values_list("id", "version", "template_version_id"))
+        match_version(list_etag((step_id, version) for step_id, version, _ in stored), if_match)
+        require_editable(campaign)
+        old = {step_id: old for step_id, _, old in stored if old != version_id}
+        changes = {"template_version_id": version_id, "version": F("version") + 1, "updated_at": CurrentTime()}
+        chosen.exclude(template_version_id=version_id).update(**changes)
+        if len(old) == 1:
+            [(step_id, before)] = old.items()
+            what = {"step_id": step_id, "before": {"template_version_id": before}}
+            history.record(actor, Action.STEP_CHANGED, campaign_id, after={"template_version_id": version_id}, **what)
+        elif old:
+            counts = {"added": 0, "changed": len(old), "removed": 0}
+            history.record(
+                actor, Action.STEPS_REPLACED, campaign_id, after=counts | {"template_version_id": version_id}
+            )
+    return len(old)
+
+
 def copy_steps(source_id: UUID, target_id: UUID) -> int:
     """Copy a campaign's steps to an empty one, under new ids; return how many. Locks nothing."""
     source = CampaignStep.objects.filter(campaign_id=source_id)
@@ -150,9 +239,8 @@ def copy_steps(source_id: UUID, target_id: UUID) -> int:
     return len(steps)
 
 
-def _steps_by_id(campaign_id: UUID) -> dict[str, CampaignStep]:
-    steps = CampaignStep.objects.filter(campaign_id=campaign_id).order_by("position")
-    return {str(step.id): step for step in steps}
+def _steps_by_id(campaign_id: UUID, part: Part = WHOLE) -> dict[str, CampaignStep]:
+    return {str(step.id): step for step in part.steps(campaign_id)}
 
 
 def _require_known(given: Sequence[str | None], current: dict[str, CampaignStep], missing: Sequence[str] = ()) -> None:
@@ -175,7 +263,7 @@ def _require_known(given: Sequence[str | None], current: dict[str, CampaignStep]
 
 
 def _rearrange(
-    campaign_id: UUID, current: dict[str, CampaignStep], desired: Sequence[DesiredStep]
+    campaign_id: UUID, current: dict[str, CampaignStep], desired: Sequence[DesiredStep], part: Part = WHOLE
 ) -> tuple[list[CampaignStep], Counter[str]]:
     """Write the difference between the two sequences; return the new one in order, and the counts of changes."""
     kept = [step.id for step in desired if step.id]
@@ -196,9 +284,8 @@ def _rearrange(
             changed.append(step)
             counts["changed"] += 1
         steps.append(step)
-    rows = CampaignStep.objects.filter(campaign_id=campaign_id)
     if removed:  # kept ids are bounded by MAX_SEQUENCE
-        rows.exclude(pk__in=kept).delete()
+        part.steps(campaign_id).exclude(pk__in=kept).delete()
     if moved:  # out of each other's way: the unique constraint is checked row by row
         park(campaign_id, moved)
     write_steps(changed)

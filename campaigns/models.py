@@ -114,6 +114,16 @@ class CampaignQuerySet(models.QuerySet["Campaign"]):
         )
 
 
+def campaign_etag(shown: Any) -> str:
+    """The entity tag of a campaign, or of a row with its version and totals."""
+    return f"{shown.version}-{shown.step_count}-{shown.total_delay_minutes}"
+
+
+def step_etag(shown: Any) -> str:
+    """The entity tag of a step, or of a row with its version."""
+    return str(shown.version)
+
+
 class Campaign(models.Model):
     """An ordered list of steps, and where it stands in its life."""
 
@@ -179,8 +189,7 @@ class Campaign(models.Model):
 
         Adding a step doesn't touch the campaign's row, so its version alone would miss it. Needs `with_totals()`.
         """
-        totals: Any = self
-        return f"{self.version}-{totals.step_count}-{totals.total_delay_minutes}"
+        return campaign_etag(self)
 
     @property
     def is_editable(self) -> bool:
@@ -251,7 +260,7 @@ class CampaignStep(models.Model):
     @property
     def etag(self) -> str:
         """Its entity tag (RFC 9110, 8.8.3) without quotes."""
-        return str(self.version)
+        return step_etag(self)
 
     @property
     def fields(self) -> rules.StepFields:
@@ -287,7 +296,7 @@ class Action(models.TextChoices):
 
 
 class HistoryEntry(models.Model):
-    """One change, written by history.record() alone: its id and time are one instant, taken under the campaign's lock.
+    """One change, written by `history` alone: its id and time are one instant, taken under the campaign's lock.
 
     It names campaign and step by id, without foreign keys, because it outlives them.
 

@@ -36,6 +36,13 @@ def make_room(campaign_id: UUID, positions: Sequence[int], actor: Actor) -> None
     if moves[-1].new > MAX_POSITION:
         raise NoRoom(_first_without_room(list(held), wanted))
     park(campaign_id, [move.step_id for move in moves])
+    place(campaign_id, moves, actor)
+
+
+def place(campaign_id: UUID, moves: Sequence[Move], actor: Actor) -> None:
+    """Give parked steps their new positions, and say so in the history."""
+    if not moves:
+        return
     _run(PLACE, campaign_id, [{"id": move.step_id.hex, "position": move.new} for move in moves])
     after = {"from_position": moves[0].old, "to_position": moves[-1].new, "steps": len(moves)}
     history.record(actor, Action.STEPS_SHIFTED, campaign_id, after=after)
@@ -68,9 +75,10 @@ def _first_without_room(held: list[tuple[UUID, int]], wanted: Sequence[int]) -> 
     return wanted[bisect_left(range(1, len(wanted) + 1), True, key=is_too_many)]
 
 
-def park(campaign_id: UUID, step_ids: Iterable[UUID]) -> None:
+def park(campaign_id: UUID, step_ids: Sequence[UUID]) -> None:
     """Move steps out of each other's way, above all positions: the unique constraint is checked row by row."""
-    _run(PARK, campaign_id, [{"id": step_id.hex} for step_id in step_ids])
+    if step_ids:
+        _run(PARK, campaign_id, [{"id": step_id.hex} for step_id in step_ids])
 
 
 # All ids are one JSON parameter, so that their number is bound by no limit on parameters.

@@ -38,6 +38,7 @@ def include_field(**parts: str) -> Repeatable:
     return Repeatable(RuleField(words(*parts)), default=list, help_text=f"What the answer has more. {meanings}.")
 
 
+LIST_ETAG = "the entity tag of the whole step list, as `ETag`; the database reads the whole list for it"
 STEPS_ETAG = "each step's own entity tag, as `etag`"
 CAMPAIGN_ETAG = "the campaign's own entity tag, as `etag`, and that of each step that is included"
 FIRST_STEPS = "the first 100 steps by position, as `steps`; the answer's ETag is then of campaign and steps together"
@@ -46,7 +47,7 @@ FIRST_STEPS = "the first 100 steps by position, as `steps`; the answer's ETag is
 class StepListQuerySerializer(PageQuerySerializer):
     """The query parameters of a list of steps."""
 
-    include = include_field(etag=STEPS_ETAG)
+    include = include_field(etag=STEPS_ETAG, list_etag=LIST_ETAG)
 
 
 class CampaignQuerySerializer(QuerySerializer):
@@ -131,6 +132,12 @@ class AddStepQuerySerializer(QuerySerializer):
             "unbroken run of steps from that position on up by one."
         ),
     )
+
+
+class AddStepsQuerySerializer(AddStepQuerySerializer):
+    """How many steps are added, and what the answer has more."""
+
+    include = include_field(list_etag=LIST_ETAG)
 
 
 @dataclass(frozen=True)

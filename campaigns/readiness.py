@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from campaigns.models import CampaignStep
+from messaging_project import compiled
 
 MINUTES_PER_DAY = 24 * 60
 MAX_TOTAL_MINUTES = 10 * 365 * MINUTES_PER_DAY
@@ -28,16 +31,32 @@ class Readiness:
 
 def check_readiness(campaign_id: UUID) -> Readiness:
     """Judge a campaign's steps. Takes no lock: a caller that needs the answer to stay true holds the campaign's row."""
+    return judged(compiled.rows("readiness", _steps, campaign_id))
+
+
+def _steps(campaign_id: UUID) -> QuerySet[CampaignStep, Any]:
     steps = CampaignStep.objects.filter(campaign_id=campaign_id).order_by("position")
-    return judged(steps.only("id", "template_version_id", "delay_minutes"))
+    return steps.values_list("id", "template_version_id", "delay_minutes")
 
 
-def judged(steps: Iterable[CampaignStep]) -> Readiness:
-    """Judge a campaign's steps, given in order."""
+def hindrances(step_count: int, total_minutes: int) -> list[dict[str, Any]]:
+    """What prevents an activation of a campaign with so many steps, of so many minutes together."""
+    errors = []
+    if step_count == 0:
+        errors.append({"code": "no_steps", "message": NO_STEPS})
+    if total_minutes > MAX_TOTAL_MINUTES:
+        days = total_minutes // MINUTES_PER_DAY
+        errors.append({"code": "too_long", "message": TOO_LONG.format(days=days)})
+    return errors
+
+
+def judged(steps: Iterable[Any]) -> Readiness:
+    """Judge a campaign's steps, or rows with what is judged of them, given in order."""
     readiness = Readiness()
-    total, previous_version = 0, None
+    count, total, previous_version = 0, 0, None
     for step in steps:
-        step_id, version_id, delay = step.pk, step.template_version_id, step.delay_minutes
+        count += 1
+        step_id, version_id, delay = step.id, step.template_version_id, step.delay_minutes
         total += delay
         if delay > LONG_DELAY_MINUTES:
             message = f"The step waits {delay // MINUTES_PER_DAY} days, longer than a year."
@@ -46,9 +65,5 @@ def judged(steps: Iterable[CampaignStep]) -> Readiness:
             message = "The step sends the same template version as the step before it."
             readiness.warnings.append({"code": "repeated_version", "message": message, "step_id": str(step_id)})
         previous_version = version_id
-    if previous_version is None:
-        readiness.errors.append({"code": "no_steps", "message": NO_STEPS})
-    if total > MAX_TOTAL_MINUTES:
-        days = total // MINUTES_PER_DAY
-        readiness.errors.append({"code": "too_long", "message": TOO_LONG.format(days=days)})
+    readiness.errors.extend(hindrances(count, total))
     return readiness

@@ -16,7 +16,7 @@ from itertools import chain, islice
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
-from campaigns.canonical_json import as_read, compact
+from campaigns.canonical_json import as_json, as_read, compact
 from messaging_project.field_paths import MAX_LISTED_FAULTS
 from messaging_project.ids import parse_uuid
 from messaging_project.strict_json import excess, written_out
@@ -174,7 +174,7 @@ class JSONObject:
             raise _violation("invalid_type", f"Must be an object, not {kind(value)}.")
         respelled: list[float] = []
         _refuse(self._faults_inside(value, respelled))
-        size = len(compact(value).encode()) + sum(map(excess, respelled))
+        size = len((compact(value) if respelled else as_json(value)).encode()) + sum(map(excess, respelled))
         if size > self.max_bytes:
             message = f"Must take at most {self.max_bytes:,} bytes as compact JSON, numbers written out in full;"
             raise _violation("too_large", f"{message} it takes {size:,}.")

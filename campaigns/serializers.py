@@ -1,16 +1,17 @@
 """The JSON of campaigns and steps, and the API's query strings. Nothing here writes."""
 
 from datetime import UTC
+from functools import cache
 from heapq import nsmallest
 from typing import Any, ClassVar, NoReturn
 
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
-from rest_framework.fields import SkipField, empty
+from rest_framework.fields import empty
 
 from campaigns import rules
-from campaigns.models import Action, ActorType, Campaign, CampaignStep, HistoryEntry
+from campaigns.models import Action, ActorType, Campaign, HistoryEntry, campaign_etag, step_etag
 from campaigns.timeline import PlannedStep
 from messaging_project.api.errors import PlacedCode, flatten, unlisted
 from messaging_project.api.etags import quoted
@@ -37,6 +38,17 @@ class RuleField(serializers.Field[Any, Any, Any, Any]):
 
     def to_internal_value(self, data: Any) -> Any:
         return apply_rule(self.rule, data)
+
+    @property
+    def is_optional(self) -> bool:
+        """Whether an object may have nothing in its place."""
+        return not self.required and self.default is empty
+
+    def checked(self, data: Any) -> Any:
+        """As run_validation(), where a fault needs no words. Raises RuleViolation, also for a missing value."""
+        if data is empty and self.default is not empty:
+            return self.get_default()
+        return None if data is None and self.allow_null else self.rule(data)
 
     def fault_count(self, data: Any) -> int:
         """How many faults there are in a value, or in its absence (`empty`); none of them is built."""
@@ -69,7 +81,21 @@ class ObjectSerializer(StrictSerializer):
         if data is None or not isinstance(data, dict):
             message = f"Must be a JSON object, not {rules.kind(data)}."
             raise serializers.ValidationError({"non_field_errors": [message]}, code="invalid_type")
-        return super().run_validation(data)
+        faultless = self._faultless(data)
+        return super().run_validation(data) if faultless is None else faultless
+
+    def _faultless(self, data: dict[str, Any]) -> dict[str, Any] | None:
+        """The values, if their rules alone can tell that nothing is wrong with them; else the fields judge and say it.
+
+        So a faultless object, which most are, needs no fields of its own: to make them takes longer than to check it.
+        """
+        fields = _fields_by_rule(type(self))
+        if not fields or self.root.partial or (self.context.get("strict") and not fields.keys() >= data.keys()):
+            return None
+        try:
+            return {name: field.checked(data.get(name, empty)) for name, field in fields.items()}
+        except rules.RuleViolation:
+            return None
 
     def strict_faults(self, data: dict[str, Any]) -> dict[str, list[ErrorDetail]]:
         known = [str(field.field_name) for field in self._writable_fields]
@@ -101,6 +127,14 @@ class ObjectSerializer(StrictSerializer):
         return isinstance(value, str) and in_path is not None and parse_uuid(value) == parse_uuid(in_path) is not None
 
 
+@cache
+def _fields_by_rule(serializer_class: type[ObjectSerializer]) -> dict[str, RuleField]:
+    """The fields that callers set, where each has a rule and is required or has a default; else no fields at all."""
+    fields = {name: field for name, field in serializer_class().fields.items() if not field.read_only}
+    by_rule = {name: field for name, field in fields.items() if type(field) is RuleField and not field.is_optional}
+    return by_rule if len(by_rule) == len(fields) else {}
+
+
 def rule_fields(table: dict[str, rules.Field]) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
     """A serializer's fields for the rows of a table."""
     return {
@@ -121,13 +155,14 @@ class CampaignStepSerializer(ObjectSerializer):
     campaign_id = serializers.CharField(read_only=True)
 
     path_names: ClassVar[dict[str, str]] = {"id": "step_id", "campaign_id": "id"}
+    KEYS = ("id", "campaign_id", *rules.STEP_FIELDS)
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         return super().get_fields() | rule_fields(rules.STEP_FIELDS)
 
-    def to_representation(self, instance: CampaignStep) -> dict[str, Any]:
-        ids = {"id": str(instance.id), "campaign_id": str(instance.campaign_id)}
-        return ids | {name: getattr(instance, name) for name in rules.STEP_FIELDS}
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """A step, or its row, as the renderer takes it. DRF would build and ask a field for each value."""
+        return {name: getattr(instance, name) for name in self.KEYS}
 
 
 class ReplacingStepSerializer(CampaignStepSerializer):
@@ -247,24 +282,17 @@ class DuplicateSerializer(ObjectSerializer):
 # --- Answers ---------------------------------------------------------------------------------------------------------
 
 
-class TagField(serializers.CharField):
-    """A row's entity tag as headers have it, where the context's `include` asks for it."""
-
-    def get_attribute(self, instance: Any) -> str:
-        if "etag" not in self.context.get("include", ()):
-            raise SkipField
-        return quoted(instance.etag)
-
-
 @extend_schema_serializer(component_name="ListedStep")
 class ListedStepSerializer(CampaignStepSerializer):
     """A step in a list."""
 
-    etag = TagField(required=False, help_text="Its entity tag; with `include=etag`.")
+    etag = serializers.CharField(required=False, help_text="Its entity tag; with `include=etag`.")
 
-    def to_representation(self, instance: CampaignStep) -> dict[str, Any]:
+    def to_representation(self, instance: Any) -> dict[str, Any]:
         shown = super().to_representation(instance)
-        return shown | ({"etag": quoted(instance.etag)} if "etag" in self.context.get("include", ()) else {})
+        if "etag" in self.context.get("include", ()):
+            shown["etag"] = quoted(step_etag(instance))
+        return shown
 
 
 class FirstStepsSerializer(serializers.Serializer[Any]):
@@ -281,10 +309,21 @@ class CampaignAnswerSerializer(CampaignSerializer):
     updated_at = serializers.DateTimeField(
         read_only=True, help_text="When the campaign itself was last changed; changes of its steps don't count."
     )
-    etag = TagField(required=False, help_text="Its own entity tag; with `include=etag`.")
+    etag = serializers.CharField(required=False, help_text="Its own entity tag; with `include=etag`.")
     steps = FirstStepsSerializer(  # type: ignore[assignment]  # of the same name in a request, and of another shape
         source="first_steps", required=False, help_text="The first 100 steps by position; with `include=steps`."
     )
+    KEYS = (*CampaignSerializer.ORDER, "created_at", "updated_at")
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """A campaign with its totals, or its row, as the renderer takes it."""
+        shown = {name: getattr(instance, name) for name in self.KEYS}
+        if "etag" in self.context.get("include", ()):
+            shown["etag"] = quoted(campaign_etag(instance))
+        if first_steps := getattr(instance, "first_steps", None):
+            steps = ListedStepSerializer(first_steps["results"], many=True, context=self.context).data
+            shown["steps"] = {"next": first_steps["next"], "results": steps}
+        return shown
 
 
 class FindingSerializer(serializers.Serializer[Any]):
@@ -311,10 +350,13 @@ class PlannedStepSerializer(serializers.Serializer[Any]):
     delay_minutes = serializers.IntegerField(source="step.delay_minutes")
     offset_minutes = LongField()
     at = serializers.DateTimeField(default_timezone=UTC)
-    at_local = serializers.SerializerMethodField()
+    at_local = serializers.CharField(read_only=True)
 
-    def get_at_local(self, planned: PlannedStep) -> str:
-        return planned.at_local.isoformat()
+    def to_representation(self, instance: PlannedStep) -> dict[str, Any]:
+        """A planned step as the renderer takes it."""
+        step, offset, at, at_local = instance
+        ids = {"step_id": step.id, "position": step.position, "delay_minutes": step.delay_minutes}
+        return {**ids, "offset_minutes": offset, "at": at, "at_local": at_local.isoformat()}
 
 
 class TimelineSerializer(serializers.Serializer[Any]):
@@ -349,3 +391,13 @@ class HistoryEntrySerializer(serializers.Serializer[HistoryEntry]):
     step_id = serializers.CharField(allow_null=True)
     before = ValuesField(allow_null=True)
     after = ValuesField(allow_null=True)
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """An entry, or its row, as the renderer takes it."""
+        of_actor = ("type", "issuer", "id", "name")
+        return {
+            "id": instance.id,
+            "at": instance.created_at,
+            "actor": {name: getattr(instance, f"actor_{name}") for name in of_actor},
+            **{name: getattr(instance, name) for name in ("action", "campaign_id", "step_id", "before", "after")},
+        }

@@ -11,17 +11,20 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
-from psycopg.types.json import Jsonb
+from psycopg.types.numeric import Int8
 
 from campaigns import history
+from campaigns.canonical_json import as_json
 from campaigns.exceptions import CampaignNotEditable, Contention, NoRoom, NotFound, PositionTaken
 from campaigns.history import Actor, difference
 from campaigns.models import Action, Campaign, CampaignStep, CurrentTime, new_id
 from campaigns.rules import STEP_FIELDS, StepFields
 from campaigns.versions import IfMatch, match_list, match_version
+from messaging_project import compiled
 from messaging_project.database_errors import ATTEMPTS, retried
+from messaging_project.prepared import prepared_cursor
 
 MAX_POSITION = CampaignStep.PARKING - 1
 FIRST_RANGE = 64  # positions that the search for a free one reads at first
@@ -69,6 +72,7 @@ def add_step(
     return step
 
 
+EDITABLE = ", ".join(f"'{status}'" for status in Campaign.EDITABLE)
 COLUMNS = ("id", "campaign_id", *STEP_FIELDS, "version")
 # The campaign's row lock comes first and the status is read under it: a status change that commits meanwhile is seen.
 # The moment of the history entry is read for a step that was inserted, and so after the lock was granted.
@@ -77,7 +81,7 @@ WITH campaign AS (
     SELECT id, status FROM campaigns_campaign WHERE id = %(campaign_id)s FOR SHARE
 ), moment AS (
     INSERT INTO campaigns_campaignstep ({", ".join(COLUMNS)})
-    SELECT {", ".join(f"%({name})s" for name in COLUMNS)} FROM campaign WHERE campaign.status = ANY(%(editable)s)
+    SELECT {", ".join(f"%({name})s" for name in COLUMNS)} FROM campaign WHERE campaign.status IN ({EDITABLE})
     ON CONFLICT (campaign_id, position) DO NOTHING
     RETURNING id AS step_id, {history.CLOCK} AS at
 ), entry AS ({history.ADD_ENTRY})
@@ -87,7 +91,7 @@ SELECT campaign.status, moment.step_id FROM campaign LEFT JOIN moment ON TRUE
 
 def _add_in_one_statement(step: CampaignStep, actor: Actor) -> None:
     for _ in range(ATTEMPTS):
-        with connection.cursor() as cursor:
+        with prepared_cursor() as cursor:
             cursor.execute(ADD_STEP, _add_step_parameters(step, actor))
             row: tuple[str, UUID | None] | None = cursor.fetchone()
         if row is None:
@@ -106,8 +110,10 @@ def _add_in_one_statement(step: CampaignStep, actor: Actor) -> None:
 def _add_step_parameters(step: CampaignStep, actor: Actor) -> dict[str, Any]:
     fields = step.fields._asdict()
     entry = history.entry_values(actor, Action.STEP_ADDED, step.campaign_id, step_id=step.id, after=fields)
-    columns = {**fields, "variables": Jsonb(step.variables), "id": step.id, "version": step.version}
-    return {**history.parameters(entry), **columns, "editable": list(Campaign.EDITABLE)}
+    # Of one type whatever their size: a prepared statement is another one with parameters of other types.
+    numbers = {name: Int8(getattr(step, name)) for name in ("position", "delay_minutes", "version")}
+    columns = {**fields, **numbers, "variables": as_json(step.variables), "id": step.id}
+    return {**history.parameters(entry), **columns}
 
 
 @retried
@@ -152,10 +158,14 @@ def remove_step(campaign_id: UUID, step_id: UUID, *, actor: Actor, if_match: IfM
 
 def find_step(campaign_id: UUID, step_id: UUID) -> CampaignStep:
     """A step of this campaign. Raises NotFound."""
-    step = CampaignStep.objects.filter(campaign_id=campaign_id, pk=step_id).first()
-    if step is None:
+    found = compiled.instances(CampaignStep, "a step", _step, campaign_id, step_id)
+    if not found:
         raise NotFound("step", step_id)
-    return step
+    return found[0]
+
+
+def _step(campaign_id: UUID, step_id: UUID) -> QuerySet[CampaignStep, Any]:
+    return CampaignStep.objects.filter(campaign_id=campaign_id, pk=step_id).order_by()
 
 
 # --- Positions -------------------------------------------------------------------------------------------------------

@@ -3,13 +3,20 @@
 import hashlib
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 from uuid import UUID
+
+from django.db.models import QuerySet
 
 from campaigns.exceptions import NotFound, VersionMismatch
 from campaigns.models import Campaign, CampaignStep
+from campaigns.parts import WHOLE, Part
+from campaigns.rules import STEP_FIELDS
+from messaging_project import compiled
 from messaging_project.snapshots import snapshot
 
+STEP_COLUMNS = ("id", "campaign_id", *STEP_FIELDS, "version")  # what answers show of a step
 # Accepted entity tags, without quotes; None means no condition.
 IfMatch = tuple[str, ...] | None
 DIGEST = re.compile(r"[0-9a-f]{32}")
@@ -29,10 +36,20 @@ def list_etag(versions: Iterable[tuple[UUID, int]]) -> str:
     return digest.hexdigest()[:32]
 
 
-def step_list_etag(campaign_id: UUID) -> str:
-    """The entity tag of a campaign's step list as it is stored."""
-    steps = CampaignStep.objects.filter(campaign_id=campaign_id).order_by("position")
-    return list_etag(steps.values_list("id", "version"))
+def step_list_etag(campaign_id: UUID, part: Part = WHOLE) -> str:
+    """The entity tag of a campaign's step list as it is stored, or of a part of it."""
+    if part != WHOLE:
+        return list_etag(part.steps(campaign_id).values_list("id", "version"))
+    return list_etag(compiled.rows("versions of steps", _versions, campaign_id))
+
+
+def _versions(campaign_id: UUID) -> QuerySet[CampaignStep, Any]:
+    return CampaignStep.objects.filter(campaign_id=campaign_id).order_by("position").values_list("id", "version")
+
+
+def page_etag(versions: Iterable[tuple[UUID, int]], *, has_previous: bool, has_next: bool) -> str:
+    """The entity tag of a page of a step list that isn't the whole list: no condition on the list takes it."""
+    return f"page{has_previous:d}{has_next:d}{list_etag(versions)}"
 
 
 def campaign_with_steps_etag(campaign_tag: str, list_tag: str) -> str:
@@ -77,17 +94,35 @@ def _kind(tag: str) -> tuple[bool, bool]:
 
 def current_campaign(campaign_id: UUID) -> Campaign:
     """A campaign with its totals, which its entity tag needs. Raises NotFound."""
-    campaign = Campaign.objects.with_totals().filter(pk=campaign_id).first()
-    if campaign is None:
+    found = compiled.instances(Campaign, "a campaign", _with_totals, campaign_id)
+    if not found:
         raise NotFound("campaign", campaign_id)
-    return campaign
+    return found[0]
+
+
+def _with_totals(campaign_id: UUID) -> QuerySet[Campaign, Any]:
+    return Campaign.objects.with_totals().filter(pk=campaign_id).order_by()
+
+
+def _first_steps(count: int, campaign_id: UUID) -> QuerySet[CampaignStep, Any]:
+    return CampaignStep.objects.filter(campaign_id=campaign_id).order_by("position").values_list(*STEP_COLUMNS)[:count]
+
+
+def require_campaign(campaign_id: UUID) -> None:
+    """Raises NotFound."""
+    if not compiled.rows("existence", _id, campaign_id):
+        raise NotFound("campaign", campaign_id)
+
+
+def _id(campaign_id: UUID) -> QuerySet[Campaign, Any]:
+    return Campaign.objects.filter(pk=campaign_id).order_by().values_list("id")
 
 
 class CampaignWithSteps(NamedTuple):
-    """A campaign, its first steps by position, whether there are more, and the entity tag of it all."""
+    """A campaign, the rows of its first steps by position, whether there are more, and the entity tag of it all."""
 
     campaign: Campaign
-    steps: list[CampaignStep]
+    steps: list[Any]
     has_more: bool
     etag: str
 
@@ -96,6 +131,6 @@ def campaign_with_steps(campaign_id: UUID, count: int) -> CampaignWithSteps:
     """A campaign and its first `count` steps as they were at one moment. Raises NotFound."""
     with snapshot():
         campaign = current_campaign(campaign_id)
-        steps = list(CampaignStep.objects.filter(campaign_id=campaign_id).order_by("position")[: count + 1])
+        steps = compiled.rows(("first steps", count), partial(_first_steps, count + 1), campaign_id)
         etag = campaign_with_steps_etag(campaign.etag, step_list_etag(campaign_id))
     return CampaignWithSteps(campaign, steps[:count], len(steps) > count, etag)

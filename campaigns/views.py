@@ -1,27 +1,27 @@
 """The campaigns API. Its views declare and delegate: steps, many_steps, lifecycle and timeline do the work."""
 
-from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.reverse import reverse
 from rest_framework.serializers import Serializer
 
 from campaigns import lifecycle, timeline
 from campaigns.http.base import BY_POSITION, BaseCampaignViewSet
 from campaigns.http.refusals import step_ids_at
+from campaigns.listings import campaign_listing, history_listing, step_listing
 from campaigns.many_steps import DesiredStep, add_steps, reorder_steps, replace_steps
-from campaigns.models import Campaign, CampaignStep, HistoryEntry
+from campaigns.models import Campaign, HistoryEntry
 from campaigns.openapi.operations import ERRORS, OPERATIONS, PATH_PARAMETERS
 from campaigns.queries import (
     AddStepQuerySerializer,
+    AddStepsQuerySerializer,
     CampaignFilterSerializer,
     CampaignQuerySerializer,
     StepListQuerySerializer,
@@ -45,34 +45,21 @@ from campaigns.serializers import (
 )
 from campaigns.statuses import Status
 from campaigns.steps import add_step, change_step, remove_step
-from campaigns.versions import CampaignWithSteps, campaign_with_steps, current_campaign, step_list_etag
+from campaigns.versions import (
+    CampaignWithSteps,
+    campaign_with_steps,
+    current_campaign,
+    list_etag,
+    page_etag,
+    step_list_etag,
+)
+from messaging_project.api.addresses import absolute
 from messaging_project.api.errors import validation_error
-from messaging_project.api.etags import with_etag
+from messaging_project.api.etags import quoted, with_etag
 from messaging_project.api.idempotency import idempotent
 from messaging_project.api.openapi import DeclaredSchema
-from messaging_project.api.paging import DEFAULT_LIMIT, Order, PageQuerySerializer
+from messaging_project.api.paging import DEFAULT_LIMIT, KeysetPagination, Order, PageQuerySerializer
 from messaging_project.api.queries import QuerySerializer
-from messaging_project.comparison import any_case
-from messaging_project.ids import parse_uuid
-
-
-def filtered(campaigns: QuerySet[Campaign], chosen: Mapping[str, Any]) -> QuerySet[Campaign]:
-    """The campaigns that match every parameter of the query."""
-    lookups = {
-        "status": "status__in",
-        "external_id": "external_id__in",
-        "created_from": "created_at__gte",
-        "created_before": "created_at__lt",
-    }
-    campaigns = campaigns.filter(**{lookups[name]: chosen[name] for name in lookups.keys() & chosen.keys()})
-    if "id" in chosen:
-        campaigns = campaigns.filter(pk__in=[found for given in chosen["id"] if (found := parse_uuid(given))])
-    if "search" in chosen:
-        campaigns = campaigns.filter(name__regex=any_case(chosen["search"]))
-    templates = {f"{name}__in": chosen[name] for name in ("template_id", "template_version_id") if name in chosen}
-    if templates:  # both together mean one step that has both
-        campaigns = campaigns.filter(Exists(CampaignStep.objects.filter(campaign_id=OuterRef("pk"), **templates)))
-    return campaigns
 
 
 class CampaignViewSet(BaseCampaignViewSet):
@@ -117,7 +104,7 @@ class CampaignViewSet(BaseCampaignViewSet):
         "retrieve": CampaignQuerySerializer,
         "list_steps": StepListQuerySerializer,
         "steps": AddStepQuerySerializer,
-        "bulk": AddStepQuerySerializer,
+        "bulk": AddStepsQuerySerializer,
         "timeline": TimelineQuerySerializer,
         "history": PageQuerySerializer,
     }
@@ -131,7 +118,7 @@ class CampaignViewSet(BaseCampaignViewSet):
     def list(self, request: Request) -> Response:
         chosen = self.query()
         self.list_order = chosen["sort"]
-        return self.paged(filtered(Campaign.objects.with_totals(), chosen), CampaignAnswerSerializer)
+        return self.paged(campaign_listing(chosen), CampaignAnswerSerializer)
 
     @idempotent
     def create(self, request: Request) -> Response:
@@ -182,10 +169,15 @@ class CampaignViewSet(BaseCampaignViewSet):
 
     @steps.mapping.get
     def list_steps(self, request: Request, id: str) -> Response:
-        campaign_id = self.get_campaign().id
-        etag = step_list_etag(campaign_id)  # before the page: of a change in between it must know less, never more
-        response = self.paged(CampaignStep.objects.filter(campaign_id=campaign_id), ListedStepSerializer)
-        return with_etag(request, response, etag)
+        # Before the page: of a change in between it must know less, never more.
+        etag = step_list_etag(self.campaign_id) if "list_etag" in self.included else None
+        response = self.paged(step_listing(self.campaign_id), ListedStepSerializer)
+        assert isinstance(self.paginator, KeysetPagination)  # noqa: S101 - tells mypy what the class above says
+        versions = [(row.id, row.version) for row in self.paginator.page]
+        has_previous, has_next = (response.data[link] is not None for link in ("previous", "next"))
+        if not has_previous and not has_next:
+            etag = list_etag(versions)
+        return with_etag(request, response, etag or page_etag(versions, has_previous=has_previous, has_next=has_next))
 
     @steps.mapping.put
     def replace_steps(self, request: Request, id: str) -> Response:
@@ -201,10 +193,13 @@ class CampaignViewSet(BaseCampaignViewSet):
         body = self.checked_body()
         many = [StepFields(**step) for step in body["steps"]]
         shift = self.query()["on_conflict"] == "shift"
-        steps = add_steps(self.campaign_id, many, actor=self.actor, shift=shift, if_match=self.if_match)
-        location = reverse("campaign-steps", args=[self.campaign_id], request=request)
+        with_tag = "list_etag" in self.included
+        with transaction.atomic() if with_tag else nullcontext():  # nobody can add others before the tag is read
+            steps = add_steps(self.campaign_id, many, actor=self.actor, shift=shift, if_match=self.if_match)
+            headers = {"ETag": quoted(step_list_etag(self.campaign_id))} if with_tag else {}
+        headers["Location"] = absolute(request, "campaign-steps", self.campaign_id)
         results = CampaignStepSerializer(steps, many=True).data
-        return Response({"results": results}, status=status.HTTP_201_CREATED, headers={"Location": location})
+        return Response({"results": results}, status=status.HTTP_201_CREATED, headers=headers)
 
     @action(detail=True, methods=["put"], url_path="steps/order")
     def order(self, request: Request, id: str) -> Response:
@@ -237,14 +232,18 @@ class CampaignViewSet(BaseCampaignViewSet):
 
     @action(detail=True, methods=["get"])
     def readiness(self, request: Request, id: str) -> Response:
-        return Response(ReadinessSerializer(check_readiness(self.get_campaign().id)).data)
+        found = check_readiness(self.campaign_id)
+        if not found.ready:  # no steps, and perhaps no campaign
+            self.require_existence()
+        return Response(ReadinessSerializer(found).data)
 
     @action(detail=True, methods=["get"])
     def timeline(self, request: Request, id: str) -> Response:
-        campaign_id = self.get_campaign().id
         chosen = self.query()
         zone, start = chosen["tz"], chosen.get("start") or timezone.now()
-        steps = CampaignStep.objects.filter(campaign_id=campaign_id).order_by("position")
+        steps = timeline.steps_to_plan(self.campaign_id)
+        if not steps:
+            self.require_existence()
         try:
             results = timeline.plan(steps, start, zone)
         except timeline.BeyondCalendar:
@@ -254,8 +253,7 @@ class CampaignViewSet(BaseCampaignViewSet):
 
     @action(detail=True, methods=["get"], list_order=Order(("id",), descending=True))
     def history(self, request: Request, id: str) -> Response:
-        self.require_existence()
-        return self.paged(HistoryEntry.objects.filter(campaign_id=self.campaign_id), HistoryEntrySerializer)
+        return self.paged(history_listing(self.campaign_id), HistoryEntrySerializer)
 
     # --- What the actions share --------------------------------------------------------------------------------------
 

@@ -27,8 +27,9 @@ UNAVAILABLE = (
     "72000",  # snapshot_too_old
 )
 # SQLite's primary result codes BUSY, LOCKED, READONLY, IOERR, FULL and CANTOPEN (sqlite.org/rescode.html).
+BUSY_SQLITE = 5
 READ_ONLY_SQLITE = 8
-UNAVAILABLE_SQLITE = (5, 6, READ_ONLY_SQLITE, 10, 13, 14)
+UNAVAILABLE_SQLITE = (BUSY_SQLITE, 6, READ_ONLY_SQLITE, 10, 13, 14)
 TAKEN_SQLITE = 2067  # the extended code CONSTRAINT_UNIQUE
 
 ATTEMPTS = 3
@@ -87,6 +88,12 @@ def is_lost(exc: Exception) -> bool:
 def is_lock_timeout(exc: Exception) -> bool:
     """Whether somebody else held a lock for too long."""
     return code_of(exc) == LOCK_TIMEOUT
+
+
+def is_busy(exc: Exception) -> bool:
+    """Whether SQLite has another connection that writes."""
+    code = code_of(exc)
+    return isinstance(code, int) and code & 0xFF == BUSY_SQLITE
 
 
 def is_unique_violation(exc: Exception) -> bool:

@@ -5,12 +5,13 @@ import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.exceptions import ImproperlyConfigured
 
 TRUE = frozenset({"1", "true", "yes", "on"})
+MAIL_PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
 FALSE = frozenset({"0", "false", "no", "off"})
 
 
@@ -63,6 +64,19 @@ class Environment:
             return ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise ImproperlyConfigured(f"{name} is {value!r}: set it to a time zone, such as Europe/Berlin.") from None
+
+    def mail_server(self, name: str) -> SplitResult | None:
+        """A URL such as smtps://user:password@mail.example.com:465, or None; its parts may be percent-encoded."""
+        value = self.text(name)
+        try:
+            url = urlsplit(value)
+            if not value or (url.scheme in MAIL_PORTS and url.hostname and url.port != 0 and not url.path.strip("/")):
+                return url if value else None
+        except ValueError:  # a port that is no number
+            pass
+        raise ImproperlyConfigured(
+            f"{name} can't be read: set it to smtps://user:password@host (TLS), smtp+tls://… (STARTTLS) or smtp://host."
+        )  # without the value, which may contain a password
 
     def choice(self, name: str, choices: tuple[str, ...], *, default: str) -> str:
         value = self.text(name, default)

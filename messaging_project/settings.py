@@ -6,13 +6,14 @@ hosts of this machine. With it, the defaults are those of production, and that f
 
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import unquote
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 from messaging_project.api.throttle_settings import throttles
 from messaging_project.api.token_settings import access_tokens, required_scopes
-from messaging_project.environment import Environment, local_secrets
+from messaging_project.environment import MAIL_PORTS, Environment, local_secrets
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
@@ -81,11 +82,11 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "messaging_project.content_security_policy.content_security_policy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "messaging_project.page_middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "messaging_project.page_middleware.AuthenticationMiddleware",
+    "messaging_project.page_middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
     "messaging_project.staff_time_zone.staff_time_zone",
@@ -141,10 +142,26 @@ AXES_LOCKOUT_CALLABLE = "messaging_project.login_guard.locked_out"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
+# --- E-mail: without a server, no password can be reset by one -------------------------------------------------------
+if _mail_server := env.mail_server("EMAIL_URL"):
+    EMAIL_HOST, EMAIL_PORT = _mail_server.hostname, _mail_server.port or MAIL_PORTS[_mail_server.scheme]
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(_mail_server.username or ""), unquote(_mail_server.password or "")
+    EMAIL_USE_TLS, EMAIL_USE_SSL = _mail_server.scheme == "smtp+tls", _mail_server.scheme == "smtps"
+    EMAIL_TIMEOUT = 10
+    DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM")
+    if "@" not in DEFAULT_FROM_EMAIL:
+        raise ImproperlyConfigured(
+            "EMAIL_URL is set, and EMAIL_FROM isn't: set it to the address that mails come from."
+        )
+CAN_SEND_EMAIL = _mail_server is not None
+
+# --- Language and time -----------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"  # of the API and the logs
 STAFF_TIME_ZONE = env.time_zone("STAFF_TIME_ZONE", default=TIME_ZONE)
 USE_TZ = True
+
+# --- Static files ----------------------------------------------------------------------------------------------------
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = env.text("DJANGO_STATIC_ROOT") or None  # where collectstatic puts copies, if another server serves them
@@ -162,6 +179,7 @@ except ValueError:
 _options = _database.setdefault("OPTIONS", {})
 DATABASE_TIMEOUTS_MS: dict[str, int] = {}  # of processes that serve; 0 leaves it to the server
 if _database["ENGINE"] == "django.db.backends.sqlite3":
+    _database["ENGINE"] = "messaging_project.sqlite"
     # IMMEDIATE takes the write lock when a transaction starts. A DEFERRED one that writes later fails at once if
     # another writer came between, whatever the timeout.
     _options |= {
@@ -192,6 +210,7 @@ elif _database["ENGINE"] == "django.db.backends.postgresql":
 else:
     raise ImproperlyConfigured("DATABASE_URL names an unsupported database: use postgres:// or sqlite://.")
 DATABASES = {"default": _database}
+DATABASE_PREPARE = env.flag("DATABASE_PREPARE", default=True)
 # Whether `manage.py load_demo` may write its campaigns and its account. Defaults to on only for the local SQLite file.
 DEMO = env.flag("DEMO", default=LOCAL and not env.text("DATABASE_URL"))
 
@@ -204,6 +223,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["messaging_project.api.throttles.OperationThrottle"] if API_THROTTLES else [],
     "DEFAULT_PARSER_CLASSES": ["messaging_project.api.json.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["messaging_project.api.json.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "messaging_project.api.negotiation.ContentNegotiation",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "messaging_project.api.errors.exception_handler",

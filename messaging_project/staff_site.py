@@ -19,8 +19,14 @@ def slide(request: HttpRequest) -> None:
         request.session[SLID_AT] = now
 
 
+# In the order of use; what isn't named comes last.
+SECTIONS = ("Campaign", "CampaignStep", "HistoryEntry", "User", "Group")
+
+
 class StaffSite(admin.AdminSite):
     """What a two-factor package extends; settings.STAFF_SITE names the class that is used."""
+
+    index_title = "Overview"
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         @wraps(view)
@@ -30,3 +36,14 @@ class StaffSite(admin.AdminSite):
             return response
 
         return super().admin_view(sliding, cacheable)
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        apps: list[Any] = super().get_app_list(request, app_label)
+        for app in apps:
+            app["models"].sort(key=_place)
+        return sorted(apps, key=lambda app: _place(app["models"][0]))
+
+
+def _place(section: dict[str, Any]) -> int:
+    name = section["object_name"]
+    return SECTIONS.index(name) if name in SECTIONS else len(SECTIONS)

@@ -13,6 +13,15 @@ class JSONError(ValueError):
     """A text that isn't valid JSON (RFC 8259), or that two parsers could read differently."""
 
 
+class StoredJSON:
+    """A JSON text that the database gave: it goes into an answer as it is, without being parsed and written anew."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
 def written_out(number: float) -> str:
     """A float in full: its shortest decimal (`repr`), without an exponent. There is no negative zero."""
     text = repr(number)

@@ -27,6 +27,16 @@ def curl() -> None:
     _found_or_installed(_find_curl, "curl", "Install it")
 
 
+def nginx() -> None:
+    """Ensures that nginx is there, for the tests of deploy/nginx.conf. Exits if it isn't."""
+    _found_or_installed(_find_nginx, "nginx", "Install it")
+
+
+def pgbouncer() -> str:
+    """The path of PgBouncer. Exits if there is none."""
+    return str(_found_or_installed(_find_pgbouncer, "pgbouncer", "Install it"))
+
+
 def _find_postgresql() -> Path | None:
     versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     found = versions[-1] if versions else shutil.which("initdb")
@@ -40,6 +50,16 @@ def _find_chromium() -> Path | None:
 
 def _find_curl() -> Path | None:
     found = shutil.which("curl")
+    return Path(found) if found else None
+
+
+def _find_nginx() -> Path | None:
+    found = shutil.which("nginx")
+    return Path(found) if found else None
+
+
+def _find_pgbouncer() -> Path | None:
+    found = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     return Path(found) if found else None
 
 

@@ -41,15 +41,15 @@ def database_url() -> Iterator[str]:
 @contextmanager
 def temporary_cluster(binaries: Path, options: str = SERVER_OPTIONS) -> Iterator[str]:
     """A server that only this user can reach, by a socket in its own folder. It is always removed at the end."""
-    owner = _unprivileged_user()
+    owner = unprivileged_user()
     # A short path: a socket's takes at most 107 bytes. Not in root's TMPDIR, which the owner may not be able to enter.
     folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp" if owner else None))  # noqa: S108 - a new folder, mode 0700
     # Start elsewhere than in root's folder, which may be closed to the owner.
-    ctl = [*_as(owner), str(binaries / "pg_ctl"), f"--pgdata={folder / 'data'}", "--silent"]
+    ctl = [*as_user(owner), str(binaries / "pg_ctl"), f"--pgdata={folder / 'data'}", "--silent"]
     try:
         if owner:
             shutil.chown(folder, owner)
-        _checked([*_as(owner), str(binaries / "initdb"), f"--pgdata={folder / 'data'}", "--username=postgres",
+        _checked([*as_user(owner), str(binaries / "initdb"), f"--pgdata={folder / 'data'}", "--username=postgres",
                   "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"], folder)  # fmt: skip
         options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' {options}"
         _checked([*ctl, f"--log={folder / 'log'}", f"--options={options}", "--wait", "start"], folder)
@@ -101,7 +101,7 @@ def _on_signals(handler: Callable[[int, FrameType | None], object] | signal.Hand
             signal.signal(number, previous)
 
 
-def _unprivileged_user() -> str | None:
+def unprivileged_user() -> str | None:
     """The user to run the server as: PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
         return None
@@ -109,7 +109,7 @@ def _unprivileged_user() -> str | None:
     return next(name for name in ("postgres", "nobody") if name in names)
 
 
-def _as(user: str | None) -> list[str]:
+def as_user(user: str | None) -> list[str]:
     return ["runuser", "-u", user, "--"] if user else []
 
 

@@ -1,156 +1,125 @@
-"""Which WSGI server? granian and gunicorn's threads take turns, with the same application, database and load.
+"""This project beside its peers, on one machine: `python -m scripts.postgresql python -m bench.server`.
 
-`python -m bench.server` measures SQLite; through `python -m scripts.postgresql` it measures PostgreSQL.
-The load comes over loopback from processes of this program, on persistent connections. About two minutes.
+All services run at once, on one database, and take turns under load, so that a busy moment of the machine affects each
+of them. On SQLite (without `scripts.postgresql`) only those of this project can run: `--services project,gunicorn`.
 """
 
-import json
+import argparse
+import itertools
 import os
-import socket
-import statistics
+import secrets
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.client import HTTPConnection
-from multiprocessing import get_context
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import NamedTuple
 
-SECONDS, ROUNDS, CLIENTS = 3.0, 5, 8
-APPLICATION = "messaging_project.wsgi:application"
-SERVERS = {
-    "granian": "-m granian --interface=wsgi --blocking-threads=4 --no-ws --log-level=error --host=127.0.0.1 --port={}",
-    "gunicorn": "-m gunicorn --worker-class=gthread --threads=4 --keep-alive=30 --log-level=error --bind=127.0.0.1:{}",
-}
-WORKS = ("POST a step", "GET a list")
+from bench.server import load, services
+from bench.server.report import Measure, median, plot, table
 
-
-class Measure(NamedTuple):
-    """For all clients together: answers per second, and the CPU time of the server's processes per answer."""
-
-    rate: float
-    cpu_ms: float
+PEERS = "drf,ninja,fastapi,project,wsgi"
 
 
 def main() -> None:
+    chosen = arguments()
+    os.environ |= {
+        "JWT_HS256_KEY": secrets.token_urlsafe(48),
+        "JWT_ISSUER": "https://issuer.example/",
+        "DJANGO_ALLOWED_HOSTS": "127.0.0.1",
+        "DATABASE_POOL_MAX_SIZE": "10",
+    }
     with tempfile.TemporaryDirectory() as folder:
         os.environ.setdefault("DATABASE_URL", f"sqlite:///{Path(folder) / 'bench.sqlite3'}")
         manage("migrate", "--verbosity=0")
-        headers = {"Authorization": f"Bearer {manage('issue_token').strip()}", "Content-Type": "application/json"}
-        measures: dict[tuple[str, str], list[Measure]] = {(work, server): [] for work in WORKS for server in SERVERS}
-        for turn in range(ROUNDS):  # they take turns, so that a busy moment of the machine affects both
-            for server in sorted(SERVERS, reverse=turn % 2 == 1):
-                with serving(SERVERS[server]) as (port, pid):
-                    for work in WORKS:
-                        measures[work, server].append(measure(port, pid, work, headers))
-    report(measures)
+        token = manage("issue_token").strip()
+        with ExitStack() as stack:
+            running = {key: stack.enter_context(started(key, chosen)) for key in chosen.services.split(",")}
+            for work in chosen.works.split(","):
+                show(work, rounds(work, running, token, chosen), running, chosen)
+    if chosen.pgbench:
+        print(f"pgbench, one row for each transaction: {pgbench(chosen):,.0f}/s")
 
 
-def report(measures: dict[tuple[str, str], list[Measure]]) -> None:
-    print(f"{os.environ['DATABASE_URL'].partition(':')[0]}, {CLIENTS} clients, medians of {ROUNDS} rounds")
-    for work in WORKS:
-        peer, ours = (median(measures[work, server]) for server in ("gunicorn", "granian"))
-        for name, of in (("gunicorn", peer), ("granian", ours)):
-            print(f"{work:12} {name:9} {of.rate:6.0f} answers/s  {of.cpu_ms:5.2f} ms of CPU per answer")
-        print(f"{work:12} granian serves {ours.rate / peer.rate:.2f} x, for {ours.cpu_ms / peer.cpu_ms:.2f} x the CPU")
-
-
-def median(measures: list[Measure]) -> Measure:
-    return Measure(*(statistics.median(values) for values in zip(*measures, strict=True)))
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--services", default=PEERS, help=f"of {', '.join(services.SERVICES)}")
+    parser.add_argument("--works", default=",".join(load.WORKS))
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--peers", type=Path, default=services.ROOT / "bench" / "peers" / ".venv", help="their venv")
+    parser.add_argument("--before", type=Path, help="another checkout of this project, for the service `before`")
+    parser.add_argument("--pgbench", type=Path, help="the program, to measure what the database alone can do")
+    parser.add_argument("--plots", type=Path, help="a folder for an SVG of each work")
+    return parser.parse_args()
 
 
 def manage(*command: str) -> str:
     return subprocess.run([sys.executable, "manage.py", *command], stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
-@contextmanager
-def serving(command: str) -> Iterator[tuple[int, int]]:
-    """The port and the process of a server that answers."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    server = subprocess.Popen([sys.executable, *command.format(port).split(), APPLICATION])
-    try:
-        deadline = time.monotonic() + 30
-        while not answers(port):
-            if server.poll() is not None or time.monotonic() > deadline:
-                sys.exit(f"the server didn't start: {command}")
-            time.sleep(0.1)
-        yield port, server.pid
-    finally:
-        server.terminate()
-        server.wait()
+def started(key: str, chosen: argparse.Namespace) -> AbstractContextManager[services.Running]:
+    is_peer = services.SERVICES[key].is_peer
+    python = services.peers_python(chosen.peers) if is_peer else sys.executable
+    folder = chosen.before.resolve() if key == "before" else services.ROOT
+    variables = services.environment_of_database() if is_peer else {}
+    return services.serving(key, workers=chosen.workers, python=python, folder=folder, variables=variables)
 
 
-def answers(port: int) -> bool:
-    try:
-        connection = HTTPConnection("127.0.0.1", port, timeout=5)
-        connection.request("GET", "/docs")
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
+Rounds = dict[str, list[Measure]]
 
 
-def measure(port: int, pid: int, work: str, headers: dict[str, str]) -> Measure:
-    before = cpu_seconds(pid)
-    with get_context("fork").Pool(CLIENTS) as pool:
-        counts = pool.starmap(client, [(port, work, headers)] * CLIENTS, chunksize=1)
-    answers = sum(count for count, _ in counts)
-    # The CPU time includes the clients' preparation: some 2 % of the answers, the same for both servers.
-    cpu = cpu_seconds(pid) - before
-    return Measure(sum(count / seconds for count, seconds in counts), cpu / answers * 1_000)
+def rounds(work: str, running: dict[str, services.Running], token: str, chosen: argparse.Namespace) -> Rounds:
+    """The measures of each service by its name, in the order in which they were chosen."""
+    any_port = running.get("project", next(iter(running.values()))).port
+    target = load.prepare(any_port, token, chosen.connections)
+    positions = itertools.count(1_000)
+    measures: Rounds = {service.name: [] for service in running.values()}
+    for service in running.values():  # warm caches and pools
+        load.run(service.port, work, target, positions, chosen.seconds / 3, chosen.connections)
+    for turn in range(chosen.rounds):
+        for service in sorted(running.values(), key=lambda it: it.port, reverse=turn % 2 == 1):
+            measures[service.name].append(measure(service, work, target, positions, chosen))
+    return measures
 
 
-def cpu_seconds(pid: int) -> float:
-    """The CPU time of a server's main process and workers so far. Linux only: proc_pid_stat(5)."""
-    total = 0
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rpartition(")")[2].split()
-        except OSError:  # a process that has just ended
-            continue
-        if pid in (int(path.parent.name), int(fields[1])):
-            total += int(fields[11]) + int(fields[12])
-    return total / os.sysconf("SC_CLK_TCK")
+def measure(
+    service: services.Running, work: str, target: load.Target, positions: Iterator[int], chosen: argparse.Namespace
+) -> Measure:
+    database = services.postgresql_pid()
+    before = services.cpu_seconds(service.pid), services.cpu_seconds(database), time.process_time()
+    done = load.run(service.port, work, target, positions, chosen.seconds, chosen.connections)
+    after = services.cpu_seconds(service.pid), services.cpu_seconds(database), time.process_time()
+    count = len(done.times)
+    service_ms, database_ms, load_ms = ((end - start) / count * 1_000 for start, end in zip(before, after, strict=True))
+    return Measure(done.rate, service_ms, database_ms, load_ms, done.times[count // 2], done.times[count * 99 // 100])
 
 
-def client(port: int, work: str, headers: dict[str, str]) -> tuple[int, float]:
-    connection = HTTPConnection("127.0.0.1", port, timeout=30)
-
-    def call(method: str, path: str, body: dict[str, object] | None, expected: int) -> bytes:
-        connection.request(method, path, json.dumps(body) if body else None, headers)
-        response = connection.getresponse()
-        answer = response.read()
-        if response.status != expected:
-            raise RuntimeError(f"{method} {path}: {response.status} {answer[:200]!r}")
-        return answer
-
-    campaigns = "/v1/messaging/campaigns"
-    campaign = json.loads(call("POST", campaigns, {"name": "Benchmark"}, 201))["id"]
-    steps = f"{campaigns}/{campaign}/steps"
-    for position in range(20):  # what the list has; and a warm server
-        call("POST", steps, step(position), 201)
-    count, start = 0, time.perf_counter()
-    while (seconds := time.perf_counter() - start) < SECONDS:
-        if work == "POST a step":
-            call("POST", steps, step(20 + count), 201)
-        else:
-            call("GET", steps, None, 200)
-        count += 1
-    return count, seconds
+def show(work: str, measures: Rounds, running: dict[str, services.Running], chosen: argparse.Namespace) -> None:
+    memory = {service.name: services.memory_mb(service.pid) for service in running.values()}
+    print(f"\n### {work}: {chosen.workers} worker(s), {chosen.connections} connections, {chosen.rounds} rounds\n")
+    print(table(measures, memory), flush=True)
+    if chosen.plots:
+        drawn = plot(work.capitalize(), {name: median(found) for name, found in measures.items()})
+        (chosen.plots / f"{work.replace(' ', '-')}.svg").write_text(drawn)
 
 
-def step(position: int) -> dict[str, object]:
-    variables = {"first_name": "Ada", "plan": "team"}
-    return {
-        "position": position,
-        "template_id": "tmpl_welcome",
-        "template_version_id": "tmpl_welcome_v3",
-        "delay_minutes": 1440,
-        "variables": variables,
-    }
+def pgbench(chosen: argparse.Namespace) -> float:
+    """Inserts of one row each in prepared statements, over as many connections: what no service can exceed."""
+    script = "INSERT INTO pgbench_probe VALUES (gen_random_uuid(), '{\"a\": 1}');"
+    with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
+        file.write(script)
+        file.flush()
+        environment = os.environ | services.environment_of_database()
+        psql = ["psql", "--quiet", "--command=CREATE TABLE IF NOT EXISTS pgbench_probe (id uuid PRIMARY KEY, a jsonb)"]
+        subprocess.run(psql, env=environment, check=True)
+        command = [str(chosen.pgbench), "--no-vacuum", "--protocol=prepared", f"--client={chosen.connections}",
+                   f"--time={max(int(chosen.seconds), 1)}", f"--file={file.name}"]  # fmt: skip
+        answer = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
+    return float(answer.partition("tps = ")[2].split()[0])
 
 
 if __name__ == "__main__":

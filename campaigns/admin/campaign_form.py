@@ -1,6 +1,6 @@
 """The campaign page's form: the campaign's fields and all of its steps, saved together or not at all."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -13,18 +13,19 @@ from django.utils.text import capfirst
 
 from campaigns import lifecycle, rules
 from campaigns.admin.fields import form_field, step_fields
-from campaigns.admin.history_page import last_entry
 from campaigns.admin.merging import CHOICE, OVERWRITE, Merge, Shown, with_choices
+from campaigns.admin.page_version import PageVersion
 from campaigns.admin.saving import DomainForm
 from campaigns.admin.stored_steps import MAX_ON_ONE_PAGE
+from campaigns.admin.widgets import CheckboxInput, HiddenInput
 from campaigns.canonical_json import compact
-from campaigns.exceptions import CampaignsError, ExternalIdTaken, VersionMismatch
+from campaigns.exceptions import CampaignsError, ExternalIdTaken, PositionTaken, VersionMismatch
 from campaigns.history import Actor
-from campaigns.many_steps import DesiredStep, replace_steps
+from campaigns.many_steps import DesiredStep, replace_part, replace_steps
 from campaigns.models import Campaign, CampaignStep
+from campaigns.parts import WHOLE, Part
 from campaigns.rules import StepFields
 from campaigns.steps import locked
-from campaigns.versions import step_list_etag
 from messaging_project.ids import parse_uuid
 
 MAX_EDITABLE_STEPS = MAX_ON_ONE_PAGE
@@ -32,11 +33,13 @@ MAX_EDITABLE_STEPS = MAX_ON_ONE_PAGE
 MAX_EDITABLE_VARIABLES_BYTES = 2 * 1024 * 1024
 MORE_ROWS = 3
 STEPS = "steps"  # the formset's prefix
+MAKE_ROOM = "make-room"  # the value of a button that saves: steps of other pages move down where they are in the way
 
 
 class StepForm(forms.Form):
     position_is_taken = False  # by another row of the page
-    id = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    position_is_held = False  # by a step of another page
+    id = forms.UUIDField(required=False, widget=HiddenInput)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -65,6 +68,8 @@ class StepForm(forms.Form):
 
 
 class BaseStepFormSet(BaseFormSet):
+    deletion_widget = CheckboxInput
+
     def kept(self) -> list[StepForm]:
         """The forms that are steps to be: neither removed nor left blank."""
         return [form for form in self.forms if form.has_changed() and not form.cleaned_data.get("DELETE")]
@@ -159,37 +164,6 @@ class FormFault:
         return found
 
 
-@dataclass(frozen=True)
-class PageVersion:
-    """What a page shows: the campaign's version, its step list's entity tag, and the last change in the history."""
-
-    campaign: str
-    steps: str
-    last_entry: str
-
-    @classmethod
-    def current(cls, campaign_id: UUID, version: int) -> "PageVersion":
-        """Call it before the steps are read: a page that is newer than its version is refused at worst, never lost."""
-        return cls(str(version), step_list_etag(campaign_id), last_entry(campaign_id))
-
-    @classmethod
-    def parse(cls, text: str) -> "PageVersion":
-        parts = text.split(":")
-        return cls(*parts) if len(parts) == 3 else cls("", "", "")
-
-    def __str__(self) -> str:
-        return f"{self.campaign}:{self.steps}:{self.last_entry}"
-
-    def is_current(self, campaign_id: UUID, version: int) -> bool:
-        """Whether the campaign still has what the page shows."""
-        return (self.campaign, self.steps) == (str(version), step_list_etag(campaign_id))
-
-    def match(self, campaign_id: UUID, version: int) -> None:
-        """Raises VersionMismatch unless the campaign, which must be locked, still has what the page shows."""
-        if not self.is_current(campaign_id, version):
-            raise VersionMismatch(str(PageVersion.current(campaign_id, version)))
-
-
 class CampaignForm(DomainForm):
     """The campaign's own fields, and in `steps` the formset of its steps (None where they can't be edited)."""
 
@@ -203,6 +177,7 @@ class CampaignForm(DomainForm):
     )
     page_version = forms.CharField(required=False, widget=forms.HiddenInput)
     shown = forms.CharField(required=False, widget=forms.HiddenInput)  # digests of what the page shows
+    page_part = forms.CharField(required=False, widget=forms.HiddenInput)  # the version of a part of the steps
 
     class Meta:
         model = Campaign
@@ -219,9 +194,12 @@ class CampaignForm(DomainForm):
         elif self.is_change:
             self.initial["page_version"] = str(PageVersion.current(self.instance.pk, self.instance.version))
 
-    def show_steps(self, steps: Iterable[CampaignStep]) -> None:
+    def show_steps(self, steps: Collection[CampaignStep], part: Part = WHOLE) -> None:
         """Tell the page which steps it shows; after page_version was read."""
         self.initial["shown"] = str(Shown.of(self._stored_fields(), steps))
+        if part != WHOLE:
+            version = PageVersion.parse(self.initial["page_version"])
+            self.initial["page_part"] = str(version.of_part(part, steps))
 
     @property
     def is_change(self) -> bool:
@@ -246,8 +224,29 @@ class CampaignForm(DomainForm):
     @property
     def _held(self) -> PageVersion:
         """The version that the page holds, or the one that it was merged with, where that is to be saved over."""
-        name = "overwrite" if OVERWRITE in self.data else "page_version"
-        return PageVersion.parse(self.data.get(name, ""))
+        name = "overwrite" if OVERWRITE in self.data else "page_part" if self.data.get("page_part") else "page_version"
+        return PageVersion.parse(self.data.get(name, ""), self._row_ids)
+
+    @property
+    def part(self) -> Part:
+        """The part of the campaign's steps that the page shows."""
+        return PageVersion.parse(self.data.get("page_part", ""), self._row_ids).part
+
+    @property
+    def _row_ids(self) -> frozenset[UUID]:
+        rows = self.steps.forms if self.steps is not None else []
+        return frozenset(filter(None, (parse_uuid(str(row["id"].value() or "")) for row in rows)))
+
+    def refuse(self, refusal: CampaignsError) -> None:
+        if not isinstance(refusal, PositionTaken):
+            super().refuse(refusal)
+            return
+        self.refusal = refusal
+        holder = CampaignStep.objects.filter(pk=refusal.step_id).values_list("template_id", flat=True).first()
+        for row in self.steps.kept() if self.steps is not None else []:
+            if row.cleaned_data["position"] == refusal.position:
+                row.position_is_held = True
+                row.add_error("position", f"{holder}, on another page, has position {refusal.position}.")
 
     def field_of(self, refusal: CampaignsError) -> str | None:
         return "external_id" if isinstance(refusal, ExternalIdTaken) else None
@@ -263,8 +262,9 @@ class CampaignForm(DomainForm):
     # --- Merging -----------------------------------------------------------------------------------------------------
 
     def merged(self) -> "CampaignForm":
-        campaign, overwrite = self.instance, str(PageVersion.current(self.instance.pk, self.instance.version))
-        stored = {str(step.pk): step for step in campaign.steps.order_by("position")}
+        campaign, part = self.instance, self.part
+        overwrite = str(PageVersion.current(campaign.pk, campaign.version, part))
+        stored = {str(step.pk): step for step in part.steps(campaign.pk)}
         data = {name: value for name, value in self.data.items() if name != OVERWRITE and not name.startswith(CHOICE)}
         merge = Merge(data, Shown.parse(self.data.get("merged_with") or self.data.get("shown", "")))
         data |= merge.fields(self, self._stored_fields(), merge.shown.fields)
@@ -301,14 +301,18 @@ class CampaignForm(DomainForm):
     def change(self, actor: Actor) -> Campaign:
         """Save over the version that the page holds, or over the one that it was merged with.
 
-        Raises VersionMismatch where another is stored, and whatever change_campaign() and replace_steps() raise.
+        Raises VersionMismatch where another is stored, and whatever change_campaign(), replace_steps() and
+        replace_part() raise.
         """
-        campaign_id = self.instance.pk
+        campaign_id, held = self.instance.pk, self._held
         with locked(campaign_id) as campaign:
-            self._held.match(campaign_id, campaign.version)
+            held.match(campaign_id, campaign.version)
             changed = lifecycle.change_campaign(campaign_id, self._campaign_fields(), actor=actor)
-            if self.steps is not None:
+            if self.steps is not None and held.part == WHOLE:
                 replace_steps(campaign_id, self.steps.desired(), actor=actor, tell_each=True)
+            elif self.steps is not None:
+                shift = self.data.get("_continue") == MAKE_ROOM
+                replace_part(campaign_id, held.part, self.steps.desired(), actor=actor, shift=shift)
         return changed
 
     def _campaign_fields(self) -> dict[str, Any]:

@@ -1,13 +1,15 @@
 """The page of one campaign: its fields, its steps, its picture, its buttons."""
 
 from functools import partial
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.http import content_disposition_header
@@ -16,10 +18,8 @@ from django.utils.safestring import SafeString
 from campaigns import lifecycle
 from campaigns.admin import campaign_list
 from campaigns.admin.campaign_form import (
-    MAX_EDITABLE_STEPS,
     BaseStepFormSet,
     CampaignForm,
-    PageVersion,
     bound_steps,
     step_formset,
     too_large_to_edit,
@@ -28,15 +28,17 @@ from campaigns.admin.campaign_form import (
 from campaigns.admin.campaign_list import HasStepsFilter, status_badge
 from campaigns.admin.deletion import DomainDeletion
 from campaigns.admin.history_page import changes, changes_since, last_changes, told_of
+from campaigns.admin.page_version import PageVersion
 from campaigns.admin.paging import BoundedPaginator, LargeTableAdmin, page_number
 from campaigns.admin.refusals import not_editable, staff_message
 from campaigns.admin.saving import DomainSaving
-from campaigns.admin.stored_steps import stored_steps
-from campaigns.admin.timeline_svg import DrawnStep, draw
+from campaigns.admin.stored_steps import MAX_FOUND, SEARCH, found_steps, place_of, steps_page, stored_steps
+from campaigns.admin.timeline_svg import DrawnStep, Place, draw
 from campaigns.admin.transitions import allowed_transitions, duplicate_view, may_activate, status_view, step_places
 from campaigns.exceptions import NotDeletable, VersionMismatch
 from campaigns.history import Actor
 from campaigns.models import Campaign
+from campaigns.parts import WHOLE
 from campaigns.readiness import Readiness, check_readiness
 from campaigns.seeding.exporting import export
 from campaigns.statuses import DELETABLE
@@ -120,14 +122,23 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
             self.has_add_permission(request) if obj is None else self.has_change_permission(request, obj)
         )
         if form.steps is not None:
-            return {"step_formset": form.steps, "timeline": draw_formset(form.steps)}
+            place = place_of(obj, form.part) if obj is not None else Place()
+            page = steps_page(request, obj) if form.part != WHOLE else None
+            return {
+                "step_formset": form.steps,
+                "timeline": draw_formset(form.steps, place),
+                "place": place,
+                "page": page,
+            }
         if obj is None:
             return {"step_formset": step_formset() if may_edit else None, "timeline": draw([])}
         shown = stored_steps(request, obj)
-        too_large = shown["page"] is not None or too_large_to_edit(shown["steps"])
-        if may_edit and obj.is_editable and not too_large:
+        too_large = too_large_to_edit(shown["steps"])
+        if shown["page"] and (term := request.GET.get(SEARCH, "").strip().replace("\x00", "")):
+            shown |= {"term": term, "found": found_steps(obj, term), "max_found": MAX_FOUND}
+        elif may_edit and obj.is_editable and not too_large:
             shown["step_formset"] = step_formset(shown["steps"])
-            form.show_steps(shown["steps"])
+            form.show_steps(shown["steps"], shown["part"])
         else:
             shown["why_read_only"] = self._why_read_only(obj, may_edit, too_large)
         return shown
@@ -139,10 +150,7 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
         if not obj.is_editable:
             return not_editable(obj.status)
         if too_large:
-            return (
-                f"More than {MAX_EDITABLE_STEPS} steps, or very large variables, aren't edited on one page. "
-                "Open a single step to edit it, or use the API or the seeding command for many."
-            )
+            return "Its variables are too large to be edited on one page: open a single step to edit it."
         return ""
 
     def _shown_state(self, request: HttpRequest, obj: Campaign) -> dict[str, Any]:
@@ -177,7 +185,7 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
         """The picture of unsaved steps, from a POST of the page's rows. Nothing is stored."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        return HttpResponse(draw_formset(bound_steps(request.POST)))
+        return HttpResponse(draw_formset(bound_steps(request.POST), Place.parse(request.GET)))
 
     def export_view(self, request: HttpRequest, campaign_id: UUID, format: str) -> HttpResponse:
         """The campaign and its steps as a file that the seeding command reads."""
@@ -230,6 +238,12 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
             return self.as_sent(request, object_id, form_url, with_more_rows(request.POST))
         return super().changeform_view(request, object_id, form_url, extra_context)
 
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        """Whoever goes on editing stays on the same page of the steps."""
+        response = super().response_change(request, obj)
+        stays = "_continue" in request.POST and isinstance(response, HttpResponseRedirect)
+        return redirect(request.get_full_path()) if stays else response
+
     # --- Saving ------------------------------------------------------------------------------------------------------
 
     def save_by_domain(self, request: HttpRequest, form: CampaignForm, actor: Actor, change: bool) -> Campaign:
@@ -270,12 +284,10 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
         )
 
 
-def draw_formset(formset: BaseStepFormSet) -> SafeString:
+def draw_formset(formset: BaseStepFormSet, place: Place) -> SafeString:
     """The picture of what a formset holds, in order; what isn't complete yet is counted instead."""
     formset.is_valid()
-    names = ("delay_minutes", "template_id", "template_version_id")
     kept = [form.cleaned_data for form in formset.kept()]
-    complete = [row for row in kept if all(name in row for name in ("position", *names))]
-    complete.sort(key=lambda row: row["position"])
-    steps = [DrawnStep(*(row[name] for name in names)) for row in complete]
-    return draw(steps, omitted=len(kept) - len(complete))
+    complete = [row for row in kept if all(name in row for name in DrawnStep._fields)]
+    steps = [DrawnStep(*(row[name] for name in DrawnStep._fields)) for row in complete]
+    return draw(sorted(steps, key=attrgetter("position")), place, omitted=len(kept) - len(complete))

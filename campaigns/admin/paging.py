@@ -65,8 +65,11 @@ class LargeTableAdmin(admin.ModelAdmin):
         return BoundedPaginator(queryset, per_page, *args, page=page_number(request), **options)
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **options: Any) -> Any:
-        """A page that asked first names its objects: one that a filter of the list hides by now is judged, too."""
-        if "index" not in request.POST:
+        """A page that asked first names its objects: one that a filter of the list hides by now is judged, too.
+
+        One that asked for all that the list holds asks for all that it holds now.
+        """
+        if "index" not in request.POST and request.POST.get("select_across") != "1":
             queryset = self.get_queryset(request)
         try:
             return super().response_action(request, queryset, *args, **options)

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from campaigns.admin.campaign_form import PageVersion
+from campaigns.admin.page_version import PageVersion
 from campaigns.admin.refusals import staff_message
 from campaigns.admin.stored_steps import MAX_ON_ONE_PAGE, drawn
 from campaigns.admin.timeline_svg import draw

@@ -1,17 +1,21 @@
-"""The steps of a campaign as they are stored, for pages that show them and don't edit them."""
+"""The steps of a campaign as they are stored: all on one page, or page by page, and those that are searched for."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import Sum
+from django.core.paginator import Page, Paginator
+from django.db.models import Q, Sum
 from django.http import HttpRequest
 
-from campaigns.admin.paging import BoundedPaginator, page_number
-from campaigns.admin.timeline_svg import DrawnStep, draw
+from campaigns.admin.paging import page_number
+from campaigns.admin.timeline_svg import DrawnStep, Place, draw
 from campaigns.models import Campaign, CampaignStep
+from campaigns.parts import WHOLE, Part
 
 STEPS_PER_PAGE = 100
 MAX_ON_ONE_PAGE = 300
+MAX_FOUND = 100
+AT, SEARCH = "at", "q"  # a page names the position that it is to show, or what is searched for
 
 
 def stored_steps(request: HttpRequest, campaign: Any) -> dict[str, Any]:
@@ -19,22 +23,56 @@ def stored_steps(request: HttpRequest, campaign: Any) -> dict[str, Any]:
 
     The campaign has its totals.
     """
-    steps, page, start = campaign.steps.order_by("position"), None, 0
-    if campaign.step_count > MAX_ON_ONE_PAGE:
-        number = page_number(request)
-        page = BoundedPaginator(steps, STEPS_PER_PAGE, page=number).get_page(number)
-        start = minutes_before(campaign, page[0])
-    shown = list(page or steps)
-    first = page.start_index() if page else 1
-    picture = draw(drawn(shown), first_number=first, start=start)
-    return {"steps": shown, "page": page, "step_total": campaign.step_count, "timeline": picture}
+    page = steps_page(request, campaign)
+    shown = list(page or campaign.steps.order_by("position"))
+    part = _part(campaign, page.number, shown) if page else WHOLE
+    place = place_of(campaign, part)
+    return {"steps": shown, "page": page, "part": part, "place": place, "timeline": draw(drawn(shown), place)}
 
 
-def minutes_before(campaign: Campaign, step: CampaignStep) -> int:
-    """The delays of the steps before a step, in minutes."""
-    earlier = campaign.steps.filter(position__lt=step.position).aggregate(total=Sum("delay_minutes"))
-    return earlier["total"] or 0
+def steps_page(request: HttpRequest, campaign: Any) -> "Page[CampaignStep] | None":
+    """The page that the request names by its number, or by a position; None where all steps are on one."""
+    if campaign.step_count <= MAX_ON_ONE_PAGE:
+        return None
+    number = page_number(request)
+    if (position := _number(request.GET.get(AT, ""))) is not None:
+        number = campaign.steps.filter(position__lt=position).count() // STEPS_PER_PAGE + 1
+    paginator = Paginator(campaign.steps.order_by("position"), STEPS_PER_PAGE)
+    paginator.count = campaign.step_count  # no need to count again
+    return paginator.get_page(number)
+
+
+def _part(campaign: Campaign, number: int, shown: Sequence[CampaignStep]) -> Part:
+    """What a page holds: each position is on one page. The first begins at 0, the last ends at the highest."""
+    if not shown:
+        return WHOLE
+    later = campaign.steps.filter(position__gt=shown[-1].position).order_by("position")
+    stop = later.values_list("position", flat=True).first()
+    return Part(shown[0].position if number > 1 else 0, WHOLE.stop if stop is None else stop)
+
+
+def place_of(campaign: Any, part: Part) -> Place:
+    """Where the steps of a part stand in the picture of the whole."""
+    if part == WHOLE:
+        return Place()
+    earlier = campaign.steps.filter(position__lt=part.start).aggregate(total=Sum("delay_minutes")) if part.start else {}
+    return Place(start=earlier.get("total") or 0, follows=part.start > 0, total=campaign.step_count)
+
+
+def found_steps(campaign: Campaign, term: str) -> list[CampaignStep]:
+    """Those with a part of the term in a template or version id, or at this position; one more than MAX_FOUND at most.
+
+    They have no variables.
+    """
+    matches = Q(template_id__icontains=term) | Q(template_version_id__icontains=term)
+    if (position := _number(term)) is not None:
+        matches |= Q(position=position)
+    return list(campaign.steps.filter(matches).defer("variables").order_by("position")[: MAX_FOUND + 1])
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 11 else None
 
 
 def drawn(steps: Sequence[CampaignStep]) -> list[DrawnStep]:
-    return [DrawnStep(step.delay_minutes, step.template_id, step.template_version_id) for step in steps]
+    return [DrawnStep(step.delay_minutes, step.template_id, step.template_version_id, step.position) for step in steps]

@@ -4,10 +4,11 @@ Widths are percentages and heights pixels, so that the drawing follows the page 
 its size. Each step has a row: its template above, below it a bar from the step before to the step itself.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
@@ -26,11 +27,38 @@ class DrawnStep(NamedTuple):
     delay_minutes: int
     template_id: str
     template_version_id: str
+    position: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the drawn steps stand in a campaign of which they are a part; by default they are all.
+
+    `start`: the offset in minutes that the earlier steps add up to. `follows`: whether there are any. `total`: the
+    number of all steps, or 0.
+    """
+
+    start: int = 0
+    follows: bool = False
+    total: int = 0
+
+    @classmethod
+    def parse(cls, query: Mapping[str, str]) -> "Place":
+        """From a query string, as str() makes it; what isn't a number counts as 0."""
+        start, follows, total = (_number(query.get(name, "")) for name in ("start", "follows", "total"))
+        return cls(start, bool(follows), total)
+
+    def __str__(self) -> str:
+        return urlencode({"start": self.start, "follows": int(self.follows), "total": self.total})
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
 
 
 @dataclass(frozen=True)
 class Row:
-    number: int
+    is_first: bool
     step: DrawnStep
     offset: int  # minutes from the start
     start: float  # per cent: where the step before it is
@@ -52,7 +80,7 @@ class Row:
     @property
     def after(self) -> str:
         """What the delay counts from; not needed for a step at the very start."""
-        if self.number == 1:
+        if self.is_first:
             return " after entering" if self.step.delay_minutes else ""
         return " after the previous"
 
@@ -79,13 +107,15 @@ class Tick:
         return "start" if self.x < 5 else "end" if self.x > 95 else "middle"
 
 
-def draw(steps: Sequence[DrawnStep], *, first_number: int = 1, start: int = 0, omitted: int = 0) -> SafeString:
-    """The figure as HTML. `start` is the offset in minutes that the steps before `first_number` add up to."""
+def draw(steps: Sequence[DrawnStep], place: Place | None = None, *, omitted: int = 0) -> SafeString:
+    """The figure as HTML. `omitted`: how many steps aren't drawn, since they aren't complete."""
+    place = place or Place()
+    start = place.start
     offsets = list(accumulate((step.delay_minutes for step in steps), initial=start))
     end = offsets[-1]
     rows = [
         Row(
-            number=first_number + index,
+            is_first=index == 0 and not place.follows,
             step=step,
             offset=offsets[index + 1],
             start=_x(offsets[index] - start, end - start),
@@ -98,7 +128,9 @@ def draw(steps: Sequence[DrawnStep], *, first_number: int = 1, start: int = 0, o
         "drawn": rows,
         "ticks": list(_ticks(start, end)),
         "height": AXIS_HEIGHT + len(rows) * ROW_HEIGHT + 4,
-        "total": duration(end),
+        "place": place,
+        "begin": duration(start) if start else "the start",
+        "end": duration(end),
         "omitted": omitted,
     }
     return render_to_string("campaigns/timeline.html", context)

@@ -13,8 +13,8 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from campaigns import lifecycle
-from campaigns.admin.campaign_form import PageVersion
 from campaigns.admin.history_page import changes_since, changes_since_it_ran
+from campaigns.admin.page_version import PageVersion
 from campaigns.admin.refusals import busy_as_refusal, staff_message
 from campaigns.admin.stored_steps import stored_steps
 from campaigns.exceptions import CampaignsError, InvalidTransition, VersionMismatch

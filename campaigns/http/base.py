@@ -6,11 +6,9 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.db.models import QuerySet
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.reverse import reverse
 from rest_framework.utils.urls import replace_query_param
 from rest_framework.viewsets import GenericViewSet
 
@@ -26,11 +24,12 @@ from campaigns.serializers import (
     CampaignStepSerializer,
 )
 from campaigns.steps import find_step
-from campaigns.versions import CampaignWithSteps, IfMatch, current_campaign, list_etag
+from campaigns.versions import CampaignWithSteps, IfMatch, list_etag, require_campaign
 from messaging_project.api import etags
-from messaging_project.api.errors import validation_error
+from messaging_project.api.addresses import absolute
+from messaging_project.api.errors import APIError, validation_error
 from messaging_project.api.json import MAX_BATCH_BYTES, MAX_BODY_BYTES, json_body
-from messaging_project.api.paging import Cursor, KeysetPagination, Order, mark, with_cursor
+from messaging_project.api.paging import Cursor, KeysetPagination, Listing, Order, mark, with_cursor
 from messaging_project.api.preferences import APPLIED, wants_strict
 from messaging_project.api.queries import QuerySerializer
 from messaging_project.ids import parse_uuid
@@ -142,15 +141,12 @@ class BaseCampaignViewSet(GenericViewSet[Campaign]):
     def if_match(self) -> IfMatch:
         return etags.if_match(self.request)
 
-    def get_campaign(self) -> Campaign:
-        return current_campaign(self.campaign_id)
-
     def get_step(self) -> CampaignStep:
         """The path's step. Raises NotFound: for the campaign if that doesn't exist, else for the step."""
         try:
             return find_step(self.campaign_id, self.step_id)
         except exceptions.NotFound:
-            self.get_campaign()
+            require_campaign(self.campaign_id)
             raise
 
     def get_serializer_context(self) -> dict[str, Any]:
@@ -204,7 +200,7 @@ class BaseCampaignViewSet(GenericViewSet[Campaign]):
         if "step_id" in self.kwargs:
             self.get_step()
         elif "id" in self.kwargs:
-            self.get_campaign()
+            require_campaign(self.campaign_id)
 
     # --- The answer --------------------------------------------------------------------------------------------------
 
@@ -221,18 +217,18 @@ class BaseCampaignViewSet(GenericViewSet[Campaign]):
             campaign.first_steps = {"next": self._steps_after(shown), "results": shown.steps}
         response = Response(CampaignAnswerSerializer(campaign, context={"include": self.included}).data, status=status)
         if status == 201:
-            response["Location"] = reverse("campaign-detail", args=[campaign.id], request=self.request)
+            response["Location"] = absolute(self.request, "campaign-detail", campaign.id)
         return etags.with_etag(self.request, response, shown.etag)
 
     def _steps_after(self, shown: CampaignWithSteps) -> str | None:
         """The address of listSteps, from the step after those that are shown; None if there are no more."""
         if not shown.has_more:
             return None
-        url = reverse("campaign-steps", args=[shown.campaign.id], request=self.request)
+        url = absolute(self.request, "campaign-steps", shown.campaign.id)
         if "etag" in self.included:
             url = replace_query_param(url, "include", "etag")
         list_mark = mark(list_name("listSteps", shown.campaign.id), BY_POSITION, {})
-        return with_cursor(url, Cursor(list_mark, False, BY_POSITION.position(shown.steps[-1])))
+        return with_cursor(url, Cursor(list_mark, False, BY_POSITION.position(CampaignStep, shown.steps[-1])))
 
     @property
     def included(self) -> list[str]:
@@ -243,15 +239,21 @@ class BaseCampaignViewSet(GenericViewSet[Campaign]):
     def step_response(self, step: CampaignStep, status: int = status.HTTP_200_OK) -> Response:
         response = Response(CampaignStepSerializer(step).data, status=status)
         if status == 201:
-            path = reverse("campaign-step-detail", args=[step.campaign_id, step.id], request=self.request)
-            response["Location"] = path
+            response["Location"] = absolute(self.request, "campaign-step-detail", step.campaign_id, step.id)
         return etags.with_etag(self.request, response, step.etag)
 
     def steps_response(self, steps: Sequence[CampaignStep]) -> Response:
         response = Response({"results": CampaignStepSerializer(steps, many=True).data})
         return etags.with_etag(self.request, response, list_etag((step.id, step.version) for step in steps))
 
-    def paged(self, queryset: QuerySet[Any], serializer_class: type[serializers.Serializer[Any]]) -> Response:
-        page = self.paginate_queryset(queryset)
+    def paged(self, listing: Listing, serializer_class: type[serializers.Serializer[Any]]) -> Response:
+        """The answer with a page of a list. Only one without rows costs a look-up, of what the list is of."""
+        try:
+            page: Any = self.paginate_queryset(listing)  # type: ignore[arg-type]  # what our paginator takes
+        except APIError:
+            self.require_existence()
+            raise
+        if not page:
+            self.require_existence()
         context = {"include": self.included}
         return self.get_paginated_response(serializer_class(page, many=True, context=context).data)

@@ -171,7 +171,10 @@ STEPS = {
     "listSteps": Operation(
         tag="Steps",
         summary="List a campaign's steps",
-        description="All steps of the campaign, by position. The ETag is that of the whole list, on every page.",
+        description=(
+            "All steps of the campaign, by position. A page that holds all of them has the ETag of the step list; any "
+            "other page has one of its own, which no If-Match takes. `include=list_etag` gives the list's on any page."
+        ),
         answer=ListedStepSerializer(many=True),
         example=examples.STEP,
         has_etag=True,
@@ -204,7 +207,10 @@ STEPS = {
     "addSteps": Operation(
         tag="Steps",
         summary="Add many steps to a campaign",
-        description=f"{EDITABLE} Up to 1,000 steps, in any order: all of them or none. A campaign may have any number.",
+        description=(
+            f"{EDITABLE} Up to 1,000 steps, in any order: all of them or none. A campaign may have any number. With "
+            "`include=list_etag` the answer has the ETag of the step list as it is then."
+        ),
         body_example={"steps": [examples.FIRST_STEP_BODY, examples.STEP_BODY]},
         status=201,
         answer=StepsSerializer,

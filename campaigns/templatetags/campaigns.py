@@ -7,6 +7,7 @@ from typing import Any
 
 from django import template
 
+from campaigns.admin import overview as first_page
 from campaigns.admin import timeline_svg, words
 
 register = template.Library()
@@ -31,3 +32,8 @@ def as_json(value: Any) -> str:
 @register.filter
 def moment(at: datetime) -> str:
     return words.moment(at)
+
+
+@register.simple_tag
+def overview() -> first_page.Overview:
+    return first_page.overview()

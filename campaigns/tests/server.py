@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -71,7 +72,15 @@ class Server:
 
 
 @contextmanager
-def running_server(log: Path, database_url: str, *, workers: int = 1, **environment: str) -> Iterator[Server]:
+def running_server(
+    log: Path,
+    database_url: str,
+    *,
+    workers: int = 1,
+    command: str = shlex.join(PRODUCTION),
+    folder: str = str(settings.BASE_DIR),
+    **environment: str,
+) -> Iterator[Server]:
     """docs/production.md's server, with the tests' own access token key and the variables of `environment`."""
     variables = {"DATABASE_URL": database_url, **access_token_variables()}
     with socket.socket() as probe:
@@ -81,9 +90,9 @@ def running_server(log: Path, database_url: str, *, workers: int = 1, **environm
     overrides = ["--workers", str(workers), "--host", "127.0.0.1", "--port", str(port)]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", *PRODUCTION, *overrides],
+            [sys.executable, "-m", *shlex.split(command), *overrides],
             env=os.environ | variables | environment,
-            cwd=settings.BASE_DIR,
+            cwd=folder,
             stdout=output,
             stderr=subprocess.STDOUT,
         )

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
@@ -19,6 +20,19 @@ UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9
 
 def steps_url(campaign: Campaign) -> str:
     return f"/v1/messaging/campaigns/{campaign.id}/steps"
+
+
+@pytest.mark.postgresql
+def test_postgresql_plans_it_once_for_all_sizes_of_its_values(client: APIClient) -> None:
+    campaign = make_campaign()
+    for position in (1, 100_000, 2_147_483_647):
+        assert client.post(steps_url(campaign), step_body(position, delay_minutes=position)).status_code == 201
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement FROM pg_prepared_statements")
+        adding = [sql for (sql,) in cursor.fetchall() if "INSERT INTO campaigns_campaignstep" in sql]
+    assert len(adding) == int(settings.DATABASE_PREPARE)  # off behind an old PgBouncer
+    assert positions(campaign) == [1, 100_000, 2_147_483_647]
 
 
 def test_the_answer_has_the_seven_keys_of_the_contract_and_is_what_was_stored(client: APIClient) -> None:

@@ -101,28 +101,55 @@ def test_every_write_answers_with_the_tag_that_a_get_gives(client: APIClient) ->
     assert created["ETag"] == client.get(created["Location"])["ETag"]
 
 
-def test_a_page_of_steps_has_the_tag_of_the_whole_list(client: APIClient) -> None:
+def test_a_page_of_all_steps_has_the_tag_of_the_list_and_any_other_one_of_its_own(client: APIClient) -> None:
     campaign = make_campaign(steps=3)
     whole, page = client.get(campaign_url(campaign, "/steps")), client.get(campaign_url(campaign, "/steps?limit=1"))
-    assert whole["ETag"] == page["ETag"]
+    assert client.get(campaign_url(campaign, "/steps?limit=3"))["ETag"] == whole["ETag"]
+    assert client.get(page.json()["next"])["ETag"] not in {whole["ETag"], page["ETag"]}
+    assert client.get(campaign_url(campaign, "/steps?limit=1&include=list_etag"))["ETag"] == whole["ETag"]
+
+    answer = client.put(campaign_url(campaign, "/steps"), {"steps": []}, headers={"If-Match": page["ETag"]})
+    assert (answer.status_code, answer.json()) == (412, stale(whole["ETag"]))
+
+
+def test_the_tag_of_a_page_tells_its_steps_and_whether_others_are_around_it(client: APIClient) -> None:
+    campaign = make_campaign(steps=3)
+    address = campaign_url(campaign, "/steps?limit=2")
+    tag = {"If-None-Match": client.get(address)["ETag"]}
     campaign.steps.filter(position=2).update(version=2)
-    assert client.get(campaign_url(campaign, "/steps?limit=1"))["ETag"] != page["ETag"]
+    assert client.get(address, headers=tag).status_code == 304
+
+    campaign.steps.filter(position=2).delete()
+    assert client.get(address, headers=tag).json()["next"] is None
+    campaign.steps.filter(position=1).update(version=2)
+    make_step(campaign, 2)
+    assert client.get(address, headers=tag).status_code == 200
 
 
-def test_a_list_read_while_a_step_is_added_never_has_a_tag_newer_than_itself(client: APIClient) -> None:
+def test_adding_many_steps_gives_the_tag_of_the_list_on_request(client: APIClient) -> None:
+    address = campaign_url(make_campaign(steps=1), "/steps")
+    added = client.post(f"{address}/bulk?include=list_etag", {"steps": [step_body(7), step_body(8)]})
+    assert (added.status_code, added["ETag"]) == (201, client.get(address)["ETag"])
+    assert "ETag" not in client.post(f"{address}/bulk", {"steps": [step_body(9)]})
+
+
+@pytest.mark.parametrize(("query", "last_read"), [("", 1), ("?include=list_etag&limit=1", 2)])
+def test_a_list_read_while_a_step_is_added_never_has_a_tag_newer_than_itself(
+    client: APIClient, query: str, last_read: int
+) -> None:
     """Else a replacement on that condition would remove a step that its writer never saw."""
     campaign = make_campaign(steps=1)
     reads = []
 
-    def add_before_the_second_read(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+    def add_before_the_last_read(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         if sql.startswith('SELECT "campaigns_campaignstep"'):
             reads.append(sql)
-            if len(reads) == 2:
+            if len(reads) == last_read:
                 make_step(campaign, 5)
         return execute(sql, params, many, context)
 
-    with connection.execute_wrapper(add_before_the_second_read):
-        read = client.get(campaign_url(campaign, "/steps"))
+    with connection.execute_wrapper(add_before_the_last_read):
+        read = client.get(campaign_url(campaign, f"/steps{query}"))
     assert campaign.steps.count() == 2
     seen = read.json()["results"]
     condition = {"If-Match": read["ETag"]}

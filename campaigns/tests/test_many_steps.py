@@ -219,9 +219,9 @@ def test_an_empty_id_beside_all_others_is_unknown(client: APIClient) -> None:
     assert faults(order(client, campaign, ["", *ids(campaign)])) == [("step_ids[0]", "unknown")]
 
 
-@pytest.mark.parametrize("count", [11_000, 33_000])
-def test_a_campaign_of_whatever_length_can_be_reordered(client: APIClient, count: int) -> None:
+def test_a_campaign_of_any_length_can_be_reordered(client: APIClient) -> None:
     """A database's limit on parameters (32,766 with SQLite's defaults) doesn't limit it either."""
+    count = 33_000
     campaign = make_campaign(steps=count)
     last, *others = ids(campaign)[::-1]
     answer = order(client, campaign, [last, *others[::-1]])

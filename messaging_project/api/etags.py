@@ -12,7 +12,7 @@ def if_match(request: Request) -> tuple[str, ...] | None:
 
     The comparison is strong (13.1.1), so weak tags never match. A header without a usable tag matches nothing.
     """
-    header = request.headers.get("If-Match")
+    header = request.META.get("HTTP_IF_MATCH")
     if header is None or header.strip() == ANY:
         return None
     return tuple(tag.strip('"') for tag in parse_etags(header) if tag.startswith('"'))
@@ -26,8 +26,10 @@ def quoted(etag: str) -> str:
 def with_etag(request: Request, response: Response, etag: str) -> Response:
     """The response with its entity tag, or 304 without a body where the caller's If-None-Match has it already."""
     response["ETag"] = tag = quoted(etag)
-    known = parse_etags(request.headers.get("If-None-Match", ""))
-    if request.method in {"GET", "HEAD"} and (ANY in known or tag in {it.removeprefix("W/") for it in known}):
+    if request.method not in {"GET", "HEAD"} or (given := request.META.get("HTTP_IF_NONE_MATCH")) is None:
+        return response
+    known = parse_etags(given)
+    if ANY in known or tag in {it.removeprefix("W/") for it in known}:
         response.status_code = 304
         response.data = None
     return response

@@ -62,7 +62,7 @@ def idempotent(handler: Handler[V, P]) -> Callable[Concatenate[V, Request, P], H
 
     @wraps(handler)
     def run(view: V, request: Request, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-        given = request.headers.get(HEADER)
+        given = request.META.get("HTTP_IDEMPOTENCY_KEY")
         if given is None:
             return handler(view, request, *args, **kwargs)
         digest, request_digest = _digest(*_caller(request), _key(given)), _request_digest(request, view)
@@ -156,7 +156,7 @@ def _former_request_digest(request: Request) -> bytes | None:
         body = json.dumps(request.data, sort_keys=True, default=str)
     except APIException:  # a body that nobody reads now; then it was refused
         return None
-    prefer = request.headers.get("Prefer", "")
+    prefer = request.META.get("HTTP_PREFER", "")
     return _digest(str(request.method), request.path.rstrip("/"), _query(request), prefer, body)
 
 

@@ -11,7 +11,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.utils.encoders import JSONEncoder
 
-from messaging_project.strict_json import JSONError, loads, written_out
+from messaging_project.strict_json import JSONError, StoredJSON, loads, written_out
 
 MEDIA_TYPE = "application/json"
 MEBIBYTE = 1024 * 1024
@@ -25,10 +25,22 @@ WRITTEN_OUT = "With its numbers written out in full (1e300 takes 301 digits)"
 def render(data: Any) -> bytes:
     """`data` as compact UTF-8 JSON."""
     try:
-        return orjson.dumps(data, default=JSONEncoder().default)
+        return orjson.dumps(data, default=_fast_default, option=orjson.OPT_UTC_Z)
     except TypeError:  # integers beyond 64 bits, or text with half of a surrogate pair: only that is escaped
-        text = json.dumps(data, cls=JSONEncoder, separators=(",", ":"), ensure_ascii=False)
+        text = json.dumps(data, cls=_Encoder, separators=(",", ":"), ensure_ascii=False)
         return text.encode(errors="backslashreplace")
+
+
+class _Encoder(JSONEncoder):
+    def default(self, obj: Any) -> Any:
+        return json.loads(obj.text) if isinstance(obj, StoredJSON) else super().default(obj)
+
+
+_ENCODER = _Encoder()
+
+
+def _fast_default(obj: Any) -> Any:
+    return orjson.Fragment(obj.text) if isinstance(obj, StoredJSON) else _ENCODER.default(obj)
 
 
 class JSONRenderer(BaseRenderer):
@@ -94,7 +106,7 @@ def _announced(parser_context: Any) -> int:
 
 def _content_coding(parser_context: Any) -> str:
     request = (parser_context or {}).get("request")
-    given: str = request.headers.get("Content-Encoding", "") if request is not None else ""
+    given: str = request.META.get("HTTP_CONTENT_ENCODING", "") if request is not None else ""
     return given.strip().lower() or "identity"
 
 

@@ -1,5 +1,6 @@
 """The OpenAPI document: what drf-spectacular can't find out itself, and how a view's operations are declared."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from rest_framework import exceptions, serializers
 from rest_framework.fields import empty
 
 from messaging_project.api import errors, idempotency
-from messaging_project.api.json import PayloadTooLarge
+from messaging_project.api.json import PayloadTooLarge, render
 from messaging_project.api.paging import LIMIT_FAULT
 from messaging_project.api.request_id import HEADER as REQUEST_ID
 from messaging_project.api.throttle_settings import Rate
@@ -341,7 +342,7 @@ class DeclaredSchema(openapi.AutoSchema):
         """The example as the answer's serializer shows it; for a page, one row."""
         answer = self.declared.answer
         serializer: Any = type(answer.child) if isinstance(answer, serializers.ListSerializer) else answer
-        return serializer(self.declared.example).data
+        return json.loads(render(serializer(self.declared.example).data))
 
     def answer_to(self, refusal: Exception) -> tuple[int, dict[str, Any]]:
         if isinstance(refusal, errors.APIError):

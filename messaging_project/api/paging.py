@@ -17,9 +17,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import remove_query_param, replace_query_param
 
+from messaging_project import compiled
 from messaging_project.api.errors import validation_error
 from messaging_project.api.queries import QuerySerializer
 from messaging_project.comparison import ByCodePoint, ByInstant
+from messaging_project.compiled import Build
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1_000
@@ -93,13 +95,20 @@ class Order:
         descending = self.descending is not backwards
         return rows.order_by(*(OrderBy(column, descending=descending) for column in self.columns(rows.model)))
 
-    def after(self, rows: QuerySet[Any], position: Sequence[str], *, backwards: bool = False) -> QuerySet[Any]:
-        """The rows after the one at `position` (before it, if `backwards`). Raises ValueError for one that none has."""
-        values = [value_of(field, text) for (_, field), text in zip(self._fields(rows.model), position, strict=True)]
-        return rows.filter(Beyond(self.columns(rows.model), values, descending=self.descending is not backwards))
+    def after(self, rows: QuerySet[Any], values: Sequence[Any], *, backwards: bool = False) -> QuerySet[Any]:
+        """The rows after the one with these values (before it, if `backwards`)."""
+        start = [
+            comparable(field, Value(value, output_field=field))
+            for (_, field), value in zip(self._fields(rows.model), values, strict=True)
+        ]
+        return rows.filter(Beyond(self.columns(rows.model), start, descending=self.descending is not backwards))
 
-    def position(self, row: Model) -> tuple[str, ...]:
-        return tuple(field.value_to_string(row) for _, field in self._fields(type(row)))
+    def values(self, model: type[Model], position: Sequence[str]) -> list[Any]:
+        """The values of the row at `position`. Raises ValueError for one that no row has."""
+        return [value_of(field, text) for (_, field), text in zip(self._fields(model), position, strict=True)]
+
+    def position(self, model: type[Model], row: Any) -> tuple[str, ...]:
+        return tuple(field.value_to_string(row) for _, field in self._fields(model))
 
     def _fields(self, model: type[Model]) -> list[tuple[str, Any]]:
         return [(name, model._meta.get_field(name)) for name in self.names]
@@ -121,7 +130,7 @@ def value_of(field: "Field[Any, Any]", text: str) -> Any:
         field.run_validators(value)
     except ValidationError as error:
         raise ValueError(text) from error
-    return comparable(field, Value(value, output_field=field))
+    return value
 
 
 @dataclass(frozen=True)
@@ -150,24 +159,35 @@ class Cursor:
         return cursor
 
 
+@dataclass(frozen=True)
+class Listing:
+    """The rows of a list: `build` makes the values_list() of the values, and `key` tells it from others (see compiled).
+
+    `is_prepared`: how the database finds the rows doesn't depend on the values.
+    """
+
+    model: type[Model]
+    key: str
+    build: Build
+    values: tuple[Any, ...]
+    is_prepared: bool = True
+
+
 class KeysetPagination(BasePagination):
-    """Pages of a list in the view's `list_order`: rows that come or go never skip or repeat others.
+    """Pages of a Listing in the view's `list_order`: rows that come or go never skip or repeat others.
 
     The view's `query()` has the parameters of PageQuerySerializer, and its `list_name` tells its lists apart. A cursor
     that isn't of the same list, order and filters is a 400.
     """
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        self.listing: Listing = queryset
         query = view.query()
         self.url = request.build_absolute_uri()
         self.order: Order = view.list_order
         self.mark = mark(view.list_name, self.order, query)
         self.cursor = self._cursor(query)
-        try:
-            rows = self._scanned(queryset)
-        except ValueError as error:
-            raise validation_error(CURSOR_FAULT) from error
-        found = list(rows[: query["limit"] + 1])
+        found = self._found(query["limit"] + 1)
         self.more = len(found) > query["limit"]
         self.page = found[: query["limit"]]
         if self.backwards:
@@ -189,11 +209,26 @@ class KeysetPagination(BasePagination):
     def backwards(self) -> bool:
         return self.cursor is not None and self.cursor.backwards
 
-    def _scanned(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        rows = self.order.sorted(queryset, backwards=self.backwards)
+    def _start(self) -> list[Any]:
+        """The values of the row that the cursor names; none for a page at one of the list's ends."""
         if self.cursor is None or (self.backwards and not self.cursor.position):
-            return rows
-        return self.order.after(rows, self.cursor.position, backwards=self.backwards)
+            return []
+        return self.order.values(self.listing.model, self.cursor.position)
+
+    def _found(self, count: int) -> list[Any]:
+        """The first `count` rows from the cursor on."""
+        listing, order, backwards = self.listing, self.order, self.backwards
+        try:
+            start = self._start()
+        except ValueError as error:
+            raise validation_error(CURSOR_FAULT) from error
+
+        def build(values: Sequence[Any], start: Sequence[Any]) -> QuerySet[Any, Any]:
+            rows = order.sorted(listing.build(*values), backwards=backwards)
+            return (order.after(rows, start, backwards=backwards) if start else rows)[:count]
+
+        key = (listing.key, order, backwards, count)
+        return compiled.rows(key, build, listing.values, start, is_prepared=listing.is_prepared)
 
     def get_paginated_response(self, data: Any) -> Response:
         return Response({"next": self.next_link(), "previous": self.previous_link(), "results": data})
@@ -212,8 +247,8 @@ class KeysetPagination(BasePagination):
             return None
         return self._link(self.page[0] if self.page else None, backwards=True)
 
-    def _link(self, row: Model | None, *, backwards: bool) -> str:
-        position = () if row is None else self.order.position(row)
+    def _link(self, row: Any, *, backwards: bool) -> str:
+        position = () if row is None else self.order.position(self.listing.model, row)
         return with_cursor(self.url, Cursor(self.mark, backwards, position))
 
     # --- For the OpenAPI document ------------------------------------------------------------------------------------

@@ -10,4 +10,5 @@ APPLIED = "handling=strict"
 
 def wants_strict(request: Request) -> bool:
     """Whether the client wants errors for unknown properties: `Prefer: handling=strict` (4.4)."""
-    return any(STRICT.fullmatch(preference) for preference in request.headers.get("Prefer", "").split(","))
+    given = request.META.get("HTTP_PREFER")
+    return given is not None and any(STRICT.fullmatch(preference) for preference in given.split(","))

@@ -25,7 +25,7 @@ class RequestIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        given = request.headers.get(HEADER, "")
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
         request_id = given if ACCEPTED.fullmatch(given) else str(uuid7())
         # Not reset afterwards: Django logs refusals after its middleware, and the next request sets its own id.
         _current.set(request_id)

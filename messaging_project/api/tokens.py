@@ -5,6 +5,7 @@ docs/access-tokens.md tells operators how to configure them and what happens in 
 
 import json
 import re
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 CHALLENGE = 'Bearer realm="messaging"'
 CREDENTIALS = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.ASCII | re.IGNORECASE)  # RFC 6750 section 2.1
 MAX_TOKEN_LENGTH = 16_384  # far above what identity providers issue; longer ones are refused unread
+REMEMBERED = 1_024  # tokens whose signature needn't be checked again; at most MAX_TOKEN_LENGTH each
 MAX_SUBJECT_LENGTH = 255  # OpenID Connect Core 1.0 section 2
 UNUSABLE_IN_SUBJECT = re.compile(
     r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]"
@@ -76,8 +78,7 @@ class AccessTokenAuthentication(BaseAuthentication):
             raise invalid_token("it is too long")
         if not (credentials := CREDENTIALS.fullmatch(header)):
             raise invalid_token("the Authorization header must be Bearer, a space and one token")
-        claims = verified_claims(credentials[1])
-        return TokenUser(claims["iss"], claims["sub"], scopes_of(claims)), claims
+        return verified(credentials[1])
 
     def authenticate_header(self, request: Request) -> str:
         return CHALLENGE
@@ -106,20 +107,19 @@ class HasRequiredScopes(BasePermission):
         )
 
 
-def verified_claims(token: str) -> dict[str, Any]:
-    """A token's claims, if its signature, issuer, audience, times and subject are valid. Raises APIError."""
+def verified(token: str) -> tuple[TokenUser, dict[str, Any]]:
+    """Who calls with this token, and its claims, if signature, issuer, audience, times and subject are valid.
+
+    Raises APIError. What can't change is checked once for each token; whether the key is still in use, and whether the
+    token has expired, each time.
+    """
     configured = settings.ACCESS_TOKENS
+    leeway = configured["LEEWAY_SECONDS"]
     try:
         key, algorithms = _key(token)
-        claims = jwt.decode(
-            token,
-            key,
-            algorithms,
-            issuer=configured["ISSUER"],
-            audience=configured["AUDIENCE"],
-            leeway=configured["LEEWAY_SECONDS"],
-            options={"require": list(REQUIRED_CLAIMS)},
-        )
+        found = _decoded(token, key, algorithms, configured["ISSUER"], configured["AUDIENCE"], leeway)
+        if int(found[1]["exp"]) <= time.time() - leeway:
+            raise jwt.ExpiredSignatureError
     except jwt.MissingRequiredClaimError as error:
         raise invalid_token(f"it has no {error.claim} claim") from error
     except jwt.PyJWTError as error:
@@ -133,9 +133,26 @@ def verified_claims(token: str) -> dict[str, Any]:
             f"try again in {PAUSE_SECONDS} seconds.",
             headers={"Retry-After": str(PAUSE_SECONDS)},
         ) from error
+    return found
+
+
+@lru_cache(REMEMBERED)
+def _decoded(
+    token: str, key: jwt.PyJWK | str, algorithms: tuple[str, ...], issuer: str, audience: str, leeway: int
+) -> tuple[TokenUser, dict[str, Any]]:
+    """As verified(), at the time of the first call. An error isn't remembered."""
+    claims = jwt.decode(
+        token,
+        key,
+        algorithms,
+        issuer=issuer,
+        audience=audience,
+        leeway=leeway,
+        options={"require": list(REQUIRED_CLAIMS)},
+    )
     if not is_subject(claims["sub"]):
         raise invalid_token(SUBJECT_RULE)
-    return claims
+    return TokenUser(claims["iss"], claims["sub"], scopes_of(claims)), claims
 
 
 def scopes_of(claims: dict[str, Any]) -> frozenset[str]:
@@ -160,10 +177,10 @@ def invalid_token(reason: str) -> APIError:
     )
 
 
-def _key(token: str) -> tuple[jwt.PyJWK | str, list[str]]:
+def _key(token: str) -> tuple[jwt.PyJWK | str, tuple[str, ...]]:
     """The key to verify `token` with, and the accepted algorithms: from the settings, whatever the token claims."""
     configured = settings.ACCESS_TOKENS
-    header = _unverified_header(token)
+    header = _unverified_header(token.partition(".")[0])
     if not _is_accepted(header.get("typ"), AT_JWT if configured["REQUIRE_AT_JWT"] else TYPES):
         raise invalid_token("its type (typ) is not accepted here")
     if url := configured["JWKS_URL"]:
@@ -173,10 +190,10 @@ def _key(token: str) -> tuple[jwt.PyJWK | str, list[str]]:
         if not isinstance(kid, str | None):
             raise jwt.DecodeError
         if key := key_server(url, tuple(configured["ALGORITHMS"])).key(kid, algorithm):
-            return key, [algorithm]
+            return key, (algorithm,)
         raise invalid_token("its signing key is unknown")
     if configured["HS256_KEY"]:
-        return configured["HS256_KEY"], ["HS256"]
+        return configured["HS256_KEY"], ("HS256",)
     raise invalid_token("this service has no key to check it with until its operator sets JWT_JWKS_URL")
 
 
@@ -185,10 +202,11 @@ def _is_accepted(typ: object, types: frozenset[str | None]) -> bool:
     return (typ.lower() in types) if isinstance(typ, str) else (typ is None and None in types)
 
 
-def _unverified_header(token: str) -> dict[str, Any]:
+@lru_cache(64)  # all tokens that a key signs have the same header
+def _unverified_header(encoded: str) -> dict[str, Any]:
     # jwt.get_unverified_header() decodes and checks the whole token; jwt.decode() does so again: a third of the cost.
     try:
-        header = json.loads(base64url_decode(token.partition(".")[0]))
+        header = json.loads(base64url_decode(encoded))
     except (ValueError, RecursionError) as error:
         raise jwt.DecodeError from error
     if not isinstance(header, dict):

@@ -105,6 +105,26 @@ def test_the_scheme_is_case_insensitive(whoami: Ask, scheme: str) -> None:
     assert whoami(header=f"{scheme} {hs256(claims())}").json()["subject"] == "service-a"
 
 
+def test_a_token_that_was_good_before_is_refused_once_it_has_expired(
+    whoami: Ask, sign: Sign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = sign(claims())
+    assert whoami(token).status_code == 200
+
+    later = time.time() + 3_600
+    monkeypatch.setattr("messaging_project.api.tokens.time.time", lambda: later)
+    assert_refused(whoami(token), "it has expired")
+
+
+def test_a_token_that_was_good_before_is_refused_under_another_key(whoami: Ask, settings: Settings) -> None:
+    settings.ACCESS_TOKENS = idp.hs256_settings()
+    token = hs256(claims())
+    assert whoami(token).status_code == 200
+
+    settings.ACCESS_TOKENS = {**idp.hs256_settings(), "HS256_KEY": "another" * 8}
+    assert_refused(whoami(token), "its signature is wrong")
+
+
 # --- Not given -------------------------------------------------------------------------------------------------------
 
 

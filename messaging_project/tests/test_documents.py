@@ -20,7 +20,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("ben
 README = (ROOT / "README.md").read_text()
 API = (ROOT / "docs" / "api.md").read_text()
 SETTINGS = (ROOT / "docs" / "settings.md").read_text()
-SETTING = re.compile(r'\benv\.(?:text|flag|integer|words|choice|address)\(\s*"([A-Z0-9_]+)"')
+SETTING = re.compile(r'\benv\.\w+\(\s*"([A-Z0-9_]+)"')
 SOURCES = ("messaging_project/settings.py", "messaging_project/api/token_settings.py", "messaging_project/telemetry.py")
 DOCUMENT: dict[str, Any] = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]
 OPERATIONS = [

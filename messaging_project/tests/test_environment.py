@@ -197,6 +197,7 @@ def read_settings(variables: dict[str, str], *names: str) -> subprocess.Complete
             "DATABASE_LOCK_TIMEOUT_MS is '5s': set it to a whole number from 0",
         ),
         ({"JWT_LEEWAY_SECONDS": "half"}, "JWT_LEEWAY_SECONDS is 'half': set it to a whole number from 0"),
+        ({"EMAIL_URL": "smtps://mail.example.com"}, "EMAIL_FROM isn't: set it to the address that mails come from"),
         ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL is 'LOUD': set it to one of DEBUG, INFO, WARNING, ERROR"),
         ({"DEMO": "perhaps"}, "DEMO is 'perhaps': set it to 1 or 0"),
     ],
@@ -247,6 +248,29 @@ def test_with_a_secret_key_the_defaults_are_those_of_production() -> None:
     values = settings_with(PRODUCTION, *names)
 
     assert values == [False, False, False, True, None]
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("smtps://ada:p%40ss@mail.example.com", ["mail.example.com", 465, "ada", "p@ss", False, True]),
+        ("smtp+tls://ada:pass@mail.example.com:2587", ["mail.example.com", 2587, "ada", "pass", True, False]),
+        ("smtp://relay", ["relay", 25, "", "", False, False]),
+    ],
+)
+def test_a_mail_server_is_one_url(url: str, expected: list[object]) -> None:
+    names = ("HOST", "PORT", "HOST_USER", "HOST_PASSWORD", "USE_TLS", "USE_SSL")
+    variables = {"EMAIL_URL": url, "EMAIL_FROM": "messaging@example.com"}
+    assert settings_with(variables, *(f"EMAIL_{name}" for name in names)) == expected
+
+
+@pytest.mark.parametrize(
+    "url", ["mail.example.com", "https://ada:hunter2@host", "smtp://:hunter2@", "smtp://h:hunter2"]
+)
+def test_a_bad_mail_server_is_not_repeated_with_its_password(url: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="set it to smtps://user:password@host") as refusal:
+        Environment({"NAME": url}).mail_server("NAME")
+    assert "hunter2" not in str(refusal.value)
 
 
 TRANSPORT = (

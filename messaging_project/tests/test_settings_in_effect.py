@@ -37,6 +37,14 @@ def test_no_answer_may_stand_in_a_frame(path: str) -> None:
     assert Client().get(path)["X-Frame-Options"] == "DENY"
 
 
+def test_a_request_of_the_api_has_no_session() -> None:
+    """What finds one costs each call a look-up, and its answer could set a cookie."""
+    client = Client()
+
+    assert hasattr(client.get("/docs").wsgi_request, "session")
+    assert not hasattr(client.get("/v1/x").wsgi_request, "session")
+
+
 def test_static_files_need_no_collecting() -> None:
     response = Client().get("/static/site.css")
 

@@ -9,7 +9,12 @@ export function markUnsaved() {
 }
 
 export function guard(form) {
-    form.addEventListener("input", markUnsaved);
+    // A control of another form, such as a search, may stand among its own.
+    form.addEventListener("input", (event) => {
+        if (event.target.form === form) {
+            markUnsaved();
+        }
+    });
     form.addEventListener("submit", () => { isDirty = false; });
     keep(form);
     window.addEventListener("beforeunload", (event) => {

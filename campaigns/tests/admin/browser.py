@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib.auth.models import Permission, User
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, expect
 
 OPTIONS = [
     "--no-sandbox",
@@ -24,6 +24,7 @@ PASSWORD = "browser-password"
 
 def launched(playwright: Playwright) -> Browser:
     """Debian's Chromium, or the one that the variable CHROMIUM names; playwright's own isn't downloaded."""
+    expect.set_options(timeout=20_000)  # as long as a busy machine takes for a page
     path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     return playwright.chromium.launch(executable_path=path, args=OPTIONS)
 

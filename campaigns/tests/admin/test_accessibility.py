@@ -20,7 +20,7 @@ from campaigns.tests.admin.conftest import PUBLISH
 from campaigns.tests.admin.pages import campaign_url
 from campaigns.tests.factories import ACTOR, make_campaign, make_step
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.any_database, pytest.mark.django_db(transaction=True)]
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 RULES: dict[str, Any] = {"runOnly": {"type": "tag", "values": TAGS}, "resultTypes": ["violations"], "preload": False}
 
@@ -30,7 +30,7 @@ def violations(page: Page) -> list[str]:
     return [f"{page.url} {each['id']}: {node['html']}" for each in found for node in each["nodes"]]
 
 
-def pages_of(campaign: Campaign, active: Campaign) -> list[str]:
+def pages_of(campaign: Campaign, active: Campaign, long: Campaign) -> list[str]:
     step = campaign.steps.order_by("position")[0]
     return [
         "/",
@@ -49,6 +49,8 @@ def pages_of(campaign: Campaign, active: Campaign) -> list[str]:
         f"/admin/campaigns/campaign/{campaign.pk}/status/active/",
         f"/admin/campaigns/campaign/{campaign.pk}/status/archived/",
         f"/admin/campaigns/campaign/{active.pk}/status/paused/",
+        campaign_url(long.pk) + "?p=4",
+        campaign_url(long.pk) + "?q=t30",
         "/nothing-here",
     ]
 
@@ -76,10 +78,11 @@ def test_axe_finds_no_violation(browser: Browser, live_server: LiveServer, schem
     active = make_campaign(name="Active", status="active", steps=2)
     lifecycle.change_status(active.pk, "paused", actor=ACTOR)
     lifecycle.change_status(active.pk, "active", actor=ACTOR)
+    long = make_campaign(name="Long", steps=303)
     found: list[str] = []
     with person(browser, live_server.url, "paula", *PUBLISH, width=width) as paula:
         paula.page.emulate_media(color_scheme=scheme)
-        for path in pages_of(campaign, active):
+        for path in pages_of(campaign, active, long):
             paula.open(path)
             found += violations(paula.page)
         for page in listed_actions(paula):

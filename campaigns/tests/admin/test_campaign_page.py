@@ -222,17 +222,6 @@ def test_save_and_resume_is_offered_where_it_resumes(publisher: Client, status: 
     assert ("_resume" in buttons(publisher, make_campaign(status=status, steps=1))) == shown
 
 
-def test_above_300_steps_the_page_is_a_paged_list(editor: Client) -> None:
-    campaign = make_campaign(steps=301)
-    answer = editor.get(campaign_url(campaign.pk) + "?p=4")
-    page = answer.content.decode()
-    assert [name for name in opened(editor, campaign) if name.startswith("steps-")] == []
-    assert "More than 300 steps" in page
-    assert "Steps 301-301 of 301" in page
-    assert "t300-v1" in page
-    assert "t299-v1" not in page
-
-
 def test_300_steps_can_be_edited(editor: Client) -> None:
     campaign = make_campaign(steps=300)
     form = opened(editor, campaign)

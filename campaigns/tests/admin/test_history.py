@@ -128,7 +128,7 @@ def test_the_history_names_steps_and_campaigns_and_leads_to_them(admin_client: C
         assert f'<a href="{campaign_url(campaign.pk)}">Welcome</a>' in text
         assert link in text
         assert f"{entry.created_at:%H:%M:%S} UTC" in text
-    assert "<del>t0</del> → <ins>new</ins>" in of_entry
+    assert "<del>t0</del><span>→</span><ins>new</ins>" in of_entry
 
 
 def test_the_campaign_page_shows_the_last_changes(viewer: Client, campaign: Campaign) -> None:

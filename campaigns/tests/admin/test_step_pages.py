@@ -1,7 +1,9 @@
 """The pages of single steps, across campaigns, and replacing a template version in many of them."""
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from campaigns import lifecycle
@@ -9,7 +11,7 @@ from campaigns.history import Actor
 from campaigns.models import ActorType, Campaign, CampaignStep
 from campaigns.steps import change_step, remove_step
 from campaigns.tests.admin.pages import FormReader, messages_of
-from campaigns.tests.factories import history_of, make_campaign, make_step, stored
+from campaigns.tests.factories import history_of, make_campaign, make_step, new_step, stored
 
 LIST = "admin:campaigns_campaignstep_changelist"
 ADD = "admin:campaigns_campaignstep_add"
@@ -170,7 +172,7 @@ def test_the_preview_names_what_will_be_left_as_it_is(editor: Client, steps: lis
     before = stored()
     assert "New template version" in editor.post(reverse(LIST), chosen(steps)).content.decode()
     preview = editor.post(reverse(LIST), chosen(steps, template_version_id="v2"))
-    assert {row.step.campaign.name: row.refusal for row in preview.context["rows"]} == {
+    assert {row.campaign.name: row.refusal for row in preview.context["rows"]} == {
         "Draft": "",
         "Live": "The campaign is active: its steps can't be changed until it is paused.",
         "Done": "It has this version already.",
@@ -188,13 +190,48 @@ def test_the_version_is_replaced_where_it_can_be(editor: Client, steps: list[Cam
     }
     assert [entry["actor_name"] for entry in history_of(steps[0].campaign)] == ["emil"]
     assert history_of(steps[2].campaign) == []
-    assert sorted(messages_of(answer)) == [
-        "1 step now uses v2.",
+    assert messages_of(answer) == [
         (
-            "Position 0 of “Live” was left as it is. "
+            "1 step now uses v2. Left as they are: “Live” (1 step): "
             "The campaign is active: its steps can't be changed until it is paused."
-        ),
+        )
     ]
+
+
+def test_a_version_is_replaced_in_all_that_the_list_holds_by_one_action(
+    editor: Client, steps: list[CampaignStep]
+) -> None:
+    long = make_campaign(name="Long")
+    CampaignStep.objects.bulk_create(
+        new_step(long, position, template_version_id="v1" if position else "v2") for position in range(5000)
+    )
+    url = f"{reverse(LIST)}?q=v1"
+    asked = chosen(steps[:1], select_across="1", index="0")
+    first = FormReader.of(editor.post(url, asked)).data | {"template_version_id": "v2"}
+    preview = editor.post(url, first)
+    assert (preview.context["count"], preview.context["left"]) == (5000, 1)
+    form = FormReader.of(preview).data
+    with CaptureQueriesContext(connection) as queries:
+        answer = editor.post(url, form)
+    assert answer.headers["Location"] == url
+    assert len(queries) <= 40
+    assert CampaignStep.objects.filter(template_version_id="v2").count() == 5002
+    assert messages_of(answer)[0].startswith("5,000 steps now use v2. Left as they are: “Live” (1 step): ")
+    assert [(entry["action"], entry["after"]) for entry in history_of(long)] == [
+        ("steps.replaced", {"added": 0, "changed": 4999, "removed": 0, "template_version_id": "v2"})
+    ]
+
+
+def test_what_was_not_shown_is_not_replaced(editor: Client, steps: list[CampaignStep]) -> None:
+    url = f"{reverse(LIST)}?q=v1"
+    asked = chosen(steps[:1], select_across="1", index="0")
+    preview = editor.post(url, FormReader.of(editor.post(url, asked)).data | {"template_version_id": "v2"})
+    late = make_step(make_campaign(name="Late"), template_version_id="v1")
+    make_step(steps[0].campaign, 9, template_version_id="v1")
+    before = list(CampaignStep.objects.order_by("pk").values())
+    answer = editor.post(url, FormReader.of(preview).data)
+    assert list(CampaignStep.objects.order_by("pk").values()) == before
+    assert messages_of(answer)[0].startswith(f"0 steps now use v2. Left as they are: “{late.campaign}” (1 step): ")
 
 
 def test_a_step_that_was_changed_after_the_preview_is_left_as_it_is(editor: Client, steps: list[CampaignStep]) -> None:

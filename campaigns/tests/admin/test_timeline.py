@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from campaigns.admin.timeline_svg import DrawnStep, draw, duration, shorten
+from campaigns.admin.timeline_svg import DrawnStep, Place, draw, duration, shorten
 from campaigns.models import Campaign
 from campaigns.tests.admin.pages import campaign_url, opened, row, with_new_row
 from campaigns.tests.factories import make_campaign, make_step, stored
@@ -50,22 +50,22 @@ def test_durations_read_as_people_say_them(minutes: int, text: str) -> None:
 
 
 def test_steps_stand_along_the_axis_in_proportion() -> None:
-    html = draw([DrawnStep(delay, "t", "v") for delay in (0, 60, 180)])
+    html = draw([DrawnStep(delay, "t", "v", delay) for delay in (0, 60, 180)])
     assert dots(html) == [1.0, 25.5, 99.0]
 
 
 def test_a_screen_reader_is_told_delay_and_offset_of_each_step() -> None:
-    html = draw([DrawnStep(60, "hello", "v1"), DrawnStep(0, "offer", "v2"), DrawnStep(3000, "bye", "v3")])
+    html = draw([DrawnStep(60, "hello", "v1", 0), DrawnStep(0, "offer", "v2", 5), DrawnStep(3000, "bye", "v3", 9)])
     assert told(html) == [
-        "hello, version v1: 1 h after entering, at 1 h.",
-        "offer, version v2: at once after the previous, at 1 h.",
-        "bye, version v3: 2 d 2 h after the previous, at 2 d 3 h.",
+        "Position 0: hello, version v1: 1 h after entering, at 1 h.",
+        "Position 5: offer, version v2: at once after the previous, at 1 h.",
+        "Position 9: bye, version v3: 2 d 2 h after the previous, at 2 d 3 h.",
     ]
 
 
 @pytest.mark.parametrize("count", [1, 5, 40, 200])
 def test_every_step_has_a_row_of_its_own_inside_the_drawing(count: int) -> None:
-    svg = svg_of(draw([DrawnStep(90 * number, f"t{number}", "v") for number in range(count)]))
+    svg = svg_of(draw([DrawnStep(90 * number, f"t{number}", "v", number) for number in range(count)]))
     heights = [float(circle.get("cy", "")) for circle in svg.iter(f"{SVG}circle")]
     assert len(set(heights)) == count
     assert max(heights) < float(svg.get("height", ""))
@@ -73,25 +73,25 @@ def test_every_step_has_a_row_of_its_own_inside_the_drawing(count: int) -> None:
 
 @pytest.mark.parametrize("total", [0, 1, 7, 59, 61, 1440, 40 * 1440, 3650 * 1440, 2_147_483_647 * 300])
 def test_the_axis_has_a_few_round_marks(total: int) -> None:
-    svg = svg_of(draw([DrawnStep(total, "t", "v")]))
+    svg = svg_of(draw([DrawnStep(total, "t", "v", 0)]))
     marks = [line for line in svg.iter(f"{SVG}line") if line.get("class") == "tick"]
     assert 1 <= len(marks) <= 6
 
 
 def test_steps_at_one_moment_are_drawn_at_the_start() -> None:
-    assert dots(draw([DrawnStep(0, "a", "1"), DrawnStep(0, "b", "2")])) == [1.0, 1.0]
+    assert dots(draw([DrawnStep(0, "a", "1", 0), DrawnStep(0, "b", "2", 1)])) == [1.0, 1.0]
 
 
 def test_a_later_page_goes_on_where_the_earlier_ended() -> None:
-    html = draw([DrawnStep(60, "t", "v")], first_number=101, start=1440)
-    assert told(html) == ["t, version v: 1 h after the previous, at 1 d 1 h."]
-    assert '<ol class="visually-hidden" start="101">' in html
+    html = draw([DrawnStep(60, "t", "v", 100)], Place(start=1440, follows=True, total=5000))
+    assert told(html) == ["Position 100: t, version v: 1 h after the previous, at 1 d 1 h."]
+    assert "1 of 5000 steps, from 1 d to 1 d 1 h" in html
 
 
 def test_ids_cannot_break_out_of_the_drawing() -> None:
-    html = draw([DrawnStep(0, "<script>alert(1)</script>", "\"'&<")])
+    html = draw([DrawnStep(0, "<script>alert(1)</script>", "\"'&<", 0)])
     assert "<script" not in html
-    assert told(html) == ["<script>alert(1)</script>, version \"'&<: at once, at the start."]
+    assert told(html) == ["Position 0: <script>alert(1)</script>, version \"'&<: at once, at the start."]
 
 
 def test_long_ids_keep_both_their_ends() -> None:
@@ -116,8 +116,8 @@ def campaign(db: None) -> Campaign:
 def test_the_page_shows_the_picture(viewer: Client, campaign: Campaign) -> None:
     html = viewer.get(campaign_url(campaign.pk)).context["timeline"]
     assert told(html) == [
-        "t0, version t0-v1: at once, at the start.",
-        "t1, version t1-v1: 1 d after the previous, at 1 d.",
+        "Position 0: t0, version t0-v1: at once, at the start.",
+        "Position 1: t1, version t1-v1: 1 d after the previous, at 1 d.",
     ]
 
 
@@ -127,9 +127,9 @@ def test_the_picture_follows_edits_that_are_not_saved(editor: Client, campaign: 
     form = with_new_row(form, position=9, template_id="new", template_version_id="v")
     before = stored()
     assert told(preview(editor, form)) == [
-        "t1, version t1-v1: 3 h after entering, at 3 h.",
-        "t0, version t0-v1: at once after the previous, at 3 h.",
-        "new, version v: at once after the previous, at 3 h.",
+        "Position 1: t1, version t1-v1: 3 h after entering, at 3 h.",
+        "Position 5: t0, version t0-v1: at once after the previous, at 3 h.",
+        "Position 9: new, version v: at once after the previous, at 3 h.",
     ]
     assert stored() == before
 
@@ -137,7 +137,7 @@ def test_the_picture_follows_edits_that_are_not_saved(editor: Client, campaign: 
 def test_what_is_not_complete_yet_is_counted(editor: Client, campaign: Campaign) -> None:
     form = opened(editor, campaign) | row(0, template_id="")
     html = preview(editor, form)
-    assert told(html) == ["t1, version t1-v1: 1 d after entering, at 1 d."]
+    assert told(html) == ["Position 1: t1, version t1-v1: 1 d after entering, at 1 d."]
     assert "(1 more can't be drawn until it is corrected)" in html
 
 
