@@ -59,7 +59,7 @@ class Display:
     def close(self) -> None:
         self._close_bar()
         if self.faults > SHOWN_FAULTS:
-            self._stderr.write(f"{self._name}: {self.faults - SHOWN_FAULTS:,} more faults; --errors FILE takes all.")
+            self._stderr.write(f"{self._name}: {self.faults - SHOWN_FAULTS:,} more faults; --errors FILE writes all.")
 
     def _bar_named(self, name: str, total: int | None, bar_format: str | None) -> "tqdm[Any]":
         if self._bar is None or not self._bar.desc.startswith(name):

@@ -89,7 +89,7 @@ def _is_ended(text: str) -> bool:
 def _malformed(line: int, lines: Lines, error: Exception) -> RowRefused:
     if lines.is_cut():
         return refused(line, "too_large", f"It is longer than {rows.MAX_LINE_LENGTH:,} characters.")
-    return refused(line, "malformed", f"It isn't CSV: {error}.")
+    return refused(line, "malformed", f"It is not valid CSV: {error}.")
 
 
 # --- The header ------------------------------------------------------------------------------------------------------
@@ -100,7 +100,7 @@ def _header(lines: Lines) -> list[str] | None:
     try:
         columns = next(lines.records(), None)
     except csv.Error as error:
-        raise UnusableInput(f"1: the header isn't CSV: {error}.") from error
+        raise UnusableInput(f"1: the header is not valid CSV: {error}.") from error
     if columns is None:
         return None
     if unknown := [column for column in columns if column not in COLUMNS]:

@@ -160,7 +160,7 @@ class Load:
 
     def _require_rows(self) -> None:
         if not self.outcome.rows and not self.outcome.committed_line and not self._options.allow_empty:
-            raise UnusableInput(f"{self._source.name}: it holds no rows (--allow-empty takes it all the same).")
+            raise UnusableInput(f"{self._source.name}: it has no rows (--allow-empty accepts that).")
 
     def _find_checkpoint(self, digest: str) -> SeedCheckpoint:
         """The lock waits for a killed process whose last commit the server is still at work on."""

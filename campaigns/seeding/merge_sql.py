@@ -118,7 +118,7 @@ def _section_fault(field: str, code: str, message: str, condition: str, join: st
 
 
 SAYS_OTHERWISE = "'Another row of the same campaign says otherwise.'"
-DIFFERS = f"""CASE WHEN c.stored THEN 'The stored campaign has another one; this command never changes it.'
+DIFFERS = f"""CASE WHEN c.stored THEN 'The stored campaign has another value, which this command never changes.'
     ELSE {SAYS_OTHERWISE} END"""
 # A campaign that has its external id only from the file, or is there itself by now, appeared while rows were judged:
 # no fault, but a lost race.
@@ -158,7 +158,7 @@ NOT_READY = _section_fault(
 )
 REPEATED_POSITIONS = """
 INSERT INTO seed_fault (line, field, code, message)
-SELECT line, 'position', 'repeated', 'Line ' || first_line || ' has this position of the campaign already.'
+SELECT line, 'position', 'repeated', 'Line ' || first_line || ' already has this position of the campaign.'
 FROM (
     SELECT r.line, MIN(r.line) OVER (PARTITION BY g.campaign_id, r.position) AS first_line
     FROM seed_row r JOIN seed_group g ON g.section = r.section WHERE r.position IS NOT NULL

@@ -74,7 +74,7 @@ class FileSource:
         self.name = "<stdin>" if path == STDIN else path
         chosen = format or format_of(path)
         if chosen is None:
-            raise UnusableInput(f"{self.name}: choose --format csv or --format jsonl: the name doesn't say which.")
+            raise UnusableInput(f"{self.name}: choose --format csv or --format jsonl: the name doesn't tell.")
         self._read = read_csv if chosen == "csv" else read_json_lines
         self._must_be_gzip = path.endswith(".gz")
         self._stream, self.size = (stream, None) if stream else _open(path)

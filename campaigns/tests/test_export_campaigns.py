@@ -115,7 +115,7 @@ def test_campaigns_are_chosen_by_status_id_and_external_id() -> None:
 
 def test_an_unknown_campaign_is_an_error_and_leaves_no_file(tmp_path: Path) -> None:
     file = tmp_path / "out.csv"
-    with pytest.raises(CommandError, match=r"There is no campaign with this id\. 'nowhere'") as raised:
+    with pytest.raises(CommandError, match=r"No campaign has the id or external id 'nowhere'") as raised:
         export("-o", str(file), campaign=["nowhere"])
     assert raised.value.returncode == 2
     assert list(tmp_path.iterdir()) == []

@@ -332,7 +332,7 @@ def test_reading_ends_after_as_many_faults_as_are_wanted(
 def test_faults_that_only_the_database_shows_count_towards_the_limit(csv_path: Path) -> None:
     said = seed(csv_file(csv_path, *(row(0) for _ in range(5))), max_faults=2)
     assert (said.code, said.faults) == (1, [(3, "position", "repeated"), (4, "position", "repeated")])
-    assert said.message == "2 faults found, and so the rest wasn't read (--max-faults). Nothing was written."
+    assert said.message == "Stopped reading after 2 faults (--max-faults). Nothing was written."
 
 
 def test_help_shows_the_columns_and_an_example_that_loads(csv_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -350,7 +350,7 @@ def test_the_first_hundred_faults_are_shown_and_all_are_filed(csv_path: Path) ->
     said = seed(csv_file(csv_path, *(row(-1) for _ in range(150))))
     shown = said.err.splitlines()
     assert shown[0] == f"{csv_path}:2: position: Must be 0 or more."
-    assert (len(shown), shown[-1]) == (101, f"{csv_path}: 50 more faults; --errors FILE takes all.")
+    assert (len(shown), shown[-1]) == (101, f"{csv_path}: 50 more faults; --errors FILE writes all.")
     filed = [json.loads(line) for line in Path(f"{csv_path}.errors").read_text().splitlines()]
     assert len(filed) == 150
     assert filed[149] == {

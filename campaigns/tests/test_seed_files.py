@@ -78,14 +78,14 @@ def test_bytes_that_are_no_utf8_are_a_fault_of_their_cell(csv_path: Path) -> Non
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "it holds no rows"),
-        (HEADER.encode(), "it holds no rows"),
+        (b"", "it has no rows"),
+        (HEADER.encode(), "it has no rows"),
         (HEADER.replace(",", ";").encode(), "Save it as CSV UTF-8 with commas"),
         (b"external_id,colour\n", "unknown columns 'colour'"),
         (b"external_id,position\n", "the header lacks template_id, template_version_id"),
         (b"external_id,external_id\n", "the header names external_id more than once"),
         (b"campaign_name\n", "the header needs campaign_id or external_id"),
-        (b'external_id,"x\n', "the header isn't CSV"),
+        (b'external_id,"x\n', "the header is not valid CSV"),
         (HEADER.encode("utf-16"), "it is UTF-16. Save it as CSV UTF-8 with commas"),
         (gzip.compress(f"{HEADER}\n{row(0)}\n".encode())[:-12], "the gzip data is damaged or cut short"),
         (b"\x1f\x8b" + b"x" * 100, "the gzip data is damaged or cut short"),
@@ -187,7 +187,7 @@ def test_commit_every_goes_on_behind_what_is_committed(csv_path: Path) -> None:
     file = csv_file(csv_path, row(0, "a"), row(0, "b"), row(0, "live"), row(0, "d"))
     stopped = seed(file, commit_every=1)
     assert stopped.faults == [(4, "campaign_id", "campaign_not_editable")]
-    assert "What was read up to line 3 is committed" in stopped.message
+    assert "The rows up to line 3 are committed" in stopped.message
     Campaign.objects.filter(external_id="a").delete()  # a run that began anew would make it again
     Campaign.objects.filter(pk=live.pk).update(status="paused")
     resumed = seed(file, commit_every=1)

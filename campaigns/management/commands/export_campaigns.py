@@ -32,7 +32,7 @@ class Command(BaseCommand):
         try:
             campaigns = None if options["campaign"] is None else find_campaigns(_several(options["campaign"]))
         except NotFound as error:
-            raise CommandError(f"There is no campaign with this id. {error.id!r}", returncode=UNUSABLE) from error
+            raise CommandError(f"No campaign has the id or external id {error.id!r}.", returncode=UNUSABLE) from error
         statuses = _several(options["status"])
         try:
             if path:

@@ -32,7 +32,7 @@ spring,,1,tpl-offer,tpl-offer-v1,1440,
 CAMPAIGN_HELP = {
     "campaign_id": "the campaign's UUID; this or external_id is required",
     "external_id": "your own key for the campaign",
-    "campaign_name": "required for a new campaign, on one of its rows at least",
+    "campaign_name": "required for a new campaign, on at least one of its rows",
     "campaign_description": "",
     "campaign_status": "of a new campaign, and only with --restore-status",
 }
@@ -65,17 +65,17 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         add = parser.add_argument
         add("file", nargs="?", help="the file to load; - is standard input")
-        add("--format", choices=FORMATS, help="what the file holds, if its name doesn't say it")
+        add("--format", choices=FORMATS, help="the format, if the file's name doesn't tell")
         conflict = "what to do where a position holds another step (default: error)"
         add("--on-conflict", choices=("error", "skip", "update"), default="error", help=conflict)
-        add("--skip-invalid", action="store_true", help="load the valid rows in spite of faulty ones")
+        add("--skip-invalid", action="store_true", help="load the valid rows and leave out the faulty ones")
         faults = f"stop after N faults, 0 for all (default: {MAX_FAULTS:,}; 0 with --skip-invalid)"
         add("--max-faults", type=int, metavar="N", help=faults)
         add("--restore-status", action="store_true", help="give new campaigns their campaign_status")
-        add("--allow-empty", action="store_true", help="take an input without rows for a success")
+        add("--allow-empty", action="store_true", help="accept an input without rows")
         add("--dry-run", action="store_true", help="show what would change, and write nothing")
         add("--diff", metavar="FILE", help="with --dry-run: write each step that differs, before and after, to FILE")
-        commit = "commit whole campaigns after about so many rows; after a stop, the same command goes on"
+        commit = "commit whole campaigns after about ROWS rows; after a stop, the same command continues"
         add("--commit-every", type=int, default=0, metavar="ROWS", help=commit)
         add("--errors", metavar="FILE", help="write every fault to FILE, as JSON Lines")
         add("--report", metavar="FILE", help="write the outcome and the counts to FILE, as JSON")
@@ -128,7 +128,7 @@ def _load_options(options: dict[str, Any]) -> Options:
     if options["commit_every"] < 0:
         raise UnusableInput("--commit-every is a number of rows, 1 or more.")
     if options["commit_every"] and options["file"] == STDIN:
-        raise UnusableInput("--commit-every reads its input twice, and standard input can't be: name a file.")
+        raise UnusableInput("--commit-every reads its input twice: name a file instead of standard input.")
     if options["diff"] and not options["dry_run"]:
         raise UnusableInput("--diff shows what would change: it needs --dry-run.")
     if options["max_faults"] is None:
@@ -188,13 +188,13 @@ def _ending(load: Load, error: BaseException) -> tuple[int, str] | None:
             return UNUSABLE, str(error)
         case TooManyFaults():
             faults = counted(load.outcome.faults, "fault", "faults")
-            return REFUSED, f"{faults} found, and so the rest wasn't read (--max-faults)."
+            return REFUSED, f"Stopped reading after {faults} (--max-faults)."
         case Refused():
             return REFUSED, f"{counted(load.outcome.refused, 'row was', 'rows were')} refused."
         case CheckpointMoved():
             return UNUSABLE, "Another process is loading the same input."
         case Contention():
-            return UNUSABLE, "Other transactions kept hold of campaigns of this input: try again later."
+            return UNUSABLE, "Other transactions held campaigns of this input locked for too long: try again later."
         case KeyboardInterrupt():
             return INTERRUPTED, "Interrupted."
         case DatabaseError():
@@ -204,9 +204,9 @@ def _ending(load: Load, error: BaseException) -> tuple[int, str] | None:
 
 def _written(load: Load) -> str:
     if load.committing:
-        return "Whether the last rows were committed isn't known. Run the same command again: nothing doubles."
+        return "It isn't known whether the last rows were committed. Run the command again: nothing is loaded twice."
     if line := load.outcome.committed_line:
-        return f"What was read up to line {line:,} is committed; the same command goes on from there."
+        return f"The rows up to line {line:,} are committed; the same command continues from there."
     return "Nothing was written."
 
 
