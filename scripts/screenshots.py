@@ -125,6 +125,7 @@ def server() -> Iterator[str]:
 def take_all(browser: Browser, url: str, ids: dict[str, str]) -> None:
     welcome, live = (f"/admin/campaigns/campaign/{ids[name]}" for name in ("Welcome series", "Trial ending"))
     light = logged_in(browser, url, viewport=WIDE)
+    take(light, "/admin/", "first-page")
     take(light, "/admin/campaigns/campaign/", "campaign-list")
     take(light, f"{welcome}/change/", "campaign-page", full_page=True)
     take(light, f"{live}/change/", "active-campaign", full_page=True)

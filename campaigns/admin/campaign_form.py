@@ -17,6 +17,7 @@ from campaigns.admin.merging import CHOICE, OVERWRITE, Merge, Shown, with_choice
 from campaigns.admin.page_version import PageVersion
 from campaigns.admin.saving import DomainForm
 from campaigns.admin.stored_steps import MAX_ON_ONE_PAGE
+from campaigns.admin.widgets import CheckboxInput, HiddenInput
 from campaigns.canonical_json import compact
 from campaigns.exceptions import CampaignsError, ExternalIdTaken, PositionTaken, VersionMismatch
 from campaigns.history import Actor
@@ -38,7 +39,7 @@ MAKE_ROOM = "make-room"  # the value of a button that saves: steps of other page
 class StepForm(forms.Form):
     position_is_taken = False  # by another row of the page
     position_is_held = False  # by a step of another page
-    id = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    id = forms.UUIDField(required=False, widget=HiddenInput)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -67,6 +68,8 @@ class StepForm(forms.Form):
 
 
 class BaseStepFormSet(BaseFormSet):
+    deletion_widget = CheckboxInput
+
     def kept(self) -> list[StepForm]:
         """The forms that are steps to be: neither removed nor left blank."""
         return [form for form in self.forms if form.has_changed() and not form.cleaned_data.get("DELETE")]

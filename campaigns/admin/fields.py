@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.utils.text import capfirst
 
 from campaigns import rules
+from campaigns.admin.widgets import LabelledParts, NumberInput, Textarea, TextInput
 from campaigns.models import FIELDS, FieldValidator
 from messaging_project.strict_json import JSONError, loads
 
@@ -25,6 +26,8 @@ class ExactTextField(forms.CharField):
 class NumberField(forms.IntegerField):
     """An integer; one that may be left out cleans to `empty_value`, as also where the page doesn't show it."""
 
+    widget = NumberInput
+
     def __init__(self, *, empty_value: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.empty_value = empty_value
@@ -40,7 +43,7 @@ class NumberField(forms.IntegerField):
 class VariablesField(forms.CharField):
     """A JSON object as text; an empty text is `{}`. A fault is reported with its line and column, or its name."""
 
-    widget = forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "class": "variables-text"})
+    widget = Textarea(attrs={"rows": 4, "spellcheck": "false", "class": "variables-text"})
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"strip": False, **kwargs, "required": False})
@@ -62,13 +65,13 @@ class VariablesField(forms.CharField):
         return variables
 
 
-class DelayWidget(forms.MultiWidget):
-    template_name = "campaigns/delay_input.html"
+class DelayWidget(LabelledParts):
+    units = ("d", "h", "min")
     use_fieldset = False  # so that each part refers to the field's message
 
     def __init__(self, attrs: dict[str, Any] | None = None) -> None:
         parts: dict[str, forms.Widget | type[forms.Widget]] = {
-            unit: forms.NumberInput({**PART, "aria-label": f"delay, {unit}"}) for unit in ("days", "hours", "minutes")
+            unit: NumberInput({**PART, "aria-label": f"delay, {unit}"}) for unit in ("days", "hours", "minutes")
         }
         super().__init__(parts, attrs)
 
@@ -117,7 +120,7 @@ def form_field(owner: str, name: str, **options: Any) -> forms.Field:
     return form_class(**defaults | options)
 
 
-def step_fields(text_widget: type[forms.Widget] = forms.TextInput) -> dict[str, forms.Field]:
+def step_fields(text_widget: type[forms.Widget] = TextInput) -> dict[str, forms.Field]:
     """A form field for each row of the table."""
     return {
         name: form_field("step", name, **({"widget": text_widget} if isinstance(field.rule, rules.Text) else {}))

@@ -139,3 +139,26 @@ def test_asking_and_activating_cost_the_same_with_3_and_200_steps(publisher: Cli
     version: dict[str, str] = {}
     assert queries_of(lambda: version.update(page_version=publisher.get(url).context["page_version"])) == 9
     assert queries_of(lambda: publisher.post(url, version)) == 12
+
+
+def test_no_page_takes_more_than_15_queries(publisher: Client) -> None:
+    campaign = make_campaign(steps=350, status="paused")
+    make_step(campaign, 900, template_version_id="t349-v1", delay_minutes=400 * 1440)
+    step = campaign.steps.get(position=120)
+    pages = [
+        reverse(LIST),
+        f"{reverse(LIST)}?q=t1",
+        reverse(STEP_LIST),
+        campaign_url(campaign.pk),
+        f"{campaign_url(campaign.pk)}?at=250",
+        f"{campaign_url(campaign.pk)}?q=t1",
+        campaign_url(campaign.pk, "history"),
+        status_url(campaign, "active"),
+        status_url(campaign, "completed"),
+        reverse("admin:campaigns_campaignstep_change", args=[step.pk]),
+        reverse("admin:campaigns_historyentry_changelist"),
+        reverse("admin:index"),
+    ]
+    publisher.get(pages[0])
+    cost = {page: queries_of(lambda page=page: publisher.get(page)) for page in pages}  # type: ignore[misc]
+    assert {page: count for page, count in cost.items() if count > 15} == {}
