@@ -37,6 +37,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure() -> None:
     # A shell starts its background jobs with Ctrl-C ignored. The commands that tests interrupt would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # The watchdog's connection would keep the test database from being dropped. Servers under test have their own.
+    # It stays off from here on, since a test module calls the WSGI application when it is imported.
+    Watchdog.start = lambda self: None  # type: ignore[method-assign]
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
@@ -80,12 +83,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"left out: tests that say the same on each database; {REMEDY}", yellow=True)
     for _, how in _left_out(config):
         terminalreporter.write_line(f"left out: {how}; {REMEDY}", yellow=True)
-
-
-@pytest.fixture(autouse=True)
-def _no_watchdog(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its connection would keep the test database from being dropped; servers under test have one of their own."""
-    monkeypatch.setattr(Watchdog, "start", lambda self: None)
 
 
 def _depends_on_database(item: pytest.Item) -> bool:

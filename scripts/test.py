@@ -10,7 +10,16 @@ from scripts.machine import chromium, curl, nginx
 from scripts.postgresql import database_url, ending_on_signals, run
 
 # A worker per core. More than four cost more for their test databases than they save.
-PYTEST = [sys.executable, "-m", "pytest", "--browser", "--numprocesses=auto", "--maxprocesses=4", "--dist=worksteal"]
+PYTEST = [
+    sys.executable,
+    "-m",
+    "pytest",
+    "--browser",
+    "--numprocesses=auto",
+    "--maxprocesses=4",
+    "--dist=worksteal",
+    "-rs",
+]
 COVERAGE = [sys.executable, "-m", "coverage"]
 FLOOR = 95  # per cent of lines and branches that the two runs must cover together
 

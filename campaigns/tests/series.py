@@ -28,7 +28,9 @@ VARIABLES: tuple[Any, ...] = (
     {"bad": "\x00"},
 )
 # Ids and tags get names in the order in which they come; times and cursors, which hold ids, are only known to be there.
-NAMED = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\b[0-9a-f]{32}\b")
+NAMED = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(?:\b|(?<=\bpage[01]{2}))[0-9a-f]{32}\b"
+)
 HIDDEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z|(?<=cursor=)[^&\"]+")
 
 
