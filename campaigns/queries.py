@@ -11,7 +11,7 @@ from rest_framework.exceptions import ErrorDetail
 
 from campaigns import rules, timeline
 from campaigns.models import Campaign
-from campaigns.serializers import RuleField
+from campaigns.rule_fields import RuleField
 from campaigns.timeline import SPACE_FOR_PLUS
 from messaging_project.api.paging import Order, PageQuerySerializer
 from messaging_project.api.queries import QuerySerializer, Repeatable

@@ -14,7 +14,7 @@ ANSWER_TYPES = {"integer": "number"}
 class RuleFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
     """The schema of a RuleField, from its rule. Defining this class registers it."""
 
-    target_class = "campaigns.serializers.RuleField"
+    target_class = "campaigns.rule_fields.RuleField"
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
         schema = {**self.target.rule.schema}
