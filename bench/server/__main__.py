@@ -104,6 +104,7 @@ def show(work: str, measures: Rounds, running: dict[str, services.Running], chos
     print(table(measures, memory), flush=True)
     if chosen.plots:
         drawn = plot(work.capitalize(), {name: median(found) for name, found in measures.items()})
+        chosen.plots.mkdir(parents=True, exist_ok=True)
         (chosen.plots / f"{work.replace(' ', '-')}.svg").write_text(drawn)
 
 
