@@ -9,7 +9,7 @@ from django.urls import reverse
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.test import APIClient
 
-from campaigns import rules, serializers
+from campaigns import rule_fields, rules, serializers
 from campaigns.exceptions import StepSetMismatch
 from campaigns.many_steps import reorder_steps
 from campaigns.rules import STEP_FIELDS, Fault, RuleViolation
@@ -43,7 +43,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> Built:
     reverse("landing")  # imports the views, whose examples have faults of their own
     counted = Built()
     monkeypatch.setattr(rules, "Fault", counted.fault)
-    for module in (serializers, queries):
+    for module in (rule_fields, serializers, queries):
         monkeypatch.setattr(module, "ErrorDetail", counted.detail)
     return counted
 

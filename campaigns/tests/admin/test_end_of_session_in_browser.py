@@ -46,7 +46,7 @@ def test_saving_after_the_end_leads_to_the_login_and_back_to_what_was_typed(
         expect(emil.page.locator(".messagelist")).to_contain_text("Not saved yet. Below is what you typed")
         expect(emil.page.get_by_label("Name")).to_have_value("Typed name")
         expect(emil.field(1, "variables")).to_have_value(SECRET)
-        assert emil.page.evaluate(KEPT) == 0
+        emil.page.wait_for_function(f"{KEPT} === 0")
         campaign.refresh_from_db()
         assert (campaign.name, campaign.steps.count()) == ("Welcome", 1)
         emil.click("Save and continue editing")
@@ -103,7 +103,7 @@ def test_another_user_never_sees_it(browser: Browser, live_server: LiveServer) -
         typed_after_the_end(emil, campaign)
         emil.give_password("erna")
         expect(emil.page.get_by_label("Name")).to_have_value("Welcome")
-        assert emil.page.evaluate(KEPT) == 0
+        emil.page.wait_for_function(f"{KEPT} === 0")
         assert "half price" not in emil.page.content()
 
 
@@ -111,7 +111,7 @@ def test_a_logout_drops_it_in_every_tab(browser: Browser, live_server: LiveServe
     campaign = make_campaign(steps=1)
     with person(browser, live_server.url, "emil", *EDIT) as emil:
         typed_after_the_end(emil, campaign)
-        assert emil.page.evaluate(KEPT) == 1
+        emil.page.wait_for_function(f"{KEPT} === 1")
         other_tab = Person.in_context(emil.page.context, emil.base)
         other_tab.log_in("emil")
         other_tab.click("Log out")
@@ -125,7 +125,7 @@ def test_a_save_that_arrived_is_kept_no_longer(browser: Browser, live_server: Li
         emil.page.get_by_label("Name").fill("Saved")
         emil.click("Save and continue editing")
         expect(emil.page.locator(".messagelist")).to_contain_text("was changed successfully")
-        assert emil.page.evaluate(KEPT) == 0
+        emil.page.wait_for_function(f"{KEPT} === 0")
 
 
 def test_a_page_that_lost_its_key_leads_back_to_what_was_typed(browser: Browser, live_server: LiveServer) -> None:
