@@ -5,6 +5,7 @@ import pytest
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
+from campaigns.tests.proxy import Proxy
 from campaigns.tests.server import Server, running_server, url_of_test_database
 
 
@@ -36,3 +37,12 @@ def server(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> I
     """The real server on the test database. Its tests need transaction=True: what one commits, the other sees."""
     with running_server(tmp_path_factory.mktemp("server") / "log", url_of_test_database()) as running:
         yield running
+
+
+@pytest.fixture
+def proxy(transactional_db: None) -> Iterator[Proxy]:
+    """A way to the test database that can be cut and mended."""
+    proxy = Proxy()
+    proxy.mend()
+    yield proxy
+    proxy.cut()

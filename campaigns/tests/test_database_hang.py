@@ -26,14 +26,6 @@ OUTAGES: dict[str, tuple[Callable[[Proxy], None], Callable[[Proxy], None]]] = {
 
 
 @pytest.fixture
-def proxy(transactional_db: None) -> Iterator[Proxy]:
-    proxy = Proxy()
-    proxy.mend()
-    yield proxy
-    proxy.cut()
-
-
-@pytest.fixture
 def proxied(proxy: Proxy, tmp_path: Path) -> Iterator[Server]:
     with running_server(tmp_path / "log", proxy.url) as server:
         yield server

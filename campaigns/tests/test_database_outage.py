@@ -39,14 +39,6 @@ REFUSED = (503, "5", UNAVAILABLE)
 
 
 @pytest.fixture
-def proxy(transactional_db: None) -> Iterator[Proxy]:
-    proxy = Proxy()
-    proxy.mend()
-    yield proxy
-    proxy.cut()
-
-
-@pytest.fixture
 def proxied(proxy: Proxy, tmp_path: Path) -> Iterator[Server]:
     """A server whose way to PostgreSQL can be cut. It waits two seconds for a connection."""
     with running_server(

@@ -1,26 +1,15 @@
 """Work on many steps at once, in Chromium."""
 
-from collections.abc import Iterator
-
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 from pytest_django.live_server_helper import LiveServer
 
 from campaigns.models import CampaignStep
-from campaigns.tests.admin.browser import launched, person
+from campaigns.tests.admin.browser import person
 from campaigns.tests.admin.conftest import EDIT
 from campaigns.tests.factories import make_campaign, new_step
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    patch = pytest.MonkeyPatch()
-    patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # playwright runs an event loop; nothing here is asynchronous
-    with sync_playwright() as playwright:
-        yield launched(playwright)
-    patch.undo()
 
 
 def test_a_version_is_replaced_in_all_steps_of_a_search(browser: Browser, live_server: LiveServer) -> None:

@@ -1,27 +1,16 @@
 """A campaign of many steps, in Chromium: its pages are edited like small campaigns, and its steps are found."""
 
-from collections.abc import Iterator
-
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 from pytest_django.live_server_helper import LiveServer
 
 from campaigns.models import Campaign
-from campaigns.tests.admin.browser import launched, person
+from campaigns.tests.admin.browser import person
 from campaigns.tests.admin.conftest import EDIT, VIEW
 from campaigns.tests.admin.pages import campaign_url
 from campaigns.tests.factories import make_campaign
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    patch = pytest.MonkeyPatch()
-    patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # playwright runs an event loop; nothing here is asynchronous
-    with sync_playwright() as playwright:
-        yield launched(playwright)
-    patch.undo()
 
 
 def order(campaign: Campaign) -> list[str]:
