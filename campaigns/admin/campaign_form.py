@@ -14,6 +14,7 @@ from django.utils.text import capfirst
 from campaigns import lifecycle, rules
 from campaigns.admin.fields import form_field, step_fields
 from campaigns.admin.merging import CHOICE, OVERWRITE, Merge, Shown, with_choices
+from campaigns.admin.numbers import parse_number
 from campaigns.admin.page_version import PageVersion
 from campaigns.admin.saving import DomainForm
 from campaigns.admin.stored_steps import MAX_ON_ONE_PAGE
@@ -105,8 +106,7 @@ class BaseStepFormSet(BaseFormSet):
 
 def _position_typed(form: StepForm) -> int | None:
     """The position that a row shows, be it right or wrong; None where it isn't a number."""
-    text = str(form["position"].value())
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+    return parse_number(str(form["position"].value()), 19)
 
 
 StepFormSet: type[BaseStepFormSet] = formset_factory(
@@ -139,9 +139,8 @@ def bound_steps(data: Mapping[str, Any]) -> BaseStepFormSet:
 def with_more_rows(data: Mapping[str, Any]) -> dict[str, Any]:
     """What a page sent, with empty rows at its end."""
     name = f"{STEPS}-TOTAL_FORMS"
-    total = str(data.get(name, ""))
-    more = str(int(total) + MORE_ROWS) if total.isascii() and total.isdigit() and len(total) < 6 else str(MORE_ROWS)
-    return {**dict(data.items()), name: more}
+    total = parse_number(str(data.get(name, "")), 5) or 0
+    return {**dict(data.items()), name: str(total + MORE_ROWS)}
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.text import capfirst
 
+from campaigns.admin.numbers import parse_number
+
 PAGES_AHEAD = 5
 
 
@@ -80,4 +82,4 @@ class LargeTableAdmin(admin.ModelAdmin):
 def page_number(request: HttpRequest) -> int:
     """The page that the query string of a list or of a field's suggestions asks for; page 1 if it isn't a number."""
     text = request.GET.get(PAGE_VAR) or request.GET.get(AutocompleteJsonView.page_kwarg, "")
-    return max(int(text), 1) if text.isascii() and text.isdigit() and len(text) < 8 else 1
+    return parse_number(text, 7) or 1

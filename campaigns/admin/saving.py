@@ -94,7 +94,7 @@ class DomainSaving(admin.ModelAdmin):
         except FormRefused as refused:
             form, refusal = refused.form, refused.refusal
         except CampaignsError as error:
-            form, refusal = self._sent_form(request, object_id, request.POST), error
+            form, refusal = self._sent_form(request, self._stored(request, object_id), request.POST), error
         form.refuse(refusal)
         return self._shown_again(request, object_id, form, form_url)
 
@@ -102,13 +102,16 @@ class DomainSaving(admin.ModelAdmin):
         self, request: HttpRequest, object_id: str | None, form_url: str, data: Mapping[str, Any]
     ) -> HttpResponse:
         """The page with these data; nothing is saved."""
-        obj = self.get_object(request, unquote(object_id)) if object_id else None
+        obj = self._stored(request, object_id)
         if not (self.has_change_permission(request, obj) if object_id else self.has_add_permission(request)):
             raise PermissionDenied
-        return self._shown_again(request, object_id, self._sent_form(request, object_id, data), form_url)
+        return self._shown_again(request, object_id, self._sent_form(request, obj, data), form_url)
 
-    def _sent_form(self, request: HttpRequest, object_id: str | None, data: Mapping[str, Any]) -> Any:
-        obj = self.get_object(request, unquote(object_id)) if object_id else None
+    def _stored(self, request: HttpRequest, object_id: str | None) -> Any:
+        """What the page shows; None on the page that adds, and for what is gone."""
+        return self.get_object(request, unquote(object_id)) if object_id else None
+
+    def _sent_form(self, request: HttpRequest, obj: Any, data: Mapping[str, Any]) -> Any:
         fields = flatten_fieldsets(self.get_fieldsets(request, obj))
         form = self.get_form(request, obj, change=obj is not None, fields=fields)(data, instance=obj)
         form.is_valid()

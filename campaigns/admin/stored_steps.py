@@ -7,6 +7,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Q, Sum
 from django.http import HttpRequest
 
+from campaigns.admin.numbers import parse_number
 from campaigns.admin.paging import page_number
 from campaigns.admin.timeline_svg import DrawnStep, Place, draw
 from campaigns.models import Campaign, CampaignStep
@@ -15,6 +16,7 @@ from campaigns.parts import WHOLE, Part
 STEPS_PER_PAGE = 100
 MAX_ON_ONE_PAGE = 300
 MAX_FOUND = 100
+POSITION_DIGITS = 10
 AT, SEARCH = "at", "q"  # a page names the position that it is to show, or what is searched for
 
 
@@ -35,7 +37,7 @@ def steps_page(request: HttpRequest, campaign: Any) -> "Page[CampaignStep] | Non
     if campaign.step_count <= MAX_ON_ONE_PAGE:
         return None
     number = page_number(request)
-    if (position := _number(request.GET.get(AT, ""))) is not None:
+    if (position := parse_number(request.GET.get(AT, ""), POSITION_DIGITS)) is not None:
         number = campaign.steps.filter(position__lt=position).count() // STEPS_PER_PAGE + 1
     paginator = Paginator(campaign.steps.order_by("position"), STEPS_PER_PAGE)
     paginator.count = campaign.step_count  # no need to count again
@@ -65,13 +67,9 @@ def found_steps(campaign: Campaign, term: str) -> list[CampaignStep]:
     They have no variables.
     """
     matches = Q(template_id__icontains=term) | Q(template_version_id__icontains=term)
-    if (position := _number(term)) is not None:
+    if (position := parse_number(term, POSITION_DIGITS)) is not None:
         matches |= Q(position=position)
     return list(campaign.steps.filter(matches).defer("variables").order_by("position")[: MAX_FOUND + 1])
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 11 else None
 
 
 def drawn(steps: Sequence[CampaignStep]) -> list[DrawnStep]:

@@ -13,6 +13,8 @@ from urllib.parse import urlencode
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
+from campaigns.admin.numbers import parse_number
+
 HOUR, DAY = 60, 24 * 60  # in minutes, as delays are
 AXIS_HEIGHT, ROW_HEIGHT = 30, 44
 LEFT, RIGHT = 1.0, 99.0  # per cent of the width, so that the outermost dots aren't cut
@@ -45,15 +47,11 @@ class Place:
     @classmethod
     def parse(cls, query: Mapping[str, str]) -> "Place":
         """From a query string, as str() makes it; what isn't a number counts as 0."""
-        start, follows, total = (_number(query.get(name, "")) for name in ("start", "follows", "total"))
+        start, follows, total = (parse_number(query.get(name, ""), 15) or 0 for name in ("start", "follows", "total"))
         return cls(start, bool(follows), total)
 
     def __str__(self) -> str:
         return urlencode({"start": self.start, "follows": int(self.follows), "total": self.total})
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
 
 
 @dataclass(frozen=True)
