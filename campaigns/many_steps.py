@@ -5,7 +5,7 @@ Each is one transaction with a constant number of statements, and holds the camp
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -21,8 +21,8 @@ from campaigns.models import Action, CampaignStep, CurrentTime, new_id
 from campaigns.parts import WHOLE, Part
 from campaigns.positions import Move, make_room, moves_up, park, place
 from campaigns.rules import STEP_FIELDS, StepFields
-from campaigns.steps import COLUMNS, MAX_POSITION, locked, position_taken, require_editable
-from campaigns.versions import IfMatch, list_etag, match_list, match_version
+from campaigns.steps import MAX_POSITION, locked, position_taken, require_editable
+from campaigns.versions import STEP_COLUMNS, IfMatch, list_etag, match_list, match_version
 from messaging_project.database_errors import retried
 from messaging_project.field_paths import MAX_LISTED_FAULTS
 
@@ -115,10 +115,10 @@ def replace_steps(
         current = _steps_by_id(campaign_id)
         _require_known([None if step.id is None else str(step.id) for step in desired], current)
         require_editable(campaign)
-        before = {step.id: step.fields for step in current.values()}
+        before = _fields_by_id(current.values()) if tell_each else {}
         steps, counts = _rearrange(campaign_id, current, desired)
         if tell_each:
-            history.record_each(actor, campaign_id, _told(before, {step.id: step.fields for step in steps}))
+            history.record_each(actor, campaign_id, _told(before, _fields_by_id(steps)))
         elif any(counts.values()):
             history.record(actor, Action.STEPS_REPLACED, campaign_id, after=dict(counts))
     return steps
@@ -146,10 +146,10 @@ def replace_part(
                 raise taken
             desired, moves = _with_room(campaign_id, part, current, desired)
         park(campaign_id, [move.step_id for move in moves])
-        before = {step.id: step.fields for step in current.values()}
+        before = _fields_by_id(current.values())
         steps, _ = _rearrange(campaign_id, current, desired, part)
         place(campaign_id, moves, actor)
-        history.record_each(actor, campaign_id, _told(before, {step.id: step.fields for step in steps}))
+        history.record_each(actor, campaign_id, _told(before, _fields_by_id(steps)))
 
 
 def _with_room(
@@ -174,6 +174,10 @@ def _with_room(
         for step in desired
     ]
     return arranged, [move for move in moves if move.old in held]
+
+
+def _fields_by_id(steps: Iterable[CampaignStep]) -> dict[UUID, StepFields]:
+    return {step.id: step.fields for step in steps}
 
 
 def _told(old: dict[UUID, StepFields], new: dict[UUID, StepFields]) -> Iterator[dict[str, Any]]:
@@ -298,18 +302,18 @@ def _rearrange(
 # in Django's idea of it). A step that exists is changed, unless it is another campaign's.
 CHANGED_COLUMNS = (*STEP_FIELDS, "version", "updated_at")
 WRITE_STEPS = f"""
-INSERT INTO campaigns_campaignstep ({", ".join(COLUMNS)}, created_at, updated_at)
+INSERT INTO campaigns_campaignstep ({", ".join(STEP_COLUMNS)}, created_at, updated_at)
 SELECT {{columns}}, %(now)s, %(now)s FROM {{rows}} WHERE true
 ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in CHANGED_COLUMNS)}
 WHERE campaigns_campaignstep.campaign_id = excluded.campaign_id
 """  # noqa: S608 - put together from names that stand in the code
 ROWS = {
     "postgresql": {
-        "columns": ", ".join(COLUMNS),
+        "columns": ", ".join(STEP_COLUMNS),
         "rows": "jsonb_populate_recordset(NULL::campaigns_campaignstep, %(rows)s::jsonb)",
     },
     "sqlite": {
-        "columns": ", ".join(f"json_extract(value, '$.{name}')" for name in COLUMNS),
+        "columns": ", ".join(f"json_extract(value, '$.{name}')" for name in STEP_COLUMNS),
         "rows": "json_each(%(rows)s)",
     },
 }

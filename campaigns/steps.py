@@ -20,8 +20,8 @@ from campaigns.canonical_json import as_json
 from campaigns.exceptions import CampaignNotEditable, Contention, NoRoom, NotFound, PositionTaken
 from campaigns.history import Actor, difference
 from campaigns.models import Action, Campaign, CampaignStep, CurrentTime, new_id
-from campaigns.rules import STEP_FIELDS, StepFields
-from campaigns.versions import IfMatch, match_list, match_version
+from campaigns.rules import StepFields
+from campaigns.versions import STEP_COLUMNS, IfMatch, match_list, match_version
 from messaging_project import compiled
 from messaging_project.database_errors import ATTEMPTS, retried
 from messaging_project.prepared import prepared_cursor
@@ -73,15 +73,14 @@ def add_step(
 
 
 EDITABLE = ", ".join(f"'{status}'" for status in Campaign.EDITABLE)
-COLUMNS = ("id", "campaign_id", *STEP_FIELDS, "version")
 # The campaign's row lock comes first and the status is read under it: a status change that commits meanwhile is seen.
 # The moment of the history entry is read for a step that was inserted, and so after the lock was granted.
 ADD_STEP = f"""
 WITH campaign AS (
     SELECT id, status FROM campaigns_campaign WHERE id = %(campaign_id)s FOR SHARE
 ), moment AS (
-    INSERT INTO campaigns_campaignstep ({", ".join(COLUMNS)})
-    SELECT {", ".join(f"%({name})s" for name in COLUMNS)} FROM campaign WHERE campaign.status IN ({EDITABLE})
+    INSERT INTO campaigns_campaignstep ({", ".join(STEP_COLUMNS)})
+    SELECT {", ".join(f"%({name})s" for name in STEP_COLUMNS)} FROM campaign WHERE campaign.status IN ({EDITABLE})
     ON CONFLICT (campaign_id, position) DO NOTHING
     RETURNING id AS step_id, {history.CLOCK} AS at
 ), entry AS ({history.ADD_ENTRY})

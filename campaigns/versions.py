@@ -16,7 +16,7 @@ from campaigns.rules import STEP_FIELDS
 from messaging_project import compiled
 from messaging_project.snapshots import snapshot
 
-STEP_COLUMNS = ("id", "campaign_id", *STEP_FIELDS, "version")  # what answers show of a step
+STEP_COLUMNS = ("id", "campaign_id", *STEP_FIELDS, "version")  # what is written of a step, and read for answers
 # Accepted entity tags, without quotes; None means no condition.
 IfMatch = tuple[str, ...] | None
 DIGEST = re.compile(r"[0-9a-f]{32}")
