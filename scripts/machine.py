@@ -5,7 +5,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 def postgresql_binaries() -> Path:
@@ -19,22 +22,22 @@ def chromium() -> Path:
         if shutil.which(named):
             return Path(named)
         sys.exit(f"CHROMIUM is {named!r}, which can't be run: set it to the path of Chromium or Chrome.")
-    return _found_or_installed(_find_chromium, "chromium", "Set CHROMIUM to its path, or install it")
+    return _found_or_installed(partial(_find_program, *BROWSERS), "chromium", "Set CHROMIUM to its path, or install it")
 
 
 def curl() -> None:
     """Ensures that curl is there, for the test of docs/guide.md. Exits if it isn't."""
-    _found_or_installed(_find_curl, "curl", "Install it")
+    _found_or_installed(partial(_find_program, "curl"), "curl", "Install it")
 
 
-def nginx() -> None:
-    """Ensures that nginx is there, for the tests of deploy/nginx.conf. Exits if it isn't."""
-    _found_or_installed(_find_nginx, "nginx", "Install it")
+def nginx() -> Path:
+    """The path of nginx, for the tests of deploy/nginx.conf. Exits if it isn't installed."""
+    return _found_or_installed(partial(_find_program, "nginx"), "nginx", "Install it")
 
 
 def pgbouncer() -> str:
-    """The path of PgBouncer. Exits if there is none."""
-    return str(_found_or_installed(_find_pgbouncer, "pgbouncer", "Install it"))
+    """The path of PgBouncer. Exits if it isn't installed."""
+    return str(_found_or_installed(partial(_find_program, "pgbouncer"), "pgbouncer", "Install it"))
 
 
 def _find_postgresql() -> Path | None:
@@ -43,24 +46,10 @@ def _find_postgresql() -> Path | None:
     return Path(found).parent if found else None
 
 
-def _find_chromium() -> Path | None:
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    return next((Path(found) for name in names if (found := shutil.which(name))), None)
-
-
-def _find_curl() -> Path | None:
-    found = shutil.which("curl")
-    return Path(found) if found else None
-
-
-def _find_nginx() -> Path | None:
-    found = shutil.which("nginx")
-    return Path(found) if found else None
-
-
-def _find_pgbouncer() -> Path | None:
-    found = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    return Path(found) if found else None
+def _find_program(*names: str) -> Path | None:
+    """The first of these programs that there is. Debian keeps some where not every user's PATH leads."""
+    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin"
+    return next((Path(found) for name in names if (found := shutil.which(name, path=path))), None)
 
 
 def _found_or_installed(find: Callable[[], Path | None], package: str, remedy: str) -> Path:

@@ -26,8 +26,8 @@ FLOOR = 95  # per cent of lines and branches that the two runs must cover togeth
 
 def main() -> None:
     curl()
-    nginx()
     environment = without_project_settings() | {"CHROMIUM": str(chromium())}
+    environment["PATH"] += f":{nginx().parent}"
     measured = ["--cov", "--cov-report="] if "--coverage" in sys.argv else []
     # The server starts first, so that a machine without PostgreSQL says so at once.
     with ending_on_signals(), database_url() as url:
