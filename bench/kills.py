@@ -41,29 +41,34 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
 
+    @property
+    def file(self) -> str | None:
+        """The path of an SQLite database."""
+        return f"/{self.url.removeprefix('sqlite:////')}" if self.url.startswith("sqlite") else None
+
     def copy(self, name: str) -> "Database":
         start, _, last = self.url.rpartition("/")
-        copy = f"{start}/{name}"
-        if self.url.startswith("sqlite"):
+        copy = Database(f"{start}/{name}")
+        if self.file and copy.file:
             for suffix in ("-wal", "-shm"):
-                Path(f"/{copy.removeprefix('sqlite:////')}{suffix}").unlink(missing_ok=True)
-            shutil.copy(f"/{self.url.removeprefix('sqlite:////')}", f"/{copy.removeprefix('sqlite:////')}")
+                Path(f"{copy.file}{suffix}").unlink(missing_ok=True)
+            shutil.copy(self.file, copy.file)
         else:
             with psycopg.connect(f"{start}/postgres", autocommit=True) as connection:
                 connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
                 connection.execute(f"CREATE DATABASE {name} TEMPLATE {last}")
-        return Database(copy)
+        return copy
 
     def stored(self) -> Rows:
-        if self.url.startswith("sqlite"):
-            with closing(sqlite3.connect(f"/{self.url.removeprefix('sqlite:////')}")) as connection:
+        if self.file:
+            with closing(sqlite3.connect(self.file)) as connection:
                 return connection.execute(STORED).fetchall()
         with psycopg.connect(self.url) as connection:
             return connection.execute(STORED.encode()).fetchall()
 
     def change_every_step(self) -> None:
-        if self.url.startswith("sqlite"):
-            with closing(sqlite3.connect(f"/{self.url.removeprefix('sqlite:////')}")) as file, file:
+        if self.file:
+            with closing(sqlite3.connect(self.file)) as file, file:
                 file.execute(CHANGE)
         else:
             with psycopg.connect(self.url) as connection:
