@@ -250,6 +250,7 @@ SPECTACULAR_SETTINGS = {
         "CampaignStatus": "campaigns.models.Campaign.Status",
         "HistoryAction": "campaigns.models.Action",
         "ActorType": "campaigns.models.ActorType",
+        "ReadinessCode": "campaigns.readiness.Code",
         "BadStateReason": "campaigns.http.refusals.Reason",
     },
     "PREPROCESSING_HOOKS": ["messaging_project.api.openapi.without_trailing_slash"],
