@@ -34,6 +34,7 @@ from campaigns.admin.paging import BoundedPaginator, LargeTableAdmin, page_numbe
 from campaigns.admin.refusals import not_editable, staff_message
 from campaigns.admin.saving import DomainSaving
 from campaigns.admin.stored_steps import MAX_FOUND, SEARCH, found_steps, place_of, steps_page, stored_steps
+from campaigns.admin.template_suggestions import suggestions_url, suggestions_view
 from campaigns.admin.timeline_svg import DrawnStep, Place, draw
 from campaigns.admin.transitions import allowed_transitions, duplicate_view, may_activate, status_view, step_places
 from campaigns.catalogue import TemplateVersion
@@ -82,6 +83,7 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
             view("status", "<uuid:campaign_id>/status/<slug:target>/", partial(status_view, self)),
             view("duplicate", "<uuid:campaign_id>/duplicate/", partial(duplicate_view, self)),
             view("export", "<uuid:campaign_id>/steps.<slug:format>", self.export_view),
+            view("templates", "templates/", suggestions_view),
             view("timeline", "timeline/", self.timeline_view),
             *super().get_urls(),
         ]
@@ -116,6 +118,7 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
             "show_save_and_add_another": False,
             "may_activate": may_activate(request),
             "timeline_url": reverse("admin:campaigns_campaign_timeline"),
+            "templates_url": suggestions_url(),
         }
         if obj is not None:
             context |= self._shown_state(request, obj) | self._shown_refusal(obj, form)
