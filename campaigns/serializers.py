@@ -9,6 +9,7 @@ from rest_framework.exceptions import ErrorDetail
 
 from campaigns import rules
 from campaigns.models import Action, ActorType, Campaign, HistoryEntry, campaign_etag, step_etag
+from campaigns.readiness import Code
 from campaigns.rule_fields import ObjectSerializer, RuleField, rule_fields
 from campaigns.timeline import PlannedStep
 from messaging_project.api.errors import flatten, unlisted
@@ -197,7 +198,7 @@ class CampaignAnswerSerializer(CampaignSerializer):
 class FindingSerializer(serializers.Serializer[Any]):
     """One thing that readiness finds."""
 
-    code = serializers.CharField()
+    code = serializers.ChoiceField(Code.choices)
     message = serializers.CharField()
     step_id = serializers.CharField(required=False)
 

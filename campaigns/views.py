@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db import transaction
+from django.http import HttpResponse
 from django.utils import timezone
 from rest_framework import status
 from rest_framework.decorators import action
@@ -13,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
 from campaigns import lifecycle, timeline
+from campaigns.catalogue.findings import ask_about, ask_before_activation
 from campaigns.http.base import BY_POSITION, BaseCampaignViewSet
 from campaigns.http.refusals import step_ids_at
 from campaigns.listings import campaign_listing, history_listing, step_listing
@@ -211,8 +213,12 @@ class CampaignViewSet(BaseCampaignViewSet):
     # --- Life --------------------------------------------------------------------------------------------------------
 
     @action(detail=True, methods=["post"])
+    def activate(self, request: Request, id: str) -> HttpResponse:
+        ask_before_activation(self.campaign_id)  # before the transaction of an Idempotency-Key
+        return self.activate_once(request)
+
     @idempotent
-    def activate(self, request: Request, id: str) -> Response:
+    def activate_once(self, request: Request) -> Response:
         return self.change_status(Status.ACTIVE)
 
     @action(detail=True, methods=["post"])
@@ -232,7 +238,7 @@ class CampaignViewSet(BaseCampaignViewSet):
 
     @action(detail=True, methods=["get"])
     def readiness(self, request: Request, id: str) -> Response:
-        found = check_readiness(self.campaign_id)
+        found = check_readiness(self.campaign_id, ask_about(self.campaign_id))
         if not found.ready:  # no steps, and perhaps no campaign
             self.require_existence()
         return Response(ReadinessSerializer(found).data)

@@ -144,7 +144,7 @@ CAMPAIGNS = {
     "activateCampaign": transition(
         Status.ACTIVE,
         "Activate a campaign",
-        "From draft or paused. The campaign must be ready: it has steps, and lasts at most ten years. To activate only "
+        "From draft or paused. The campaign must be ready, as getReadiness tells. To activate only "
         "what you have reviewed, send the ETag of its step list as If-Match: the campaign's own doesn't change with a "
         "step's content.",
         examples.NOT_READY,
@@ -293,7 +293,11 @@ INSIGHT = {
     "getReadiness": Operation(
         tag="Insight",
         summary="Check whether a campaign could be activated",
-        description="`errors` prevent an activation; `warnings` are only unusual.",
+        description=(
+            "`errors` prevent an activation; `warnings` are only unusual. Where a template catalogue is plugged in, "
+            "they tell of template versions that it doesn't have (errors only if the operator wants so), of missing "
+            "and surplus variables, and of newer versions: of each kind the first 100."
+        ),
         answer=ReadinessSerializer,
         example=examples.READINESS,
         refusals=[NO_CAMPAIGN],
