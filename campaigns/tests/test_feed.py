@@ -43,9 +43,10 @@ def follow(cursor: int | None = None, **options: Any) -> tuple[list[Any], int]:
     while True:
         page = changes_since(cursor, **options)
         entries += page.entries
-        cursor = page.cursor
         if not page.has_more:
-            return entries, cursor
+            return entries, page.cursor
+        assert page.cursor > (cursor or 0)
+        cursor = page.cursor
 
 
 # --- Pages -----------------------------------------------------------------------------------------------------------
@@ -79,6 +80,13 @@ def test_the_latest_cursor_begins_now(monkeypatch: pytest.MonkeyPatch) -> None:
     cursor = latest_cursor()
     tell(5)
     assert counts(follow(cursor)[0]) == [5]
+
+
+@pytest.mark.django_db
+def test_a_clock_that_was_set_back_changes_nothing() -> None:
+    now = timezone.now()
+    written = [make_entry(now - timedelta(hours=hours)) for hours in range(3)]
+    assert [entry.id for entry in changes_since().entries] == written
 
 
 @pytest.mark.django_db
