@@ -244,6 +244,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "Campaigns", "description": "A campaign's name, description and status."},
         {"name": "Steps", "description": "A campaign's ordered messages."},
         {"name": "Insight", "description": "Whether a campaign can run, when it would send, and who changed it."},
+        {"name": "Events", "description": "What changed, of all campaigns, for programs that follow it."},
     ],
     "COMPONENT_SPLIT_REQUEST": True,  # answers always have every key, requests need not
     "ENUM_NAME_OVERRIDES": {
