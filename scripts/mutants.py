@@ -242,9 +242,10 @@ def apply(pairs: list[tuple[CodeType, CodeType]]) -> None:
     """Give functions their changed code, and forget what the old code made."""
     changed = dict(pairs)
     for thing in gc.get_objects():
-        if isinstance(thing, FunctionType) and thing.__code__ in changed:
+        # Not isinstance: it would ask Django's lazy objects what they are, and so evaluate them.
+        if type(thing) is FunctionType and thing.__code__ in changed:
             thing.__code__ = changed[thing.__code__]
-        elif isinstance(thing, functools._lru_cache_wrapper):
+        elif type(thing) is functools._lru_cache_wrapper:
             thing.cache_clear()
 
 
