@@ -6,7 +6,7 @@ INSTALL := sh scripts/install.sh $(VENV)
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras --emit-build-options \
 	--python-version 3.11 --custom-compile-command "make requirements"
 
-.PHONY: help run test coverage lint drills screenshots requirements
+.PHONY: help run test coverage lint mutants drills screenshots requirements
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -23,6 +23,9 @@ coverage: $(VENV)/.development ## Run every test as `make test` does, and show w
 
 lint: $(VENV)/.development ## Check style, types, migrations, deployment settings and requirements
 	@exec $(BIN)/python -m scripts.lint
+
+mutants: $(VENV)/.development ## Change the code of rules, sequence, lifecycle and API in small ways: some test must notice each
+	@exec $(BIN)/python -m scripts.mutants
 
 drills: $(VENV)/.runtime ## Break things under load, and look whether anything is lost: some ten minutes, needs PostgreSQL and PgBouncer
 	@exec $(BIN)/python -m bench.drills

@@ -4,6 +4,8 @@ import json
 import logging
 from datetime import UTC, datetime
 
+ENCODER = json.JSONEncoder(default=str)  # json.dumps would make one for each line
+
 
 class JSONFormatter(logging.Formatter):
     """What a record says, with its exception; the members of its `told` stand beside."""
@@ -19,4 +21,4 @@ class JSONFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        return ENCODER.encode(line)

@@ -203,7 +203,9 @@ elif _database["ENGINE"] == "django.db.backends.postgresql":
     # a request waits ensures that the first request after an outage sees an attempt, with time to succeed.
     _options["pool"] = _pool | {"reconnect_timeout": _pool["timeout"] / 2}
     DATABASE_TIMEOUTS_MS = {
-        "lock_timeout": env.integer("DATABASE_LOCK_TIMEOUT_MS", default=1_000),
+        # Above PostgreSQL's deadlock_timeout, 1 s, which starts at the same moment: whoever finds a deadlock is run
+        # again, and whoever waited too long isn't.
+        "lock_timeout": env.integer("DATABASE_LOCK_TIMEOUT_MS", default=1_200),
         "statement_timeout": env.integer("DATABASE_STATEMENT_TIMEOUT_MS", default=30_000),
     }
     _options.setdefault("connect_timeout", 5)

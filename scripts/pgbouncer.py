@@ -51,7 +51,7 @@ class Pooler:
     def __init__(self, server_url: str) -> None:
         server = urlsplit(server_url)
         with psycopg.connect(server_url, autocommit=True) as session:
-            session.execute("ALTER ROLE CURRENT_USER SET lock_timeout = '1s'")
+            session.execute("ALTER ROLE CURRENT_USER SET lock_timeout = '1200ms'")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]

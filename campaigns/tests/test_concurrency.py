@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connection, transaction
 
 from campaigns import lifecycle
@@ -17,6 +18,7 @@ from campaigns.tests.factories import ACTOR, history_of, make_campaign, make_ste
 from campaigns.tests.races import at_once, other_connection, post, threads, wait_until_blocked
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
+LOCK_TIMEOUT_MS = settings.DATABASE_TIMEOUTS_MS.get("lock_timeout")
 BOTH_WAYS = pytest.mark.parametrize("query", ["", "?on_conflict=shift"], ids=["reject", "shift"])
 
 
@@ -263,7 +265,14 @@ def test_a_deletion_takes_a_step_with_it_that_is_being_added() -> None:
 
 @BOTH_WAYS
 def test_whoever_loses_a_deadlock_is_run_again(query: str) -> None:
+    """Under the time limit of a process that serves, and with the server's own deadlock_timeout."""
     campaign = make_campaign()
+
+    def serve() -> tuple[int, Any]:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, false)", [str(LOCK_TIMEOUT_MS)])
+        return add(campaign, 0, query)()
+
     with threads() as start, other_connection() as other:
         other.execute("SET deadlock_timeout = '1min'")  # so that the adder's end notices it, and loses
         other.execute(
@@ -271,7 +280,7 @@ def test_whoever_loses_a_deadlock_is_run_again(query: str) -> None:
             " delay_minutes, variables, version) VALUES (gen_random_uuid(), %s, 0, 't', 'v', 0, '{}', 1)",
             [campaign.id],
         )
-        adder = start(add(campaign, 0, query))
+        adder = start(serve)
         wait_until_blocked()  # the adder holds the campaign and waits for the position
         other.execute("UPDATE campaigns_campaign SET name = 'x' WHERE id = %s", [campaign.id])  # and this for the adder
         wait_until_blocked()  # the adder, run again, waits for the campaign

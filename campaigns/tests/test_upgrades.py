@@ -21,6 +21,7 @@ from campaigns.tests.factories import history_of, make_campaign, positions, step
 from campaigns.tests.server import running_server, url_of_test_database
 from scripts.machine import postgresql_binaries
 
+PINNED = ("--no-deps", "--require-hashes", "--only-binary=:all:")
 BASE = Path(settings.BASE_DIR)
 PLAIN = "granian --interface wsgi --blocking-threads 4 messaging_project.wsgi:application"  # any version takes that
 MIGRATIONS = ("campaigns/migrations/*.py", "messaging_project/api/migrations/*.py")
@@ -87,13 +88,14 @@ def test_the_version_before_the_newest_migration_serves_beside_this_one(tmp_path
     (tmp_path / "before").mkdir()
     with tarfile.open(fileobj=io.BytesIO(before)) as archive:
         archive.extractall(tmp_path / "before", filter="data")
-    if lacking := packages_lacking(tmp_path / "before" / "requirements.in"):
-        pytest.skip(f"the version before needs packages that aren't installed any longer: {', '.join(lacking)}")
+    packages = str(install_lacking(tmp_path / "before" / "requirements.txt", tmp_path / "packages"))
     campaign, database = make_campaign(), url_of_test_database()
 
     with (
         running_server(tmp_path / "now.log", database) as now,
-        running_server(tmp_path / "before.log", database, command=PLAIN, folder=str(tmp_path / "before")) as old,
+        running_server(
+            tmp_path / "before.log", database, command=PLAIN, folder=str(tmp_path / "before"), PYTHONPATH=packages
+        ) as old,
     ):
         path = f"/v1/messaging/campaigns/{campaign.id}/steps"
         written = [server.post(path, step_body(position)) for position, server in enumerate((old, now, old, now))]
@@ -110,10 +112,17 @@ def version_before_the_newest_migration() -> bytes | None:
     return git("archive", f"{added}^") or None if added else None
 
 
-def packages_lacking(requirements: Path) -> list[str]:
-    named = re.findall(r"^([\w.-]+)", requirements.read_text(), re.MULTILINE)
-    installed = {str(found.name).lower().replace("_", "-") for found in metadata.distributions()}
-    return [name for name in named if not name.startswith("-") and name.lower() not in installed]
+def install_lacking(requirements: Path, folder: Path) -> Path:
+    """Put those packages of an older version into a folder that aren't among today's."""
+    today = {str(found.name).lower().replace("_", "-") for found in metadata.distributions()}
+    pins = re.findall(r"^([\w.-]+)(\S*==.*(?:\n +--hash.*)+)", requirements.read_text(), re.MULTILINE)
+    if lacking := [name + pin for name, pin in pins if name.lower() not in today and ";" not in pin]:
+        listed = folder.with_suffix(".txt")
+        listed.write_text("\n".join(lacking))
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--retries=0", *PINNED]
+        if subprocess.run([*pip, f"--target={folder}", f"--requirement={listed}"], check=False).returncode:
+            pytest.skip("the version before needs packages that aren't installed any longer, and no index gives them")
+    return folder
 
 
 def git(*command: str) -> bytes:

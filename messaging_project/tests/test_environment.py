@@ -372,7 +372,7 @@ def test_every_wait_for_postgresql_has_an_end() -> None:
     }
     waits: list[dict[str, str]] = [{}, {"DATABASE_LOCK_TIMEOUT_MS": "700", "DATABASE_STATEMENT_TIMEOUT_MS": "0"}]
     assert [settings_with({"DATABASE_URL": url} | given, "DATABASE_TIMEOUTS_MS") for given in waits] == [
-        [{"lock_timeout": 1_000, "statement_timeout": 30_000}],
+        [{"lock_timeout": 1_200, "statement_timeout": 30_000}],
         [{"lock_timeout": 700, "statement_timeout": 0}],
     ]
 

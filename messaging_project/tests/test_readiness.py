@@ -19,7 +19,7 @@ from messaging_project.postgresql.base import with_timeouts
 from messaging_project.tests.identity_provider import IdentityProvider
 
 pytestmark = pytest.mark.django_db
-LIMITS = {"lock_timeout": 1_000, "statement_timeout": 30_000}
+LIMITS = {"lock_timeout": 1_200, "statement_timeout": 30_000}
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +92,7 @@ def test_commands_have_no_limits_of_a_process_that_serves() -> None:
     parameters = connection.get_connection_params()
     with psycopg.connect(**parameters) as plain, psycopg.connect(**with_timeouts(parameters)) as served:
         assert [shown(plain, name) for name in LIMITS] == ["0", "0"]
-        assert [shown(served, name) for name in LIMITS] == ["1s", "30s"]
+        assert [shown(served, name) for name in LIMITS] == ["1200ms", "30s"]
 
 
 def shown(session: psycopg.Connection[Any], name: str) -> str:

@@ -1,0 +1,278 @@
+"""`make mutants`: change a module by one operator, condition, number or word at a time; some test must fail.
+
+`python -m scripts.mutants [MODULE …]` takes only those modules. Tests run in process, on SQLite: first once, to see
+which of them reach which function, then for each mutant those that reach it, in a fork with a copy of the database.
+What stands outside of functions (tables, declarations) isn't changed.
+"""
+
+import ast
+import copy
+import functools
+import gc
+import os
+import shutil
+import signal
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from types import CodeType, FrameType, FunctionType
+from typing import Any
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+DOMAIN = (
+    *("exceptions", "lifecycle", "many_steps", "positions", "readiness"),
+    *("rule_fields", "rules", "serializers", "statuses", "steps"),
+)
+MODULES = [
+    *(f"campaigns/{name}.py" for name in DOMAIN),
+    *(f"messaging_project/api/{name}.py" for name in ("errors", "idempotency", "tokens")),
+]
+CASES = (
+    *("add_step", "add_step_conflicts", "add_steps_shifting", "errors", "etags", "idempotency_key"),
+    *("lost_transactions", "many_faults", "many_steps", "models", "one_campaign", "one_step", "readiness"),
+    *("rules", "statuses", "strict_preference", "transitions"),
+)
+TESTS = [
+    *(f"campaigns/tests/test_{name}.py" for name in CASES),
+    *(f"messaging_project/tests/test_{name}.py" for name in ("access_tokens", "scopes", "token_settings")),
+]
+SLOW_SECONDS = 2  # a test that takes longer starts processes or waits: it is left out
+TIMEOUT_SECONDS = 20  # for the tests of one mutant: a loop without an end is noticed, too
+WANTED = 0.95
+REPORT = os.fdopen(os.dup(1), "w")  # pytest captures what else is written
+
+SWAPS: dict[type[ast.AST], type[ast.AST]] = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+    ast.And: ast.Or,
+    ast.Or: ast.And,
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.FloorDiv,
+    ast.FloorDiv: ast.Mult,
+    ast.Mod: ast.Mult,
+}
+
+
+# --- Mutants ---------------------------------------------------------------------------------------------------------
+
+
+class Mutator(ast.NodeTransformer):
+    """Counts the changes that it could make, and makes the one with the number `wanted`."""
+
+    def __init__(self, wanted: int = -1) -> None:
+        self.wanted, self.count, self.said, self.line = wanted, 0, "", 0
+        self._functions = 0
+
+    def visit(self, node: ast.AST) -> Any:
+        inside = isinstance(node, ast.FunctionDef | ast.Lambda)
+        self._functions += inside
+        try:
+            changed = self._change(node) if self._functions else None
+            return super().visit(node) if changed is None else changed
+        finally:
+            self._functions -= inside
+
+    def _change(self, node: ast.AST) -> ast.AST | None:
+        for change in changes(node):
+            self.count += 1
+            if self.count - 1 == self.wanted:
+                self.line, was = getattr(node, "lineno", 0), ast.unparse(node)
+                changed = ast.copy_location(change, node)
+                self.said = f"{was.splitlines()[0]}  ->  {ast.unparse(changed).splitlines()[0]}"
+                return changed
+        return None
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        """Leave annotations, defaults and decorators alone: they aren't the function's own code."""
+        node.body = [self.visit(statement) for statement in node.body]
+        return node
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr:
+        return node if isinstance(node.value, ast.Constant) else self.generic_visit(node)  # type: ignore[return-value]
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AnnAssign:
+        node.value = self.visit(node.value) if node.value else None
+        return node
+
+
+def changes(node: ast.AST) -> Iterator[ast.AST]:
+    match node:
+        case ast.Compare(ops=[operator]) if type(operator) in SWAPS:
+            yield _with(node, ops=[SWAPS[type(operator)]()])
+        case ast.BoolOp(op=operator) | ast.BinOp(op=operator) | ast.AugAssign(op=operator) if type(operator) in SWAPS:
+            yield _with(node, op=SWAPS[type(operator)]())
+        case ast.UnaryOp(op=ast.Not()):
+            yield node.operand
+        case ast.If(test=test) | ast.IfExp(test=test) if not isinstance(test, ast.Compare | ast.BoolOp | ast.UnaryOp):
+            yield _with(node, test=ast.UnaryOp(ast.Not(), test))
+        case ast.Constant(value=bool()):
+            yield ast.Constant(not node.value)
+        case ast.Constant(value=int()):
+            yield ast.Constant(int(node.value) + 1)  # type: ignore[arg-type]  # the pattern says so
+        case ast.Constant(value=str()) if node.value:
+            yield ast.Constant(str(node.value) + "x")
+        case ast.Return(value=ast.expr() as value) if not isinstance(value, ast.Constant):
+            yield ast.Return(ast.Constant(None))
+        case ast.Raise() | ast.Expr(value=ast.Call()):
+            yield ast.Pass()
+        case _:
+            pass
+
+
+def _with(node: ast.AST, **fields: Any) -> ast.AST:
+    changed = copy.copy(node)
+    for name, value in fields.items():
+        setattr(changed, name, value)
+    return changed
+
+
+def mutants(path: Path) -> Iterator[tuple[str, list[tuple[CodeType, CodeType]]]]:
+    """What is changed, and the code objects of functions before and after it."""
+    source = path.read_text()
+    count = Mutator()
+    count.visit(ast.parse(source))
+    original = functions(compile(source, path, "exec"))
+    for number in range(count.count):
+        mutator = Mutator(number)
+        tree = ast.fix_missing_locations(mutator.visit(ast.parse(source)))
+        changed = {_place(code): code for code in functions(compile(tree, path, "exec"))}
+        pairs = [(old, changed.get(_place(old), old)) for old in original]
+        yield f"{path.name}:{mutator.line}: {mutator.said}", [(old, new) for old, new in pairs if old != new]
+
+
+def _place(code: CodeType) -> tuple[Any, ...]:
+    """A function takes only code that closes over the same names."""
+    return code.co_qualname, code.co_firstlineno, code.co_freevars, code.co_varnames[: code.co_argcount]
+
+
+def functions(code: CodeType) -> list[CodeType]:
+    """The code objects inside this one, in the order of the text."""
+    found = []
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            found += [constant, *functions(constant)]
+    return found
+
+
+# --- Tests -----------------------------------------------------------------------------------------------------------
+
+
+class Run:
+    """A plugin of pytest that runs the tests once, and then those that reach each mutant."""
+
+    def __init__(self, paths: list[Path]) -> None:
+        self.paths = paths
+        self.reached: dict[tuple[str, int], set[pytest.Item]] = defaultdict(set)
+        self.seconds: dict[pytest.Item, float] = {}
+        self.survivors: list[str] = []
+        self.count = 0
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self._run_once(session.items)
+        self._database = DatabaseFile()
+        print(f"{len(session.items)} tests ran once in {sum(self.seconds.values()):.0f} s", file=REPORT, flush=True)
+        for path in self.paths:
+            before, alive = self.count, len(self.survivors)
+            for said, pairs in mutants(path):
+                self._judge(said, pairs)
+            killed = self.count - before - (len(self.survivors) - alive)
+            print(f"{path}: {killed} of {self.count - before} killed", file=REPORT, flush=True)
+        return True
+
+    def _run_once(self, items: list[pytest.Item]) -> None:
+        watched = {str(path.resolve()) for path in self.paths}
+        last = items[-1]
+        for item, following in zip(items, [*items[1:], last], strict=True):
+            seen: set[tuple[str, int]] = set()
+
+            def look(frame: FrameType, event: str, _: Any, seen: set[tuple[str, int]] = seen) -> None:
+                if frame.f_code.co_filename in watched:
+                    seen.add((frame.f_code.co_filename, frame.f_code.co_firstlineno))
+
+            began = time.monotonic()
+            sys.settrace(look)
+            passed = passes(item, following)
+            sys.settrace(None)
+            self.seconds[item] = time.monotonic() - began
+            if passed and self.seconds[item] < SLOW_SECONDS:
+                for place in seen:
+                    self.reached[place].add(item)
+
+    def _judge(self, said: str, pairs: list[tuple[CodeType, CodeType]]) -> None:
+        self.count += 1
+        items = {item for old, _ in pairs for item in self.reached[old.co_filename, old.co_firstlineno]}
+        if not self._is_killed(pairs, sorted(items, key=self.seconds.__getitem__)):
+            self.survivors.append(f"{said} ({len(items)} tests)")
+            print(f"  survives: {self.survivors[-1]}", file=REPORT, flush=True)
+
+    def _is_killed(self, pairs: list[tuple[CodeType, CodeType]], items: list[pytest.Item]) -> bool:
+        self._database.restore()
+        child = os.fork()
+        if child == 0:
+            signal.alarm(TIMEOUT_SECONDS)
+            try:
+                apply(pairs)
+                alive = all(passes(item, item) for item in items)
+            except Exception as error:
+                print(f"  {error!r}", file=REPORT, flush=True)
+                alive = True
+            os._exit(0 if alive else 1)
+        return os.waitpid(child, 0)[1] != 0
+
+
+def passes(item: pytest.Item, following: pytest.Item) -> bool:
+    return not any(report.failed for report in runtestprotocol(item, log=False, nextitem=following))
+
+
+def apply(pairs: list[tuple[CodeType, CodeType]]) -> None:
+    """Give functions their changed code, and forget what the old code made."""
+    changed = dict(pairs)
+    for thing in gc.get_objects():
+        # Not isinstance: it would ask Django's lazy objects what they are, and so evaluate them.
+        if type(thing) is FunctionType and thing.__code__ in changed:
+            thing.__code__ = changed[thing.__code__]
+        elif type(thing) is functools._lru_cache_wrapper:
+            thing.cache_clear()
+
+
+class DatabaseFile:
+    """The test database as it was after the first run."""
+
+    def __init__(self) -> None:
+        from django.db import connections
+
+        connections.close_all()
+        self._path = Path(connections["default"].settings_dict["NAME"])
+        self._kept = Path(shutil.copy(self._path, f"{self._path}.kept"))
+
+    def restore(self) -> None:
+        for suffix in ("-wal", "-shm"):
+            Path(f"{self._path}{suffix}").unlink(missing_ok=True)
+        shutil.copy(self._kept, self._path)
+
+
+def main() -> None:
+    paths = [Path(name).resolve() for name in sys.argv[1:] or MODULES]
+    run = Run(paths)
+    pytest.main(["-p", "no:cacheprovider", *TESTS], plugins=[run])
+    share = 1 - len(run.survivors) / max(run.count, 1)
+    print(f"{run.count - len(run.survivors)} of {run.count} killed: {share:.1%}", file=REPORT)
+    sys.exit(share < WANTED)
+
+
+if __name__ == "__main__":
+    main()
