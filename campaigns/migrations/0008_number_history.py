@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     atomic = False
     dependencies = [
-        ("campaigns", "0010_feed"),
+        ("campaigns", "0007_feed"),
     ]
 
     operations = [
