@@ -12,7 +12,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-stri
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 22
 
-run: $(VENV)/.runtime ## Serve on http://127.0.0.1:8000 with a small demo (HOST, PORT and DATABASE_URL override the defaults)
+run: $(VENV)/.runtime ## Serve on http://127.0.0.1:8000 with a small demo (HOST, PORT and DATABASE_URL override the defaults; CATALOGUE=demo adds a template catalogue)
 	@exec $(BIN)/python -m scripts.run
 
 test: $(VENV)/.development ## Run every test, on SQLite and on PostgreSQL, browser included

@@ -53,6 +53,10 @@ class Contention(CampaignsError):
     """Other writers kept getting in the way. Nothing was written; the same call may succeed now."""
 
 
+class CursorPruned(CampaignsError):
+    """Changes after this cursor of the feed were deleted with the history."""
+
+
 class ReadOnly(CampaignsError):
     """The database takes no writes at the moment; nothing was written."""
 

@@ -15,8 +15,6 @@ from django.db.models import TextChoices
 from campaigns.canonical_json import as_json, canonical
 from campaigns.models import Action, ActorType, HistoryEntry
 
-PRUNED_AT_ONCE = 10_000
-
 
 @dataclass(frozen=True, slots=True)
 class Actor:
@@ -147,16 +145,3 @@ def entry_id(at: datetime) -> UUID:
     microseconds = (at - _EPOCH) // timedelta(microseconds=1)
     milliseconds, fraction = divmod((microseconds * 512 + 62) // 125, 4_096)  # rounded, as PostgreSQL does it
     return UUID(int=milliseconds << 80 | 7 << 76 | fraction << 64 | 2 << 62 | secrets.randbits(62))
-
-
-# --- Pruning ---------------------------------------------------------------------------------------------------------
-
-
-def prune(before: datetime) -> int:
-    """Delete the entries of changes before that time, and return how many. Commits after each PRUNED_AT_ONCE."""
-    first_kept = UUID(int=int(before.timestamp() * 1_000) << 80)  # UUIDv7 begins with its time: RFC 9562, 5.7
-    old = HistoryEntry.objects.filter(id__lt=first_kept).order_by("id")
-    count = 0
-    while ids := list(old.values_list("id", flat=True)[:PRUNED_AT_ONCE]):
-        count += HistoryEntry.objects.filter(id__lte=ids[-1]).delete()[0]
-    return count

@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from campaigns import history
+from campaigns.catalogue.findings import ask_before_activation
 from campaigns.exceptions import ExternalIdTaken, InvalidTransition, NotDeletable, NotFound, NotReady
 from campaigns.history import Actor
 from campaigns.many_steps import copy_steps, write_steps
@@ -130,13 +131,18 @@ def change_status(campaign_id: UUID, target: str, *, actor: Actor, if_match: IfM
     The row is locked FOR NO KEY UPDATE before anything is judged. So one of two racing calls wins, and no step is added
     or removed between the readiness check and the activation. Raises NotFound, VersionMismatch, InvalidTransition or
     NotReady.
+
+    The template catalogue, if it can prevent an activation, is asked before the lock; a step that has changed since is
+    judged without an answer, unless `if_match` refuses it. Inside a transaction of the caller nothing is asked: see
+    ask_before_activation().
     """
+    answers = ask_before_activation(campaign_id) if target == Status.ACTIVE else None
     with locked(campaign_id) as campaign:
         match_campaign_or_steps(campaign_id, if_match)
         before = campaign.status
         if target not in STATUSES[before].targets:
             raise InvalidTransition(before, target)
-        if target == Status.ACTIVE and not (readiness := check_readiness(campaign_id)).ready:
+        if target == Status.ACTIVE and not (readiness := check_readiness(campaign_id, answers)).ready:
             raise NotReady(readiness.errors)
         _update(campaign_id, status=target)
         history.record(actor, ACTIONS[target], campaign_id, before={"status": before}, after={"status": target})

@@ -23,7 +23,8 @@ LOOKUPS = {
 }
 OF_STEPS = {"template_id": "template_id__in", "template_version_id": "template_version_id__in"}
 CAMPAIGN_COLUMNS = ("id", *CAMPAIGN_FIELDS, "status", "version", "created_at", "updated_at")
-HISTORY_COLUMNS = tuple(field.attname for field in HistoryEntry._meta.concrete_fields)
+OF_FEED = ("seq", "number")
+HISTORY_COLUMNS = tuple(field.attname for field in HistoryEntry._meta.concrete_fields if field.attname not in OF_FEED)
 
 
 def campaign_listing(chosen: Mapping[str, Any]) -> Listing:

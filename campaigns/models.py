@@ -301,6 +301,9 @@ class HistoryEntry(models.Model):
     It names campaign and step by id, without foreign keys, because it outlives them.
 
     `before` and `after` hold the changed fields only; a change of many steps has its counts in `after`.
+
+    `seq` is an identity column on PostgreSQL, filled under the campaign's lock; 0 on SQLite, where rowids do as well.
+    `number` is the entry's place in the feed of all changes, which `feed` deals out.
     """
 
     id = models.UUIDField(primary_key=True, editable=False)
@@ -314,14 +317,32 @@ class HistoryEntry(models.Model):
     step_id = models.UUIDField(null=True)
     before = models.JSONField(null=True, encoder=CanonicalEncoder)
     after = models.JSONField(null=True, encoder=CanonicalEncoder)
+    seq = models.BigIntegerField(db_default=0, editable=False)
+    number = models.BigIntegerField(null=True, editable=False)
 
     class Meta:
         ordering = ("-id",)
-        indexes = (models.Index(fields=("campaign_id", "id"), name="history_campaign"),)
+        indexes = (
+            models.Index(fields=("campaign_id", "id"), name="history_campaign"),
+            models.Index(fields=("seq",), name="history_unnumbered", condition=Q(number__isnull=True)),
+        )
+        constraints = (
+            models.UniqueConstraint(fields=("number",), name="history_number", condition=Q(number__isnull=False)),
+        )
         verbose_name_plural = "history entries"
 
     def __str__(self) -> str:
         return f"{self.action} by {self.actor_name}"
+
+
+class Feed(models.Model):
+    """The one row about the feed of changes: the highest number that was dealt out, and the highest that was pruned."""
+
+    last = models.BigIntegerField(default=0)
+    pruned = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.pruned} to {self.last}"
 
 
 # --- Bulk loading ----------------------------------------------------------------------------------------------------

@@ -10,10 +10,10 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
 from campaigns import rules, timeline
-from campaigns.models import Campaign
+from campaigns.models import Action, Campaign
 from campaigns.rule_fields import RuleField
 from campaigns.timeline import SPACE_FOR_PLUS
-from messaging_project.api.paging import Order, PageQuerySerializer
+from messaging_project.api.paging import CursorField, Order, PageQuerySerializer
 from messaging_project.api.queries import QuerySerializer, Repeatable
 
 
@@ -54,6 +54,26 @@ class CampaignQuerySerializer(QuerySerializer):
     """What the answer with one campaign has more."""
 
     include = include_field(steps=FIRST_STEPS, etag=CAMPAIGN_ETAG)
+
+
+LATEST = "latest"
+
+
+class EventQuerySerializer(PageQuerySerializer):
+    """The query parameters of the feed of changes."""
+
+    cursor = CursorField(
+        required=False,
+        help_text=(
+            "Where to go on: the `next_cursor` of the answer before, with whatever types. `latest` begins now. Without "
+            "it the answer begins with the oldest event that is kept."
+        ),
+    )
+    types = Repeatable(
+        RuleField(words(*Action.values)),
+        default=list,
+        help_text="Events of this type, or of one of these. `next_cursor` moves past all others.",
+    )
 
 
 ORDERS = {"created": ("id",), "name": ("name", "id"), "updated": ("updated_at", "id")}

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.conf import settings
+from django.db.models import QuerySet, TextChoices
 
+from campaigns.catalogue import Answers, findings
 from campaigns.models import CampaignStep
 from messaging_project import compiled
 
@@ -15,6 +17,20 @@ MAX_TOTAL_MINUTES = 10 * 365 * MINUTES_PER_DAY
 LONG_DELAY_MINUTES = 365 * MINUTES_PER_DAY
 NO_STEPS = "The campaign has no steps: add at least one."
 TOO_LONG = "The campaign lasts {days} days, longer than ten years: shorten its delays."
+
+
+class Code(TextChoices):
+    """What readiness can find. The last five come from the template catalogue, if there is one."""
+
+    NO_STEPS = "no_steps"
+    TOO_LONG = "too_long"
+    LONG_DELAY = "long_delay"
+    REPEATED_VERSION = "repeated_version"
+    UNKNOWN_VERSION = findings.UNKNOWN
+    MISSING_VARIABLES = findings.MISSING
+    SURPLUS_VARIABLES = findings.SURPLUS
+    NEWER_VERSION = findings.NEWER
+    UNCHECKED_VERSION = findings.UNCHECKED
 
 
 @dataclass(frozen=True)
@@ -28,10 +44,20 @@ class Readiness:
     def ready(self) -> bool:
         return not self.errors
 
+    def with_templates(self, campaign_id: UUID, answers: Answers | None) -> "Readiness":
+        """Itself, with what the catalogue's answers say of the campaign's steps; None says nothing."""
+        for finding in findings.template_findings(campaign_id, answers) if answers is not None else ():
+            is_error = finding["code"] == Code.UNKNOWN_VERSION and settings.TEMPLATE_CATALOGUE_STRICT
+            (self.errors if is_error else self.warnings).append(finding)
+        return self
 
-def check_readiness(campaign_id: UUID) -> Readiness:
-    """Judge a campaign's steps. Takes no lock: a caller that needs the answer to stay true holds the campaign's row."""
-    return judged(compiled.rows("readiness", _steps, campaign_id))
+
+def check_readiness(campaign_id: UUID, answers: Answers | None = None) -> Readiness:
+    """Judge a campaign's steps, also by what the template catalogue answered about them: see findings.ask_about().
+
+    Takes no lock: a caller that needs the answer to stay true holds the campaign's row.
+    """
+    return judged(compiled.rows("readiness", _steps, campaign_id)).with_templates(campaign_id, answers)
 
 
 def _steps(campaign_id: UUID) -> QuerySet[CampaignStep, Any]:

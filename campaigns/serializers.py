@@ -9,6 +9,7 @@ from rest_framework.exceptions import ErrorDetail
 
 from campaigns import rules
 from campaigns.models import Action, ActorType, Campaign, HistoryEntry, campaign_etag, step_etag
+from campaigns.readiness import Code
 from campaigns.rule_fields import ObjectSerializer, RuleField, rule_fields
 from campaigns.timeline import PlannedStep
 from messaging_project.api.errors import flatten, unlisted
@@ -197,7 +198,7 @@ class CampaignAnswerSerializer(CampaignSerializer):
 class FindingSerializer(serializers.Serializer[Any]):
     """One thing that readiness finds."""
 
-    code = serializers.CharField()
+    code = serializers.ChoiceField(Code.choices)
     message = serializers.CharField()
     step_id = serializers.CharField(required=False)
 
@@ -269,3 +270,29 @@ class HistoryEntrySerializer(serializers.Serializer[HistoryEntry]):
             "actor": {name: getattr(instance, f"actor_{name}") for name in of_actor},
             **{name: getattr(instance, name) for name in ("action", "campaign_id", "step_id", "before", "after")},
         }
+
+
+class EventSerializer(serializers.Serializer[HistoryEntry]):
+    """A change in the feed of all changes."""
+
+    KEYS = ("id", "type", "at", "actor", "campaign_id", "step_id", "revision", "before", "after")
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """A history entry, or its row, as the renderer takes it."""
+        shown = HistoryEntrySerializer().to_representation(instance)
+        own = {"type": shown.pop("action"), "revision": getattr(instance, "revision", None)}
+        return {name: own.get(name, shown.get(name)) for name in self.KEYS}
+
+
+class EventsField(serializers.ListField):
+    """Events, each of its type's shape."""
+
+    child = EventSerializer()
+
+
+class EventPageSerializer(serializers.Serializer[Any]):
+    """Events in the order of the feed, and where to go on."""
+
+    results = EventsField()
+    next_cursor = serializers.CharField(help_text="Where to go on, also after an answer without events.")
+    has_more = serializers.BooleanField(help_text="Whether there is more to get at once; else ask again in a while.")

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db import transaction
+from django.http import HttpResponse
 from django.utils import timezone
 from rest_framework import status
 from rest_framework.decorators import action
@@ -12,7 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
-from campaigns import lifecycle, timeline
+from campaigns import feed, lifecycle, timeline
+from campaigns.catalogue.findings import ask_about, ask_before_activation
 from campaigns.http.base import BY_POSITION, BaseCampaignViewSet
 from campaigns.http.refusals import step_ids_at
 from campaigns.listings import campaign_listing, history_listing, step_listing
@@ -20,10 +22,12 @@ from campaigns.many_steps import DesiredStep, add_steps, reorder_steps, replace_
 from campaigns.models import Campaign, HistoryEntry
 from campaigns.openapi.operations import ERRORS, OPERATIONS, PATH_PARAMETERS
 from campaigns.queries import (
+    LATEST,
     AddStepQuerySerializer,
     AddStepsQuerySerializer,
     CampaignFilterSerializer,
     CampaignQuerySerializer,
+    EventQuerySerializer,
     StepListQuerySerializer,
     TimelineQuerySerializer,
 )
@@ -35,6 +39,7 @@ from campaigns.serializers import (
     CampaignSerializer,
     CampaignStepSerializer,
     DuplicateSerializer,
+    EventPageSerializer,
     HistoryEntrySerializer,
     ListedStepSerializer,
     OrderSerializer,
@@ -58,8 +63,16 @@ from messaging_project.api.errors import validation_error
 from messaging_project.api.etags import quoted, with_etag
 from messaging_project.api.idempotency import idempotent
 from messaging_project.api.openapi import DeclaredSchema
-from messaging_project.api.paging import DEFAULT_LIMIT, KeysetPagination, Order, PageQuerySerializer
+from messaging_project.api.paging import (
+    DEFAULT_LIMIT,
+    KeysetPagination,
+    Order,
+    PageQuerySerializer,
+    cursor_after,
+    number_in,
+)
 from messaging_project.api.queries import QuerySerializer
+from messaging_project.strict_json import StoredJSON
 
 
 class CampaignViewSet(BaseCampaignViewSet):
@@ -211,8 +224,12 @@ class CampaignViewSet(BaseCampaignViewSet):
     # --- Life --------------------------------------------------------------------------------------------------------
 
     @action(detail=True, methods=["post"])
+    def activate(self, request: Request, id: str) -> HttpResponse:
+        ask_before_activation(self.campaign_id)  # before the transaction of an Idempotency-Key
+        return self.activate_once(request)
+
     @idempotent
-    def activate(self, request: Request, id: str) -> Response:
+    def activate_once(self, request: Request) -> Response:
         return self.change_status(Status.ACTIVE)
 
     @action(detail=True, methods=["post"])
@@ -232,7 +249,7 @@ class CampaignViewSet(BaseCampaignViewSet):
 
     @action(detail=True, methods=["get"])
     def readiness(self, request: Request, id: str) -> Response:
-        found = check_readiness(self.campaign_id)
+        found = check_readiness(self.campaign_id, ask_about(self.campaign_id))
         if not found.ready:  # no steps, and perhaps no campaign
             self.require_existence()
         return Response(ReadinessSerializer(found).data)
@@ -290,3 +307,23 @@ class StepViewSet(BaseCampaignViewSet):
     def destroy(self, request: Request, id: str, step_id: str) -> Response:
         remove_step(self.campaign_id, self.step_id, actor=self.actor, if_match=self.if_match)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class EventViewSet(BaseCampaignViewSet):
+    """The changes of all campaigns."""
+
+    schema = DeclaredSchema(OPERATIONS, PATH_PARAMETERS, ERRORS)
+    operation_ids: ClassVar[dict[str, str]] = {"list": "listEvents"}
+    query_serializers: ClassVar[dict[str, type[QuerySerializer]]] = {"list": EventQuerySerializer}
+
+    def list(self, request: Request) -> Response:
+        chosen = self.query()
+        given = chosen.get("cursor")
+        if given == LATEST:
+            found = feed.Changes([], feed.latest_cursor(), has_more=False)
+        else:
+            after = None if given is None else number_in(self.list_name, given)
+            found = feed.changes_since(after, limit=chosen["limit"], types=chosen["types"], load_json=StoredJSON)
+        next_cursor = cursor_after(self.list_name, found.cursor)
+        page = {"results": found.entries, "next_cursor": next_cursor, "has_more": found.has_more}
+        return Response(EventPageSerializer(page).data, headers={"Cache-Control": "no-store"})

@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -83,6 +84,23 @@ class Environment:
         if value in choices:
             return value
         raise ImproperlyConfigured(f"{name} is {value!r}: set it to one of {', '.join(choices)}.")
+
+
+def is_trustworthy(url: str) -> bool:
+    """Whether nobody can change an answer from there on its way: it is HTTPS, or HTTP on this machine."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:  # a port that isn't a number, an unclosed bracket
+        return False
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host)))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def local_secrets(path: Path) -> dict[str, str]:

@@ -246,12 +246,14 @@ SPECTACULAR_SETTINGS = {
         {"name": "Campaigns", "description": "A campaign's name, description and status."},
         {"name": "Steps", "description": "A campaign's ordered messages."},
         {"name": "Insight", "description": "Whether a campaign can run, when it would send, and who changed it."},
+        {"name": "Events", "description": "What changed, of all campaigns, for programs that follow it."},
     ],
     "COMPONENT_SPLIT_REQUEST": True,  # answers always have every key, requests need not
     "ENUM_NAME_OVERRIDES": {
         "CampaignStatus": "campaigns.models.Campaign.Status",
         "HistoryAction": "campaigns.models.Action",
         "ActorType": "campaigns.models.ActorType",
+        "ReadinessCode": "campaigns.readiness.Code",
         "BadStateReason": "campaigns.http.refusals.Reason",
     },
     "PREPROCESSING_HOOKS": ["messaging_project.api.openapi.without_trailing_slash"],
@@ -272,6 +274,13 @@ ACCESS_TOKENS = access_tokens(env, local_key=_local_token_key)
 # The scopes that an operation needs, e.g. "addStep=campaigns:write,*=campaigns:read". None are needed by default.
 REQUIRED_SCOPES = env.words("API_REQUIRED_SCOPES")
 required_scopes(REQUIRED_SCOPES)  # stops the start if they can't be parsed
+
+# --- The template catalogue: what makes one; without it, template ids are opaque -------------------------------------
+TEMPLATE_CATALOGUE = env.text("TEMPLATE_CATALOGUE")
+TEMPLATE_CATALOGUE_STRICT = env.flag("TEMPLATE_CATALOGUE_STRICT", default=False)
+TEMPLATE_CATALOGUE_TIMEOUT_MS = env.integer("TEMPLATE_CATALOGUE_TIMEOUT_MS", default=1_000, minimum=1)
+TEMPLATE_CATALOGUE_URL = env.text("TEMPLATE_CATALOGUE_URL")  # of campaigns.catalogue.http.HTTPCatalogue
+TEMPLATE_CATALOGUE_TOKEN = env.text("TEMPLATE_CATALOGUE_TOKEN")
 
 # --- What operators see ----------------------------------------------------------------------------------------------
 METRICS_DIRECTORY = env.text("PROMETHEUS_MULTIPROC_DIR")  # prometheus_client reads the variable, too

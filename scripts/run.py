@@ -1,6 +1,7 @@
 """`make run`: migrate, load the demo, print what to try, and serve.
 
-HOST, PORT and DATABASE_URL override the defaults: 127.0.0.1, 8000 and the SQLite file.
+HOST, PORT and DATABASE_URL override the defaults: 127.0.0.1, 8000 and the SQLite file. CATALOGUE=demo plugs in a
+template catalogue that knows the demo's templates.
 """
 
 import errno
@@ -22,6 +23,7 @@ def main() -> None:
     host, port = os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "8000"
     if refusal := why_not(host, port):
         sys.exit(refusal)
+    os.environ |= catalogue(os.environ.get("CATALOGUE", ""))
     manage("migrate", "--verbosity=0")
     manage("load_demo", f"--url={address(host, port)}")
     # In this process's place, so that a signal to make ends the server and nothing is left behind.
@@ -39,6 +41,13 @@ def manage(*command: str) -> None:
         remedy = "\nSet DATABASE_URL to a database that answers." if "OperationalError" in message else ""
         sys.exit(message.strip() + remedy)
     sys.stderr.write(answer.stderr)
+
+
+def catalogue(name: str) -> dict[str, str]:
+    """The variables that plug in the template catalogue of this name."""
+    if name not in ("", "demo"):
+        sys.exit(f"CATALOGUE is {name!r}: set it to demo, or set TEMPLATE_CATALOGUE (docs/templates.md).")
+    return {"TEMPLATE_CATALOGUE": "campaigns.catalogue.memory.demo"} if name else {}
 
 
 def why_not(host: str, port: str) -> str | None:

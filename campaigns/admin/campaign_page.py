@@ -5,6 +5,7 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -33,8 +34,11 @@ from campaigns.admin.paging import BoundedPaginator, LargeTableAdmin, page_numbe
 from campaigns.admin.refusals import not_editable, staff_message
 from campaigns.admin.saving import DomainSaving
 from campaigns.admin.stored_steps import MAX_FOUND, SEARCH, found_steps, place_of, steps_page, stored_steps
+from campaigns.admin.template_suggestions import suggestions_url, suggestions_view
 from campaigns.admin.timeline_svg import DrawnStep, Place, draw
 from campaigns.admin.transitions import allowed_transitions, duplicate_view, may_activate, status_view, step_places
+from campaigns.catalogue import TemplateVersion
+from campaigns.catalogue.findings import ask_about, ask_of
 from campaigns.exceptions import NotDeletable, VersionMismatch
 from campaigns.history import Actor
 from campaigns.models import Campaign
@@ -43,6 +47,7 @@ from campaigns.readiness import Readiness, check_readiness
 from campaigns.seeding.exporting import export
 from campaigns.statuses import DELETABLE
 from campaigns.steps import locked
+from messaging_project.ids import parse_uuid
 
 STEP_PERMISSIONS = ("campaigns.add_campaignstep", "campaigns.change_campaignstep", "campaigns.delete_campaignstep")
 ADD_ROWS = "_add_rows"  # the button of pages without JavaScript
@@ -78,6 +83,7 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
             view("status", "<uuid:campaign_id>/status/<slug:target>/", partial(status_view, self)),
             view("duplicate", "<uuid:campaign_id>/duplicate/", partial(duplicate_view, self)),
             view("export", "<uuid:campaign_id>/steps.<slug:format>", self.export_view),
+            view("templates", "templates/", suggestions_view),
             view("timeline", "timeline/", self.timeline_view),
             *super().get_urls(),
         ]
@@ -112,6 +118,7 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
             "show_save_and_add_another": False,
             "may_activate": may_activate(request),
             "timeline_url": reverse("admin:campaigns_campaign_timeline"),
+            "templates_url": suggestions_url(),
         }
         if obj is not None:
             context |= self._shown_state(request, obj) | self._shown_refusal(obj, form)
@@ -154,7 +161,7 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
         return ""
 
     def _shown_state(self, request: HttpRequest, obj: Campaign) -> dict[str, Any]:
-        readiness = check_readiness(obj.pk) if obj.is_editable else Readiness()
+        readiness = check_readiness(obj.pk, ask_about(obj.pk)) if obj.is_editable else Readiness()
         may_pause = may_activate(request) and Campaign.Status.PAUSED in obj.allowed_targets
         return {
             "badge": status_badge(obj.status),
@@ -236,6 +243,10 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
             if not may_edit_steps(request):
                 raise PermissionDenied
             return self.as_sent(request, object_id, form_url, with_more_rows(request.POST))
+        if "_resume" in request.POST and settings.TEMPLATE_CATALOGUE and settings.TEMPLATE_CATALOGUE_STRICT:
+            ask_of(template_versions(bound_steps(request.POST)))  # before the transaction that saves
+            if campaign_id := parse_uuid(object_id or ""):
+                ask_about(campaign_id)  # its steps on other pages
         return super().changeform_view(request, object_id, form_url, extra_context)
 
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
@@ -282,6 +293,14 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
             set(),
             [],
         )
+
+
+def template_versions(formset: BaseStepFormSet) -> list[TemplateVersion]:
+    """Those that a page's rows are to have, as far as they can be read."""
+    formset.is_valid()
+    rows = [form.cleaned_data for form in formset.kept()]
+    names = TemplateVersion._fields
+    return [TemplateVersion(*(row[name] for name in names)) for row in rows if row.keys() >= {*names}]
 
 
 def draw_formset(formset: BaseStepFormSet, place: Place) -> SafeString:

@@ -15,6 +15,8 @@ from campaigns.admin.refusals import staff_message
 from campaigns.admin.stored_steps import MAX_ON_ONE_PAGE, drawn
 from campaigns.admin.timeline_svg import draw
 from campaigns.admin.transitions import ACTIVE, TRANSITIONS, change_status, may_activate
+from campaigns.catalogue import Answers
+from campaigns.catalogue.findings import ask_about, ask_before_activation
 from campaigns.exceptions import CampaignsError, InvalidTransition
 from campaigns.models import Campaign, CampaignStep
 from campaigns.readiness import Readiness, judged
@@ -37,6 +39,8 @@ def change_statuses(
         return None
     if "confirmed" not in request.POST:
         return _list_confirmation(model_admin, request, campaigns, target)
+    if target == ACTIVE:
+        ask_before_activation(*(campaign.pk for campaign in campaigns))  # once for all of them
     done = 0
     for campaign in campaigns:
         try:
@@ -53,7 +57,8 @@ def _list_confirmation(
     model_admin: admin.ModelAdmin, request: HttpRequest, campaigns: Sequence[Campaign], target: str
 ) -> HttpResponse:
     steps = _steps_of(campaigns)
-    rows = [_row(request, campaign, steps[campaign.pk], target) for campaign in campaigns]
+    answers = ask_about(*steps) if target == ACTIVE else None
+    rows = [_row(request, campaign, steps[campaign.pk], target, answers) for campaign in campaigns]
     context = {
         **model_admin.admin_site.each_context(request),
         "opts": model_admin.opts,
@@ -74,10 +79,12 @@ def _steps_of(campaigns: Sequence[Campaign]) -> dict[UUID, list[CampaignStep]]:
     return found
 
 
-def _row(request: HttpRequest, campaign: Any, steps: list[CampaignStep], target: str) -> dict[str, Any]:
+def _row(
+    request: HttpRequest, campaign: Any, steps: list[CampaignStep], target: str, answers: Answers | None
+) -> dict[str, Any]:
     """What the page says of one campaign. Its row, with its last change, was read before its steps were."""
     last_entry = str(campaign.last_entry or "")
-    readiness = judged(steps) if target == ACTIVE else Readiness()
+    readiness = judged(steps).with_templates(campaign.pk, answers) if target == ACTIVE else Readiness()
     refusal = " ".join(error["message"] for error in readiness.errors)
     if request.POST.get(f"{SEEN}{campaign.pk}", last_entry) != last_entry:
         refusal = CHANGED

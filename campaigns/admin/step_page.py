@@ -24,6 +24,7 @@ from campaigns.admin.paging import LargeTableAdmin
 from campaigns.admin.refusals import not_editable
 from campaigns.admin.replace_version import replace_version
 from campaigns.admin.saving import DomainForm, DomainSaving
+from campaigns.admin.template_suggestions import suggestions_url
 from campaigns.admin.timeline_svg import duration
 from campaigns.exceptions import CampaignsError, PositionTaken, VersionMismatch
 from campaigns.history import Actor
@@ -164,6 +165,7 @@ class CampaignStepAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
 
     def complete(self, request: HttpRequest, context: dict[str, Any], obj: Any) -> None:
         form = context["adminform"].form
+        context["templates_url"] = suggestions_url()
         if obj is None or not isinstance(form.refusal, VersionMismatch):
             return
         context |= {

@@ -17,6 +17,7 @@ from campaigns.admin.history_page import changes_since, changes_since_it_ran
 from campaigns.admin.page_version import PageVersion
 from campaigns.admin.refusals import busy_as_refusal, staff_message
 from campaigns.admin.stored_steps import stored_steps
+from campaigns.catalogue.findings import ask_about, ask_before_activation
 from campaigns.exceptions import CampaignsError, InvalidTransition, VersionMismatch
 from campaigns.history import actor_of
 from campaigns.models import Campaign
@@ -129,6 +130,7 @@ def _asked(
     if target == ACTIVE:
         shown = stored_steps(request, campaign)
         readiness = check_readiness(campaign.pk) if shown["page"] else judged(shown["steps"])
+        readiness.with_templates(campaign.pk, ask_about(campaign.pk))
         context |= shown | {"readiness": readiness, "shows_steps": True}
         context["since_it_ran"] = changes_since_it_ran(campaign.pk)
     return _confirmation(model_admin, request, campaign, context)
@@ -139,6 +141,8 @@ def change_status(request: HttpRequest, campaign: Campaign, target: str, *, show
 
     Raises VersionMismatch and what lifecycle.change_status() raises.
     """
+    if target == ACTIVE:
+        ask_before_activation(campaign.pk)
     with busy_as_refusal(), transaction.atomic():
         changed = lifecycle.change_status(campaign.pk, target, actor=actor_of(request.user))
         # The change of status holds the row's lock, and added one to its version.

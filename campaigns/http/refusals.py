@@ -25,6 +25,12 @@ class Reason(TextChoices):
     NOT_DELETABLE = "not_deletable"
 
 
+CURSOR_PRUNED = (
+    "Events after this cursor were deleted with the old history. To begin anew, take a cursor by ?cursor=latest, read "
+    "the campaigns as they are now, and go on from that cursor; without a cursor come the events that are kept."
+)
+
+
 def as_http(exc: Exception, *, offers_shift: bool = False) -> Exception:
     """A refusal of the domain as an error answer of the API; any other exception unchanged.
 
@@ -41,6 +47,8 @@ def as_http(exc: Exception, *, offers_shift: bool = False) -> Exception:
         case exceptions.Contention():
             message = "Other changes to the same campaign kept getting in the way: try again."
             return APIError(503, "unavailable", message, headers={"Retry-After": RETRY_AFTER_SECONDS})
+        case exceptions.CursorPruned():
+            return APIError(410, "cursor_pruned", CURSOR_PRUNED)
         case exceptions.PositionTaken():
             return _position_taken(exc, offers_shift=offers_shift)
         case exceptions.BadState():

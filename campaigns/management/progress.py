@@ -64,9 +64,7 @@ class Display:
     def _bar_named(self, name: str, total: int | None, bar_format: str | None) -> "tqdm[Any]":
         if self._bar is None or not self._bar.desc.startswith(name):
             self._close_bar()
-            stream = getattr(
-                self._stderr, "_out", self._stderr
-            )  # Django's wrapper would end each write with a new line
+            stream = getattr(self._stderr, "_out", self._stderr)  # Django's wrapper ends each write with a new line
             self._bar = tqdm(total=total, desc=name, bar_format=bar_format, unit=" rows", unit_scale=True, file=stream)
         return self._bar
 

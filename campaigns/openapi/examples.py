@@ -81,6 +81,7 @@ HISTORY_ENTRY = HistoryEntry(
     before={"delay_minutes": 1440},
     after={"delay_minutes": 2880},
 )
+EVENTS = {"results": [HISTORY_ENTRY], "next_cursor": "WyJhNmIxYzJkMyIsMCwiNDcxMSJd", "has_more": False}
 
 # --- Refusals --------------------------------------------------------------------------------------------------------
 

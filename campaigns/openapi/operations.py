@@ -3,18 +3,21 @@
 To add an operation, name it in its viewset's `operation_ids` and declare it here.
 """
 
+from django.http import QueryDict
+
 from campaigns import exceptions
 from campaigns.http.refusals import Reason
-from campaigns.openapi import examples, fields  # noqa: F401 - being imported registers the fields' schemas
+from campaigns.openapi import events, examples, fields  # noqa: F401 - being imported registers the fields' schemas
 from campaigns.openapi.examples import CHANGED_MEANWHILE, NO_CAMPAIGN, NO_STEP, NOT_EDITABLE, POSITION_TAKEN
 from campaigns.openapi.shapes import StateErrorSerializer, StepsSerializer
-from campaigns.queries import CampaignFilterSerializer
+from campaigns.queries import CampaignFilterSerializer, EventQuerySerializer
 from campaigns.serializers import (
     CampaignAnswerSerializer,
     CampaignChangesSerializer,
     CampaignSerializer,
     CampaignStepSerializer,
     DuplicateSerializer,
+    EventPageSerializer,
     HistoryEntrySerializer,
     ListedStepSerializer,
     ReadinessSerializer,
@@ -24,6 +27,7 @@ from campaigns.serializers import (
 from campaigns.statuses import Status
 from messaging_project.api.errors import validation_error
 from messaging_project.api.openapi import Operation, faults_of
+from messaging_project.api.paging import LIMIT_FAULT, OF_ANOTHER_LIST
 
 # The shapes of errors whose details have types; addStep keeps the published one for all.
 ERRORS = {412: StateErrorSerializer}
@@ -144,7 +148,7 @@ CAMPAIGNS = {
     "activateCampaign": transition(
         Status.ACTIVE,
         "Activate a campaign",
-        "From draft or paused. The campaign must be ready: it has steps, and lasts at most ten years. To activate only "
+        "From draft or paused. The campaign must be ready, as getReadiness tells. To activate only "
         "what you have reviewed, send the ETag of its step list as If-Match: the campaign's own doesn't change with a "
         "step's content.",
         examples.NOT_READY,
@@ -293,7 +297,11 @@ INSIGHT = {
     "getReadiness": Operation(
         tag="Insight",
         summary="Check whether a campaign could be activated",
-        description="`errors` prevent an activation; `warnings` are only unusual.",
+        description=(
+            "`errors` prevent an activation; `warnings` are only unusual. Where a template catalogue is plugged in, "
+            "they tell of template versions that it doesn't have (errors only if the operator wants so), of missing "
+            "and surplus variables, and of newer versions: of each kind the first 100."
+        ),
         answer=ReadinessSerializer,
         example=examples.READINESS,
         refusals=[NO_CAMPAIGN],
@@ -319,4 +327,24 @@ INSIGHT = {
     ),
 }
 
-OPERATIONS = CAMPAIGNS | STEPS | INSIGHT
+FEED = {
+    "listEvents": Operation(
+        tag="Events",
+        summary="Follow the changes of all campaigns",
+        description=(
+            "Every entry of every campaign's history, oldest first. Whoever goes on from each answer's `next_cursor` "
+            "misses none and gets none twice, in an order that is legal for each campaign: store the cursor together "
+            "with what you did about the events. When `has_more` is false, ask again in a while."
+        ),
+        answer=EventPageSerializer,
+        example=examples.EVENTS,
+        refusals=[
+            validation_error(LIMIT_FAULT),
+            validation_error(OF_ANOTHER_LIST),
+            faults_of(EventQuerySerializer, QueryDict("types=step.moved")),
+            exceptions.CursorPruned(),
+        ],
+    ),
+}
+
+OPERATIONS = CAMPAIGNS | STEPS | INSIGHT | FEED

@@ -24,7 +24,8 @@ def read_csv(stream: io.BufferedReader, refuse: Refuse) -> Iterator[Row]:
     checker = CsvChecker(columns)
     reader = lines.records()
     while True:
-        line, cells = lines.start_record(), list[str]()
+        line = lines.start_record()
+        cells: list[str] = []
         try:
             found = next(reader, None)
             if found is None:

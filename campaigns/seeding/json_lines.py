@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from campaigns import rules
@@ -11,7 +12,8 @@ from campaigns.seeding import rows
 from campaigns.seeding.rows import COLUMNS, STEP_COLUMNS, Refuse, Row, RowRefused, refused
 from messaging_project.strict_json import JSONError, loads, loads_finite
 
-KNOWN = frozenset(COLUMNS)
+NO_CELLS = dict.fromkeys(COLUMNS, rows.ABSENT)
+CAMPAIGN_CELLS, STEP_CELLS = itemgetter(*rows.CAMPAIGN_COLUMNS), itemgetter(*STEP_COLUMNS)
 OBJECT_RULES: list[Any] = [STEP_FIELDS[column].rule for column in rows.JSON_COLUMNS]
 
 
@@ -46,13 +48,11 @@ class JsonChecker:
     def check(self, line: int, text: bytes) -> Row:
         """Raises RowRefused."""
         record, harmless = _record(line, text)
-        if not KNOWN.issuperset(record):
-            unknown = ", ".join(ascii(name[:64]) for name in record if name not in KNOWN)
+        cells = NO_CELLS | record
+        if len(cells) > len(COLUMNS):
+            unknown = ", ".join(ascii(name[:64]) for name in record if name not in NO_CELLS)
             raise refused(line, "unknown", f"It has unknown keys {unknown}; known are {', '.join(COLUMNS)}.")
-        get = record.get
-        campaign_cells = tuple([get(column, rows.ABSENT) for column in rows.CAMPAIGN_COLUMNS])
-        step_cells = tuple([get(column, rows.ABSENT) for column in STEP_COLUMNS])
-        return (self._check_harmless if harmless else self._check)(line, campaign_cells, step_cells)
+        return (self._check_harmless if harmless else self._check)(line, CAMPAIGN_CELLS(cells), STEP_CELLS(cells))
 
 
 def _record(line: int, text: bytes) -> tuple[dict[str, Any], bool]:

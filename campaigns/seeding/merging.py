@@ -27,7 +27,6 @@ from campaigns.seeding.staging import Stage
 SLICES = 50
 MIN_SLICE = 20_000
 
-
 # What a load does, or would do.
 COUNTS = (
     "campaigns_created", "campaigns_extended", "steps_added", "steps_updated", "steps_unchanged", "steps_skipped",

@@ -24,10 +24,12 @@ SWITCH_SECONDS = 0.0005  # a tenth of Python's own
 
 # A load waits this long for a lock and then lets go of those it has, so that nobody waits longer for it in vain.
 LOCK_TIMEOUT_MS = 3_000
-# work_mem: sorts and joins of some hundred thousand rows stay in memory.
+# work_mem: sorts and joins of some hundred thousand rows stay in memory. jit: the planner's costs for so many
+# rows, and for those that it may not read in sequence, would have most statements compiled, for longer than they run.
 SESSION = f"""
 SELECT set_config('lock_timeout', '{LOCK_TIMEOUT_MS}ms', true), set_config('statement_timeout', '0', true),
-    set_config('idle_in_transaction_session_timeout', '0', true), set_config('work_mem', '64MB', true)
+    set_config('idle_in_transaction_session_timeout', '0', true), set_config('work_mem', '64MB', true),
+    set_config('jit', 'off', true)
 """
 
 BEFORE = (

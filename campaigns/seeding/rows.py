@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from operator import call
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -91,6 +92,7 @@ CAMPAIGN_RULES: dict[str, Check] = {
 CAMPAIGN_COLUMNS = tuple(CAMPAIGN_RULES)
 IDS = CAMPAIGN_COLUMNS[:2]  # a row has one of these at least
 STEP_COLUMNS = tuple(STEP_FIELDS)
+NO_STEP = (None,) * len(STEP_COLUMNS)
 RULES: dict[str, Check] = CAMPAIGN_RULES | {name: field.rule for name, field in STEP_FIELDS.items()}
 COLUMNS = CAMPAIGN_COLUMNS + STEP_COLUMNS
 REQUIRED_STEP_COLUMNS = tuple(name for name, field in STEP_FIELDS.items() if field.is_required)
@@ -246,7 +248,7 @@ class RowChecker:
         if campaign_cells != self._cells:
             return self._check_each(line, campaign_cells, step_cells)
         try:
-            step = tuple([check(cell) for check, cell in zip(self._step_checks, step_cells, strict=True)])
+            step = tuple(map(call, self._step_checks, step_cells))
         except RuleViolation:
             return self._check_each(line, campaign_cells, step_cells)
         return line, self._campaign, step

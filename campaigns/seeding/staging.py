@@ -9,7 +9,7 @@ from typing import Any
 import uuid_utils
 
 from campaigns.models import CampaignStep
-from campaigns.seeding.rows import JSON_COLUMNS, STEP_COLUMNS, Row, RowCampaign
+from campaigns.seeding.rows import JSON_COLUMNS, NO_STEP, STEP_COLUMNS, Row, RowCampaign
 
 BATCH_ROWS = 10_000
 BATCH_LENGTH = 2 * 1024 * 1024  # characters of JSON; this bounds the memory
@@ -17,7 +17,6 @@ BATCH_LENGTH = 2 * 1024 * 1024  # characters of JSON; this bounds the memory
 POSITION = STEP_COLUMNS.index("position")
 DELAY = STEP_COLUMNS.index("delay_minutes")
 JSON_INDEXES = [STEP_COLUMNS.index(column) for column in JSON_COLUMNS]
-NO_STEP = (None,) * len(STEP_COLUMNS)
 
 # The temporary tables that rows wait in, with the type of each column. Nothing else sees them, and filling them locks
 # nothing. A section is what neighbouring rows say of their campaign, a fresh id for it if it has to be made, how many

@@ -10,11 +10,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any, cast
 
-from campaigns.seeding.rows import COLUMNS, JSON_COLUMNS, STEP_COLUMNS, Row
+from campaigns.seeding.rows import COLUMNS, JSON_COLUMNS, NO_STEP, Row
 
 # A row of the file in the order of COLUMNS: None where it says nothing, ids and JSON as text.
 Cells = tuple[Any, ...]
-NO_STEP = (None,) * len(STEP_COLUMNS)
 
 
 @contextmanager

@@ -281,7 +281,7 @@ def test_only_cursors_that_were_given_out_are_taken(client: APIClient, path: str
     answer = client.get(f"{url}?cursor={cursor}")
     assert (answer.status_code, answer.json()) == (
         400,
-        fault("cursor", "invalid", "Must be the cursor of a `next` or `previous` link, unchanged."),
+        fault("cursor", "invalid", "Must be a cursor that another page of the list gave, unchanged."),
     )
 
 

@@ -22,7 +22,7 @@ from campaigns.models import Action, HistoryEntry
 from campaigns.openapi.operations import OPERATIONS, PATH_PARAMETERS
 from campaigns.tests.contract import resolve
 from campaigns.tests.factories import ACTOR, make_campaign, step_body
-from campaigns.views import CampaignViewSet, StepViewSet
+from campaigns.views import CampaignViewSet, EventViewSet, StepViewSet
 
 COPY = Path(settings.BASE_DIR) / "docs" / "openapi.yaml"
 RENEW = "python manage.py spectacular --file docs/openapi.yaml --validate --fail-on-warn"
@@ -175,6 +175,7 @@ def test_operation_ids_are_frozen() -> None:
         "getStep",
         "getTimeline",
         "listCampaigns",
+        "listEvents",
         "listHistory",
         "listSteps",
         "pauseCampaign",
@@ -184,7 +185,7 @@ def test_operation_ids_are_frozen() -> None:
 
 
 def test_every_operation_of_the_views_is_declared() -> None:
-    of_views = [*CampaignViewSet.operation_ids.values(), *StepViewSet.operation_ids.values()]
+    of_views = [name for view in (CampaignViewSet, EventViewSet, StepViewSet) for name in view.operation_ids.values()]
     assert sorted(OPERATIONS) == sorted(of_views) == sorted(DOCUMENTED)
 
 
@@ -456,6 +457,8 @@ CASES = [
     Case("getTimeline", 200, query="?tz=Europe/Berlin"),
     Case("getTimeline", 400, query="?tz=Mars"),
     Case("listHistory", 200),
+    Case("listEvents", 200),
+    Case("listEvents", 400, query="?types=step.moved"),
 ]
 
 

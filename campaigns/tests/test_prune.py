@@ -11,7 +11,7 @@ from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from campaigns import history
+from campaigns import feed, history
 from campaigns.models import Action, HistoryEntry
 from campaigns.tests.api import NO_ID
 from campaigns.tests.factories import ACTOR
@@ -48,7 +48,7 @@ def test_history_older_than_so_many_days_is_deleted() -> None:
 
 
 def test_history_is_deleted_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history, "PRUNED_AT_ONCE", 2)
+    monkeypatch.setattr(feed, "BATCH", 2)
     long_ago = timezone.now() - timedelta(days=400)
     for number in range(5):
         make_entry(long_ago, number)

@@ -9,7 +9,7 @@ from campaigns import history
 from campaigns.models import Action
 from campaigns.tests.api import ROOT, campaign_url, faults
 from campaigns.tests.factories import ACTOR, make_campaign, positions, step_body, stored
-from campaigns.views import CampaignViewSet, StepViewSet
+from campaigns.views import CampaignViewSet, EventViewSet, StepViewSet
 
 pytestmark = pytest.mark.django_db
 STRICT = {"Prefer": "handling=strict"}
@@ -86,6 +86,7 @@ OPERATIONS: dict[str, tuple[str, str, Any]] = {
     "getReadiness": ("get", "/readiness", None),
     "getTimeline": ("get", "/timeline", None),
     "listHistory": ("get", "/history", None),
+    "listEvents": ("get", "/v1/messaging/events", None),
 }
 STARTS_FROM = {"pauseCampaign": "active", "completeCampaign": "active"}
 
@@ -99,7 +100,7 @@ class Call:
         history.record(ACTOR, Action.CAMPAIGN_CREATED, campaign.id)
         step_id = str(campaign.steps.get().id)
         self.client = client
-        self.address = path if path == ROOT else campaign_url(campaign, path.format(step_id=step_id))
+        self.address = path if path.startswith("/v1") else campaign_url(campaign, path.format(step_id=step_id))
         if name == "reorderSteps":
             self.body = {"step_ids": [step_id]}
 
@@ -108,7 +109,8 @@ class Call:
 
 
 def test_every_operation_is_among_the_calls() -> None:
-    assert {*CampaignViewSet.operation_ids.values(), *StepViewSet.operation_ids.values()} == set(OPERATIONS)
+    of_views = {name for view in (CampaignViewSet, EventViewSet, StepViewSet) for name in view.operation_ids.values()}
+    assert of_views == set(OPERATIONS)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)

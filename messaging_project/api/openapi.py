@@ -33,6 +33,7 @@ MEANINGS = {
     404: "Not found",
     406: "Not acceptable",
     409: "A request with the same key is in progress",
+    410: "Gone",
     412: "Bad state",
     413: "Body too large",
     415: "The body is not sent as JSON",

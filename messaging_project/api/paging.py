@@ -27,7 +27,7 @@ DEFAULT_LIMIT = 100
 MAX_LIMIT = 1_000
 LIMIT_FAULT = ("limit", "invalid", f"Must be an integer from 1 to {MAX_LIMIT}.")
 NO_FILTERS = ("limit", "cursor", "include")  # parameters that don't choose rows
-CURSOR_FAULT = ("cursor", "invalid", "Must be the cursor of a `next` or `previous` link, unchanged.")
+CURSOR_FAULT = ("cursor", "invalid", "Must be a cursor that another page of the list gave, unchanged.")
 OF_ANOTHER_LIST = ("cursor", "invalid", "Is of another list, or of this one in another order or with other filters.")
 
 
@@ -159,6 +159,17 @@ class Cursor:
         return cursor
 
 
+def read_cursor(given: str, mark: str) -> Cursor:
+    """A cursor of the list with this mark. Raises an error answer for anything else."""
+    try:
+        cursor = Cursor.decode(given)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise validation_error(CURSOR_FAULT) from error
+    if cursor.mark != mark:
+        raise validation_error(OF_ANOTHER_LIST)
+    return cursor
+
+
 @dataclass(frozen=True)
 class Listing:
     """The rows of a list: `build` makes the values_list() of the values, and `key` tells it from others (see compiled).
@@ -195,15 +206,7 @@ class KeysetPagination(BasePagination):
         return self.page
 
     def _cursor(self, query: Any) -> Cursor | None:
-        if "cursor" not in query:
-            return None
-        try:
-            cursor = Cursor.decode(query["cursor"])
-        except (ValueError, TypeError, RecursionError) as error:
-            raise validation_error(CURSOR_FAULT) from error
-        if cursor.mark != self.mark:
-            raise validation_error(OF_ANOTHER_LIST)
-        return cursor
+        return read_cursor(query["cursor"], self.mark) if "cursor" in query else None
 
     @property
     def backwards(self) -> bool:
@@ -286,3 +289,25 @@ def mark(list_name: str, order: Order, query: Any) -> str:
 
 def with_cursor(url: str, cursor: Cursor) -> str:
     return replace_query_param(url, "cursor", cursor.encode())
+
+
+# --- Lists that only go on -------------------------------------------------------------------------------------------
+
+BY_NUMBER = Order(("number",))
+
+
+def cursor_after(list_name: str, number: int) -> str:
+    """The cursor that goes on after a number in a list that is ordered by it, with whatever filters."""
+    return Cursor(mark(list_name, BY_NUMBER, {}), False, (str(number),)).encode()
+
+
+def number_in(list_name: str, given: str) -> int:
+    """What cursor_after() was given. Raises an error answer for a cursor that it didn't make."""
+    cursor = read_cursor(given, mark(list_name, BY_NUMBER, {}))
+    try:
+        (number,) = map(int, cursor.position)
+    except ValueError as error:
+        raise validation_error(CURSOR_FAULT) from error
+    if cursor_after(list_name, number) != given or not 0 <= number < 2**63:
+        raise validation_error(CURSOR_FAULT)
+    return number

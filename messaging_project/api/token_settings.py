@@ -2,15 +2,13 @@
 
 import re
 from collections.abc import Iterable
-from ipaddress import ip_address
 from typing import TypedDict
-from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from jwt import InvalidKeyError
 from jwt.algorithms import HMACAlgorithm
 
-from messaging_project.environment import Environment
+from messaging_project.environment import Environment, is_trustworthy
 
 # RFC 7518 section 3.1 and RFC 8037. A JWKS publishes public keys, so no HMAC is among them.
 ASYMMETRIC_ALGORITHMS = (
@@ -87,25 +85,11 @@ def required_scopes(words: Iterable[str]) -> dict[str, frozenset[str]]:
 
 
 def _check_jwks_url(url: str) -> None:
-    if not url:
-        return
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:  # a port that isn't a number, an unclosed bracket
-        host = ""
-    if not host or not (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))):
+    if url and not is_trustworthy(url):
         raise ImproperlyConfigured(
             "JWT_JWKS_URL must be an https:// address (http:// only on this machine): whoever can change the "
             "answer on its way can sign tokens."
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _check_hs256_key(key: str) -> None:

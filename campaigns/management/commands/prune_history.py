@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-from campaigns import history
+from campaigns import feed
 from campaigns.management.days import days
 
 
@@ -15,4 +15,4 @@ class Command(BaseCommand):
         parser.add_argument("--older-than", type=days, required=True, metavar="DAYS")
 
     def handle(self, *args: Any, older_than: int, **options: Any) -> None:
-        self.stdout.write(f"{history.prune(timezone.now() - timedelta(days=older_than)):,} history entries deleted")
+        self.stdout.write(f"{feed.prune(timezone.now() - timedelta(days=older_than)):,} history entries deleted")

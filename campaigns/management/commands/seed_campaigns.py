@@ -19,6 +19,7 @@ from campaigns.seeding.loading import CheckpointMoved, Load, Options, Outcome, R
 from campaigns.seeding.rows import UnusableInput
 from campaigns.seeding.sources import FORMATS, STDIN, FileSource, Source, format_of
 from campaigns.seeding.synthetic import SyntheticSource
+from campaigns.seeding.template_check import CheckedSource, TemplateCheck
 from campaigns.seeding.writers import write_rows
 from messaging_project.metrics import SEEDED
 
@@ -73,6 +74,8 @@ class Command(BaseCommand):
         add("--max-faults", type=int, metavar="N", help=faults)
         add("--restore-status", action="store_true", help="give new campaigns their campaign_status")
         add("--allow-empty", action="store_true", help="accept an input without rows")
+        templates = "refuse rows with a template version that the template catalogue hasn't got"
+        add("--check-templates", action="store_true", help=templates)
         add("--dry-run", action="store_true", help="show what would change, and write nothing")
         add("--diff", metavar="FILE", help="with --dry-run: write each step that differs, before and after, to FILE")
         commit = "commit whole campaigns after about ROWS rows; after a stop, the same command continues"
@@ -86,6 +89,7 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         with _usable(), ExitStack() as files:
+            options["check"] = TemplateCheck() if options["check_templates"] else None
             how, source = _load_options(options), _source(options)
             if options["output"]:
                 self._write(source, options)
@@ -142,7 +146,10 @@ def _source(options: dict[str, Any]) -> Source:
     if file is not None:
         if campaigns is not None or steps is not None or options["output"]:
             raise UnusableInput("--campaigns, --steps and --output make synthetic data, without a FILE.")
-        return FileSource(file, options["format"])
+        read, check = FileSource(file, options["format"]), options["check"]
+        return CheckedSource(read, check) if check else read
+    if options["check"]:
+        raise UnusableInput("--check-templates checks a FILE: no catalogue has the templates of synthetic data.")
     if campaigns is None or steps is None:
         raise UnusableInput("Name a FILE (- is standard input), or make synthetic data with --campaigns N --steps M.")
     if campaigns < 1 or steps < 0:

@@ -34,6 +34,7 @@ CASES: dict[str, tuple[str, int, str]] = {
     "(?P<url>.*)$": ("unknown", 404, ""),
     "campaigns/campaign/": ("campaigns/campaign/", 200, "Welcome"),
     "campaigns/campaign/add/": ("campaigns/campaign/add/", 200, "New campaign"),
+    "campaigns/campaign/templates/": ("campaigns/campaign/templates/", 404, ""),  # without a catalogue
     "campaigns/campaign/timeline/": ("campaigns/campaign/timeline/", 200, "No steps yet"),
     "campaigns/campaign/<path:object_id>/": (
         "campaigns/campaign/{campaign}/",
