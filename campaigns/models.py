@@ -3,10 +3,10 @@
 The rules of fields are in rules.py, what depends on a status in statuses.py.
 """
 
-import json
 import uuid
 from typing import Any, ClassVar, NamedTuple
 
+import orjson
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Func, Q, Value
@@ -113,7 +113,7 @@ class TotalsField(models.Field):  # type: ignore[type-arg]  # it takes none at r
     """Totals, read from a JSON array; of a campaign without steps there is none."""
 
     def from_db_value(self, value: str | None, _expression: Any, _connection: Any) -> Totals:
-        return Totals(*json.loads(value or "[]"))
+        return Totals(*orjson.loads(value or "[]"))
 
 
 class AsTotals(Func):
