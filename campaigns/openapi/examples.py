@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from campaigns import exceptions, timeline
 from campaigns.http.refusals import step_set_mismatch
-from campaigns.models import Action, ActorType, Campaign, CampaignStep, HistoryEntry
+from campaigns.models import Action, ActorType, Campaign, CampaignStep, HistoryEntry, Totals
 from campaigns.readiness import Readiness
 from messaging_project.api.errors import APIError
 
@@ -47,7 +47,7 @@ def campaign(status: str, **fields: Any) -> Campaign:
         "updated_at": MOMENT,
     }
     campaign = Campaign(**shown | fields)
-    vars(campaign).update(step_count=2, total_delay_minutes=2880)  # what with_totals() adds
+    vars(campaign).update(totals=Totals(2, 2880))  # what with_totals() adds
     return campaign
 
 
