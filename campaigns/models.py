@@ -361,7 +361,10 @@ class RevisionStep(Frozen):
     """A step as it was. It has its step's id without a foreign key, because it outlives the step."""
 
     pk = models.CompositePrimaryKey("revision_id", "ordinal")
-    revision = models.ForeignKey(Revision, on_delete=models.PROTECT, related_name="steps", db_index=False)
+    # Without a constraint, which is checked row by row: that takes as long as all else of freezing.
+    revision = models.ForeignKey(
+        Revision, on_delete=models.PROTECT, related_name="steps", db_index=False, db_constraint=False
+    )
     ordinal = models.PositiveIntegerField()
     step_id = models.UUIDField()
     template_id = models.CharField(max_length=255)

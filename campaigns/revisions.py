@@ -29,18 +29,21 @@ BATCH = 100  # campaigns that one transaction freezes
 
 # --- Freezing --------------------------------------------------------------------------------------------------------
 
-# What a digest is of, for one step. A text has its length before it, so that no two contents have the same line.
-LINE = """s.ordinal || ':' || {step_id} || ':' || length(s.template_id) || ':' || s.template_id
-    || ':' || length(s.template_version_id) || ':' || s.template_version_id || ':' || s.delay_minutes
-    || ':' || {variables}"""
+# What a digest is of, for one step: its ordinal, id, the texts with their lengths before them, so that no two contents
+# have the same line, delay and variables.
+PARTS = (
+    *("s.ordinal", "{step_id}", "length(s.template_id)", "s.template_id"),
+    *("length(s.template_version_id)", "s.template_version_id", "s.delay_minutes", "s.variables"),
+)
+HYPHENATED = "||'-'||".join(
+    f"substr(s.id, {start}, {length})" for start, length in ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
+)
 # SHA-256 over the SHA-256 of each line in order: the texts of a long campaign needn't be in memory together.
 DIGESTS = {
-    "postgresql": """encode(sha256(convert_to(COALESCE(string_agg(
-        encode(sha256(convert_to({line}, 'UTF8')), 'hex'), '' ORDER BY s.ordinal
-    ), ''), 'UTF8')), 'hex')""".format(
-        line=LINE.format(step_id="replace(s.id::text, '-', '')", variables="s.variables::text")
-    ),
-    "sqlite": f"digest_in_order(s.ordinal, {LINE.format(step_id='s.id', variables='s.variables')})",
+    "postgresql": f"""encode(sha256(COALESCE(string_agg(
+        sha256(convert_to(concat_ws(':', {", ".join(PARTS)}), 'UTF8')), ''::bytea ORDER BY s.ordinal
+    ) FILTER (WHERE s.id IS NOT NULL), ''::bytea)), 'hex')""".replace("{step_id}", "s.id"),
+    "sqlite": "digest_in_order(s.ordinal, {})".format(" || ':' || ".join(PARTS)).replace("{step_id}", HYPHENATED),
 }
 STEPS = f"""
 SELECT id, campaign_id, {", ".join(CONTENT)},
@@ -73,14 +76,14 @@ class _DigestInOrder:
     """The aggregate of SQLite that is what PostgreSQL makes of its own functions."""
 
     def __init__(self) -> None:
-        self._digests: list[tuple[int, str]] = []
+        self._digests: list[tuple[int, bytes]] = []
 
     def step(self, ordinal: int, line: str | None) -> None:
         if line is not None:
-            self._digests.append((ordinal, sha256(line.encode()).hexdigest()))
+            self._digests.append((ordinal, sha256(line.encode()).digest()))
 
     def finalize(self) -> str:
-        return sha256("".join(digest for _, digest in sorted(self._digests)).encode()).hexdigest()
+        return sha256(b"".join(digest for _, digest in sorted(self._digests))).hexdigest()
 
 
 def freeze(campaign_ids: Sequence[UUID], actor: Actor) -> int:
