@@ -45,7 +45,7 @@ def _matching(given: Mapping[str, Any]) -> QuerySet[Campaign, Any]:
     templates = {OF_STEPS[name]: given[name] for name in OF_STEPS if name in given}
     if templates:  # both together mean one step that has both
         campaigns = campaigns.filter(Exists(CampaignStep.objects.filter(campaign_id=OuterRef("pk"), **templates)))
-    return campaigns.values_list(*CAMPAIGN_COLUMNS, "step_count", "total_delay_minutes", "revision")
+    return campaigns.values_list(*CAMPAIGN_COLUMNS, "totals", "revision")
 
 
 def step_listing(campaign_id: UUID) -> Listing:

@@ -4,12 +4,13 @@ The rules of fields are in rules.py, what depends on a status in statuses.py.
 """
 
 import uuid
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
+import orjson
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Q, Value
-from django.db.models.functions import Coalesce, Length
+from django.db.models import Func, Q, Value
+from django.db.models.functions import Length
 from django.db.models.lookups import Exact, LessThanOrEqual
 from django.utils.deconstruct import deconstructible
 from uuid_utils.compat import uuid7
@@ -83,24 +84,46 @@ def fits(owner: str, name: str) -> Q:
 # --- Campaigns and steps ---------------------------------------------------------------------------------------------
 
 
+class Totals(NamedTuple):
+    """What a campaign's steps come to."""
+
+    step_count: int = 0
+    total_delay_minutes: int = 0
+
+
+class TotalsField(models.Field):  # type: ignore[type-arg]  # it takes none at run time
+    """Totals, read from a JSON array; of a campaign without steps there is none."""
+
+    def from_db_value(self, value: str | None, _expression: Any, _connection: Any) -> Totals:
+        return Totals(*orjson.loads(value or "[]"))
+
+
+class AsTotals(Func):
+    """Two aggregates as one column. Django's JSONArray would first ask SQLite whether it knows JSON."""
+
+    function = "JSON_ARRAY"
+    output_field = TotalsField()
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, function="JSONB_BUILD_ARRAY", **context)
+
+
 class CampaignQuerySet(models.QuerySet["Campaign"]):
     def with_totals(self) -> "CampaignQuerySet":
-        """Each campaign with its `step_count`, `total_delay_minutes` and latest `revision`, in the same query."""
+        """Each campaign with its `totals` and the number of its latest `revision`, in the same query."""
+        # One column for both: with a subquery for each of them, the database would read every step twice.
+        both = AsTotals(models.Count("*"), models.Sum("delay_minutes"))
         steps = CampaignStep.objects.filter(campaign_id=models.OuterRef("pk")).order_by().values("campaign_id")
-        count, total = models.Count("pk"), models.Sum("delay_minutes")
         revisions = Revision.objects.filter(campaign_id=models.OuterRef("pk")).order_by("-number").values("number")
         return self.annotate(
-            step_count=Coalesce(models.Subquery(steps.annotate(n=count).values("n")), 0),
-            total_delay_minutes=Coalesce(
-                models.Subquery(steps.annotate(n=total).values("n"), output_field=models.BigIntegerField()), 0
-            ),
+            totals=models.Subquery(steps.annotate(both=both).values("both")),
             revision=models.Subquery(revisions[:1]),
         )
 
 
 def campaign_etag(shown: Any) -> str:
     """The entity tag of a campaign, or of a row with its version and totals."""
-    return f"{shown.version}-{shown.step_count}-{shown.total_delay_minutes}"
+    return f"{shown.version}-{shown.totals.step_count}-{shown.totals.total_delay_minutes}"
 
 
 def step_etag(shown: Any) -> str:

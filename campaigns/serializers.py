@@ -189,7 +189,8 @@ class CampaignAnswerSerializer(CampaignSerializer):
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         """A campaign with its totals, or its row, as the renderer takes it."""
-        shown = {name: getattr(instance, name) for name in self.KEYS}
+        totals = instance.totals._asdict()
+        shown = {name: totals[name] if name in totals else getattr(instance, name) for name in self.KEYS}
         if "etag" in self.context.get("include", ()):
             shown["etag"] = quoted(campaign_etag(instance))
         if first_steps := getattr(instance, "first_steps", None):

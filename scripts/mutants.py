@@ -32,7 +32,8 @@ MODULES = [
     *(f"messaging_project/api/{name}.py" for name in ("errors", "idempotency", "tokens")),
 ]
 CASES = (
-    *("add_step", "add_step_conflicts", "add_steps_shifting", "errors", "etags", "idempotency_key"),
+    *("add_step", "add_step_conflicts", "add_steps_shifting", "campaigns", "duplicate"),
+    *("errors", "etags", "idempotency_key"),
     *("lost_transactions", "many_faults", "many_steps", "models", "one_campaign", "one_step", "readiness"),
     *("rules", "statuses", "strict_preference", "transitions"),
 )

@@ -83,7 +83,13 @@ class Guard:
                     self._under_way -= 1
                 done.set()
 
-        Thread(target=ask, daemon=True).start()
+        try:
+            Thread(target=ask, daemon=True).start()
+        except RuntimeError as error:  # the process may have no more of them
+            errors.append(error)
+            with self._lock:
+                self._under_way -= 1
+            done.set()
         is_late = not done.wait(seconds)
         self._is_failing = is_late or bool(errors)
         if self._is_failing:

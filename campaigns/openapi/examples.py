@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from campaigns import exceptions, timeline
 from campaigns.changes import ChangedStep, PlacedStep, StepChanges
 from campaigns.http.refusals import step_set_mismatch
-from campaigns.models import Action, ActorType, Campaign, CampaignStep, HistoryEntry, Revision
+from campaigns.models import Action, ActorType, Campaign, CampaignStep, HistoryEntry, Revision, Totals
 from campaigns.readiness import Readiness
 from campaigns.revisions import CONTENT
 from messaging_project.api.errors import APIError
@@ -49,7 +49,7 @@ def campaign(status: str, revision: int | None = None, **fields: Any) -> Campaig
         "updated_at": MOMENT,
     }
     campaign = Campaign(**shown | fields)
-    vars(campaign).update(step_count=2, total_delay_minutes=2880, revision=revision)  # what with_totals() adds
+    vars(campaign).update(totals=Totals(2, 2880), revision=revision)  # what with_totals() adds
     return campaign
 
 

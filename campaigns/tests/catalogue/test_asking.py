@@ -1,6 +1,7 @@
 """Asking the template catalogue: in batches, kept for a minute, in bounded time, and going on without it."""
 
 import logging
+from threading import Thread
 
 import pytest
 from prometheus_client import REGISTRY
@@ -48,6 +49,17 @@ def test_a_transaction_goes_on_for_half_a_minute_with_what_has_become_old(catalo
     clock.advance(1)
     assert asker().kept([OLD]) == {}
     assert catalogue.asked == [1]
+
+
+def test_a_process_that_can_start_no_thread_goes_on_without_answers(
+    catalogue: Recording, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(_: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(Thread, "start", refuse)
+    assert asker().ask([OLD]) == {}
+    assert "can't start new thread" in caplog.text
 
 
 def test_nobody_waits_longer_than_the_limit_and_then_not_at_all(
