@@ -18,7 +18,7 @@ from uuid_utils.compat import uuid7
 from campaigns import rules, statuses
 from campaigns.canonical_json import CanonicalEncoder
 from campaigns.expressions import CurrentTime, JSONType
-from campaigns.frozen import Frozen, FrozenQuerySet
+from campaigns.frozen import Frozen, FrozenManager
 from messaging_project.comparison import ByCodePoint, ByInstant
 
 
@@ -370,7 +370,7 @@ class Revision(Frozen):
     actor_id = models.TextField()
     actor_name = models.TextField()
 
-    objects = FrozenQuerySet.as_manager()
+    objects = FrozenManager()
 
     class Meta:
         ordering = ("campaign", "-number")
@@ -395,7 +395,7 @@ class RevisionStep(Frozen):
     delay_minutes = models.IntegerField()
     variables = models.JSONField(encoder=CanonicalEncoder)
 
-    objects = FrozenQuerySet.as_manager()
+    objects = FrozenManager()
 
     class Meta:
         ordering = ("revision", "ordinal")

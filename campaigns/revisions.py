@@ -4,7 +4,7 @@ The database copies and digests steps itself: their variables don't pass through
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -18,6 +18,7 @@ from campaigns.models import ActorType, Campaign, Revision, RevisionStep
 from campaigns.statuses import Status
 from campaigns.versions import require_campaign
 from messaging_project import compiled
+from messaging_project.strict_json import StoredJSON
 
 CONTENT = ("template_id", "template_version_id", "delay_minutes", "variables")
 HEAD_COLUMNS = tuple(field.attname for field in Revision._meta.concrete_fields)
@@ -153,9 +154,9 @@ def find_revision(campaign_id: UUID, number: int | None) -> Any:
     return found
 
 
-def revision_steps(revision_id: int) -> list[Any]:
+def revision_steps(revision_id: int, load_json: Callable[[str], Any] = StoredJSON) -> list[Any]:
     """The rows of a revision's steps, in order."""
-    return compiled.rows("steps of a revision", _steps, revision_id)
+    return compiled.rows("steps of a revision", _steps, revision_id, load_json=load_json)
 
 
 def _latest(campaign_id: UUID) -> QuerySet[Revision, Any]:
