@@ -12,6 +12,7 @@ from uuid import UUID
 
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 from django.utils import timezone
 
 from campaigns import feed, lifecycle, steps
@@ -75,6 +76,8 @@ def test_each_step_of_a_revision_is_sent_once_when_it_is_due(sender: Sender) -> 
     add(campaign, 10)
     add(campaign, 20, delay_minutes=60)
     assert sender(0, campaign, "ada") == []  # a draft
+    call_command("seed_campaigns", campaigns=1, steps=1, verbosity=0)
+    lifecycle.delete_campaign(Campaign.objects.exclude(pk=campaign.pk).get().pk, actor=ACTOR)  # told of, and gone
     activate(campaign)
     assert sender(0, campaign) == ["ada t10"]
     assert sender(59, campaign, "bob") == ["bob t10"]
