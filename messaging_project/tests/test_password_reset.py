@@ -45,3 +45,29 @@ def test_an_address_that_nobody_has_gets_the_same_answer_and_no_mail(mailoutbox:
         (302, "/admin/password_reset/done/")
     ] * 2
     assert [mail.to for mail in mailoutbox] == [["ada@example.com"]]
+
+
+@pytest.mark.urls(__name__)
+def test_mails_are_bounded_by_account_and_by_address_with_the_same_answer(
+    mailoutbox: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("ada", "eve"):
+        User.objects.create_user(name, f"{name}@example.com", "forgotten-1", is_staff=True)
+
+    def ask(name: str, address: str) -> tuple[int, str]:
+        answer = Client(REMOTE_ADDR=address).post("/admin/password_reset/", {"email": f"{name}@example.com"})
+        return answer.status_code, answer.headers["Location"]
+
+    answers = {ask("ada", f"192.0.2.{number}") for number in range(5)}  # each from an address of its own
+    assert [mail.to for mail in mailoutbox] == [["ada@example.com"]] * 3
+    answers |= {ask("nobody", "192.0.2.99") for _ in range(20)}
+    answers.add(ask("eve", "192.0.2.99"))
+    assert len(mailoutbox) == 3
+    answers.add(ask("eve", "192.0.2.98"))
+    assert mailoutbox[3].to == ["eve@example.com"]
+    assert answers == {(302, "/admin/password_reset/done/")}
+    ada = User.objects.get(username="ada").pk
+    assert [record.getMessage() for record in caplog.records if record.name == password_reset.__name__] == [
+        *[f"No mail to reset a password: more than 3 an hour of the account {ada}"] * 2,
+        "No mail to reset a password: more than 20 an hour of the address 192.0.2.99",
+    ]
