@@ -55,7 +55,10 @@ ENTRY_ID = """(
     '0' || overlay(to_hex((extract(epoch FROM at) * 4096000)::bigint) placing '7' from 12 for 0) || {random}
 )::uuid"""
 RANDOM = "substr(gen_random_uuid()::text, 20)"
-FIELDS = ("actor_type", "actor_issuer", "actor_id", "actor_name", "action", "campaign_id", "step_id", "before", "after")
+FIELDS = (
+    *("actor_type", "actor_issuer", "actor_id", "actor_name"),
+    *("action", "campaign_id", "step_id", "revision", "before", "after"),
+)
 # Goes after a `moment` with the instant `at`, of one row or none. Takes parameters().
 ADD_ENTRY = f"""
 INSERT INTO campaigns_historyentry (id, created_at, {", ".join(FIELDS)})
@@ -65,7 +68,7 @@ RECORD = f"WITH moment AS MATERIALIZED (SELECT {CLOCK} AS at) {ADD_ENTRY}"
 
 
 def record(actor: Actor, action: Action, campaign_id: UUID, **what: Any) -> None:
-    """Write one entry; `what` are its `step_id`, `before` and `after`.
+    """Write one entry; `what` are its `step_id`, `revision`, `before` and `after`.
 
     The caller's transaction has made the change, and so holds the campaign's lock.
     """
@@ -98,11 +101,13 @@ def entry_values(
     campaign_id: UUID,
     *,
     step_id: UUID | None = None,
+    revision: int | None = None,
     before: dict[str, Any] | None = None,
     after: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The values of FIELDS."""
-    values = (actor.type, actor.issuer, actor.id, actor.name, action, campaign_id, step_id, before, after)
+    by = (actor.type, actor.issuer, actor.id, actor.name)
+    values = (*by, action, campaign_id, step_id, revision, before, after)
     return dict(zip(FIELDS, values, strict=True))
 
 

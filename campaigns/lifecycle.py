@@ -11,10 +11,12 @@ from django.db.models import F
 from campaigns import history
 from campaigns.catalogue.findings import ask_before_activation
 from campaigns.exceptions import ExternalIdTaken, InvalidTransition, NotDeletable, NotFound, NotReady
+from campaigns.expressions import CurrentTime
 from campaigns.history import Actor
 from campaigns.many_steps import copy_steps, write_steps
-from campaigns.models import Action, Campaign, CampaignStep, CurrentTime
+from campaigns.models import Action, Campaign, CampaignStep
 from campaigns.readiness import check_readiness
+from campaigns.revisions import freeze
 from campaigns.rules import CAMPAIGN_FIELDS, NAME, StepFields
 from campaigns.statuses import DELETABLE, STATUSES, Status
 from campaigns.steps import locked
@@ -126,7 +128,7 @@ def duplicate_campaign(
 
 @retried
 def change_status(campaign_id: UUID, target: str, *, actor: Actor, if_match: IfMatch = None) -> Campaign:
-    """Change a campaign's status to `target`.
+    """Change a campaign's status to `target`. An activation makes a revision of steps that differ from the latest one.
 
     The row is locked FOR NO KEY UPDATE before anything is judged. So one of two racing calls wins, and no step is added
     or removed between the readiness check and the activation. Raises NotFound, VersionMismatch, InvalidTransition or
@@ -145,8 +147,12 @@ def change_status(campaign_id: UUID, target: str, *, actor: Actor, if_match: IfM
         if target == Status.ACTIVE and not (readiness := check_readiness(campaign_id, answers)).ready:
             raise NotReady(readiness.errors)
         _update(campaign_id, status=target)
-        history.record(actor, ACTIONS[target], campaign_id, before={"status": before}, after={"status": target})
-        return current_campaign(campaign_id)
+        if target == Status.ACTIVE:
+            freeze([campaign_id], actor)
+        shown = current_campaign(campaign_id)
+        told = {"revision": vars(shown)["revision"], "before": {"status": before}, "after": {"status": target}}
+        history.record(actor, ACTIONS[target], campaign_id, **told)
+        return shown
 
 
 def _update(campaign_id: UUID, **values: Any) -> None:

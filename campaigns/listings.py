@@ -6,7 +6,8 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from campaigns.models import Campaign, CampaignStep, HistoryEntry
+from campaigns.models import Campaign, CampaignStep, HistoryEntry, Revision
+from campaigns.revisions import HEAD_COLUMNS
 from campaigns.rules import CAMPAIGN_FIELDS
 from campaigns.versions import STEP_COLUMNS
 from messaging_project.api.paging import Listing
@@ -44,7 +45,7 @@ def _matching(given: Mapping[str, Any]) -> QuerySet[Campaign, Any]:
     templates = {OF_STEPS[name]: given[name] for name in OF_STEPS if name in given}
     if templates:  # both together mean one step that has both
         campaigns = campaigns.filter(Exists(CampaignStep.objects.filter(campaign_id=OuterRef("pk"), **templates)))
-    return campaigns.values_list(*CAMPAIGN_COLUMNS, "step_count", "total_delay_minutes")
+    return campaigns.values_list(*CAMPAIGN_COLUMNS, "totals", "revision")
 
 
 def step_listing(campaign_id: UUID) -> Listing:
@@ -63,3 +64,12 @@ def history_listing(campaign_id: UUID) -> Listing:
 
 def _entries(campaign_id: UUID) -> QuerySet[HistoryEntry, Any]:
     return HistoryEntry.objects.filter(campaign_id=campaign_id).values_list(*HISTORY_COLUMNS)
+
+
+def revision_listing(campaign_id: UUID) -> Listing:
+    """The revisions of a campaign, without their steps."""
+    return Listing(Revision, "revisions", _revisions, (campaign_id,))
+
+
+def _revisions(campaign_id: UUID) -> QuerySet[Revision, Any]:
+    return Revision.objects.filter(campaign_id=campaign_id).values_list(*HEAD_COLUMNS)

@@ -16,8 +16,9 @@ from django.utils import timezone
 from campaigns import history
 from campaigns.canonical_json import canonical
 from campaigns.exceptions import NoRoom, PositionTaken, StepSetMismatch
+from campaigns.expressions import CurrentTime
 from campaigns.history import Actor
-from campaigns.models import Action, CampaignStep, CurrentTime, new_id
+from campaigns.models import Action, CampaignStep, new_id
 from campaigns.parts import WHOLE, Part
 from campaigns.positions import Move, make_room, moves_up, park, place
 from campaigns.rules import STEP_FIELDS, StepFields

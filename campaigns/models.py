@@ -4,39 +4,22 @@ The rules of fields are in rules.py, what depends on a status in statuses.py.
 """
 
 import uuid
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
+import orjson
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Func, Q, Value
-from django.db.models.functions import Coalesce, Length, Now
+from django.db.models.functions import Length
 from django.db.models.lookups import Exact, LessThanOrEqual
 from django.utils.deconstruct import deconstructible
 from uuid_utils.compat import uuid7
 
 from campaigns import rules, statuses
 from campaigns.canonical_json import CanonicalEncoder
+from campaigns.expressions import CurrentTime, JSONType
+from campaigns.frozen import Frozen, FrozenQuerySet
 from messaging_project.comparison import ByCodePoint, ByInstant
-
-
-class JSONType(Func):
-    """The name of a JSON value's type: "object", "array", …"""
-
-    output_field = models.CharField()
-
-    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        return self.as_sql(compiler, connection, function="JSONB_TYPEOF", **context)
-
-    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        return self.as_sql(compiler, connection, function="JSON_TYPE", **context)
-
-
-class CurrentTime(Now):
-    """Now, on SQLite in the spelling in which Django stores times there: others compare as text, and so unequal."""
-
-    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        spelled = "STRFTIME('%%%%Y-%%%%m-%%%%d %%%%H:%%%%M:%%%%f000', 'NOW')"
-        return self.as_sql(compiler, connection, template=f"REPLACE({spelled}, '.000000', '')", **context)
 
 
 def new_id() -> uuid.UUID:
@@ -101,22 +84,46 @@ def fits(owner: str, name: str) -> Q:
 # --- Campaigns and steps ---------------------------------------------------------------------------------------------
 
 
+class Totals(NamedTuple):
+    """What a campaign's steps come to."""
+
+    step_count: int = 0
+    total_delay_minutes: int = 0
+
+
+class TotalsField(models.Field):  # type: ignore[type-arg]  # it takes none at run time
+    """Totals, read from a JSON array; of a campaign without steps there is none."""
+
+    def from_db_value(self, value: str | None, _expression: Any, _connection: Any) -> Totals:
+        return Totals(*orjson.loads(value or "[]"))
+
+
+class AsTotals(Func):
+    """Two aggregates as one column. Django's JSONArray would first ask SQLite whether it knows JSON."""
+
+    function = "JSON_ARRAY"
+    output_field = TotalsField()
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, function="JSONB_BUILD_ARRAY", **context)
+
+
 class CampaignQuerySet(models.QuerySet["Campaign"]):
     def with_totals(self) -> "CampaignQuerySet":
-        """Each campaign with its `step_count` and `total_delay_minutes`, in the same query."""
+        """Each campaign with its `totals` and the number of its latest `revision`, in the same query."""
+        # One column for both: with a subquery for each of them, the database would read every step twice.
+        both = AsTotals(models.Count("*"), models.Sum("delay_minutes"))
         steps = CampaignStep.objects.filter(campaign_id=models.OuterRef("pk")).order_by().values("campaign_id")
-        count, total = models.Count("pk"), models.Sum("delay_minutes")
+        revisions = Revision.objects.filter(campaign_id=models.OuterRef("pk")).order_by("-number").values("number")
         return self.annotate(
-            step_count=Coalesce(models.Subquery(steps.annotate(n=count).values("n")), 0),
-            total_delay_minutes=Coalesce(
-                models.Subquery(steps.annotate(n=total).values("n"), output_field=models.BigIntegerField()), 0
-            ),
+            totals=models.Subquery(steps.annotate(both=both).values("both")),
+            revision=models.Subquery(revisions[:1]),
         )
 
 
 def campaign_etag(shown: Any) -> str:
     """The entity tag of a campaign, or of a row with its version and totals."""
-    return f"{shown.version}-{shown.step_count}-{shown.total_delay_minutes}"
+    return f"{shown.version}-{shown.totals.step_count}-{shown.totals.total_delay_minutes}"
 
 
 def step_etag(shown: Any) -> str:
@@ -301,6 +308,7 @@ class HistoryEntry(models.Model):
     It names campaign and step by id, without foreign keys, because it outlives them.
 
     `before` and `after` hold the changed fields only; a change of many steps has its counts in `after`.
+    `revision` is the campaign's latest revision at a change of its status, or when it was loaded with its status.
 
     `seq` is an identity column on PostgreSQL, filled under the campaign's lock; 0 on SQLite, where rowids do as well.
     `number` is the entry's place in the feed of all changes, which `feed` deals out.
@@ -317,6 +325,7 @@ class HistoryEntry(models.Model):
     step_id = models.UUIDField(null=True)
     before = models.JSONField(null=True, encoder=CanonicalEncoder)
     after = models.JSONField(null=True, encoder=CanonicalEncoder)
+    revision = models.IntegerField(null=True, editable=False)
     seq = models.BigIntegerField(db_default=0, editable=False)
     number = models.BigIntegerField(null=True, editable=False)
 
@@ -343,6 +352,53 @@ class Feed(models.Model):
 
     def __str__(self) -> str:
         return f"{self.pruned} to {self.last}"
+
+
+# --- Revisions -------------------------------------------------------------------------------------------------------
+
+
+class Revision(Frozen):
+    """A campaign's steps when it was activated. `digest` is SHA-256 over their contents, in order."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="revisions", db_index=False)
+    number = models.PositiveBigIntegerField()
+    digest = models.CharField(max_length=64)
+    step_count = models.PositiveIntegerField()
+    created_at = models.DateTimeField(db_default=CurrentTime())
+    actor_type = models.CharField(max_length=7, choices=ActorType)
+    actor_issuer = models.TextField(blank=True)
+    actor_id = models.TextField()
+    actor_name = models.TextField()
+
+    objects = FrozenQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("campaign", "-number")
+        constraints = (models.UniqueConstraint(fields=("campaign", "number"), name="revision_number"),)
+
+    def __str__(self) -> str:
+        return f"revision {self.number}"
+
+
+class RevisionStep(Frozen):
+    """A step as it was. It has its step's id without a foreign key, because it outlives the step."""
+
+    pk = models.CompositePrimaryKey("revision_id", "ordinal")
+    revision = models.ForeignKey(Revision, on_delete=models.PROTECT, related_name="steps", db_index=False)
+    ordinal = models.PositiveIntegerField()
+    step_id = models.UUIDField()
+    template_id = models.CharField(max_length=255)
+    template_version_id = models.CharField(max_length=255)
+    delay_minutes = models.IntegerField()
+    variables = models.JSONField(encoder=CanonicalEncoder)
+
+    objects = FrozenQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("revision", "ordinal")
+
+    def __str__(self) -> str:
+        return f"step {self.ordinal}"
 
 
 # --- Bulk loading ----------------------------------------------------------------------------------------------------

@@ -114,6 +114,9 @@ class CampaignSerializer(ObjectSerializer):
     status = serializers.ChoiceField(Campaign.Status.choices, read_only=True)
     step_count = serializers.IntegerField(read_only=True)
     total_delay_minutes = LongField(read_only=True)
+    revision = serializers.IntegerField(
+        read_only=True, allow_null=True, help_text="The number of its latest revision; null if it has none."
+    )
     created_at = serializers.DateTimeField(read_only=True)
     updated_at = serializers.DateTimeField(read_only=True)
     steps = StepListField(
@@ -124,7 +127,7 @@ class CampaignSerializer(ObjectSerializer):
     )
 
     path_names: ClassVar[dict[str, str]] = {"id": "id"}
-    ORDER = ("id", "external_id", "name", "description", "status", "step_count", "total_delay_minutes")
+    ORDER = ("id", "external_id", "name", "description", "status", "step_count", "total_delay_minutes", "revision")
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         fields = super().get_fields() | rule_fields(rules.CAMPAIGN_FIELDS)
@@ -186,7 +189,8 @@ class CampaignAnswerSerializer(CampaignSerializer):
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         """A campaign with its totals, or its row, as the renderer takes it."""
-        shown = {name: getattr(instance, name) for name in self.KEYS}
+        totals = instance.totals._asdict()
+        shown = {name: totals[name] if name in totals else getattr(instance, name) for name in self.KEYS}
         if "etag" in self.context.get("include", ()):
             shown["etag"] = quoted(campaign_etag(instance))
         if first_steps := getattr(instance, "first_steps", None):
@@ -252,12 +256,16 @@ class ValuesField(serializers.DictField):
 class HistoryEntrySerializer(serializers.Serializer[HistoryEntry]):
     """One change: `before` and `after` have the changed fields only."""
 
+    OWN = ("action", "campaign_id", "step_id", "revision", "before", "after")
     id = serializers.CharField()
     at = serializers.DateTimeField(source="created_at")
     actor = ActorSerializer(source="*")
     action = serializers.ChoiceField(Action.choices)
     campaign_id = serializers.CharField()
     step_id = serializers.CharField(allow_null=True)
+    revision = serializers.IntegerField(
+        allow_null=True, help_text="Of a change of status, the campaign's latest revision then."
+    )
     before = ValuesField(allow_null=True)
     after = ValuesField(allow_null=True)
 
@@ -268,7 +276,7 @@ class HistoryEntrySerializer(serializers.Serializer[HistoryEntry]):
             "id": instance.id,
             "at": instance.created_at,
             "actor": {name: getattr(instance, f"actor_{name}") for name in of_actor},
-            **{name: getattr(instance, name) for name in ("action", "campaign_id", "step_id", "before", "after")},
+            **{name: getattr(instance, name) for name in self.OWN},
         }
 
 
@@ -280,8 +288,8 @@ class EventSerializer(serializers.Serializer[HistoryEntry]):
     def to_representation(self, instance: Any) -> dict[str, Any]:
         """A history entry, or its row, as the renderer takes it."""
         shown = HistoryEntrySerializer().to_representation(instance)
-        own = {"type": shown.pop("action"), "revision": getattr(instance, "revision", None)}
-        return {name: own.get(name, shown.get(name)) for name in self.KEYS}
+        shown["type"] = shown.pop("action")
+        return {name: shown[name] for name in self.KEYS}
 
 
 class EventsField(serializers.ListField):

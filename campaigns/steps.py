@@ -18,8 +18,9 @@ from psycopg.types.numeric import Int8
 from campaigns import history
 from campaigns.canonical_json import as_json
 from campaigns.exceptions import CampaignNotEditable, Contention, NoRoom, NotFound, PositionTaken
+from campaigns.expressions import CurrentTime
 from campaigns.history import Actor, difference
-from campaigns.models import Action, Campaign, CampaignStep, CurrentTime, new_id
+from campaigns.models import Action, Campaign, CampaignStep, new_id
 from campaigns.rules import StepFields
 from campaigns.versions import STEP_COLUMNS, IfMatch, match_list, match_version
 from messaging_project import compiled

@@ -15,9 +15,11 @@ from rest_framework.serializers import Serializer
 
 from campaigns import feed, lifecycle, timeline
 from campaigns.catalogue.findings import ask_about, ask_before_activation
+from campaigns.changes import step_changes
+from campaigns.exceptions import NotFound
 from campaigns.http.base import BY_POSITION, BaseCampaignViewSet
 from campaigns.http.refusals import step_ids_at
-from campaigns.listings import campaign_listing, history_listing, step_listing
+from campaigns.listings import campaign_listing, history_listing, revision_listing, step_listing
 from campaigns.many_steps import DesiredStep, add_steps, reorder_steps, replace_steps
 from campaigns.models import Campaign, HistoryEntry
 from campaigns.openapi.operations import ERRORS, OPERATIONS, PATH_PARAMETERS
@@ -32,6 +34,8 @@ from campaigns.queries import (
     TimelineQuerySerializer,
 )
 from campaigns.readiness import check_readiness
+from campaigns.revision_serializers import RevisionSerializer, RevisionWithStepsSerializer, StepChangesSerializer
+from campaigns.revisions import NUMBER, find_revision, revision_steps
 from campaigns.rules import StepFields
 from campaigns.serializers import (
     CampaignAnswerSerializer,
@@ -56,6 +60,7 @@ from campaigns.versions import (
     current_campaign,
     list_etag,
     page_etag,
+    require_campaign,
     step_list_etag,
 )
 from messaging_project.api.addresses import absolute
@@ -99,6 +104,7 @@ class CampaignViewSet(BaseCampaignViewSet):
         "readiness": "getReadiness",
         "timeline": "getTimeline",
         "history": "listHistory",
+        "changes": "getChanges",
     }
     batch_actions = frozenset({"create", "bulk", "replace_steps", "order"})
     body_serializers: ClassVar[dict[str, type[Serializer[Any]]]] = {
@@ -272,6 +278,10 @@ class CampaignViewSet(BaseCampaignViewSet):
     def history(self, request: Request, id: str) -> Response:
         return self.paged(history_listing(self.campaign_id), HistoryEntrySerializer)
 
+    @action(detail=True, methods=["get"])
+    def changes(self, request: Request, id: str) -> Response:
+        return Response(StepChangesSerializer(step_changes(self.campaign_id, StoredJSON)).data)
+
     # --- What the actions share --------------------------------------------------------------------------------------
 
     def require_existence(self) -> None:
@@ -307,6 +317,40 @@ class StepViewSet(BaseCampaignViewSet):
     def destroy(self, request: Request, id: str, step_id: str) -> Response:
         remove_step(self.campaign_id, self.step_id, actor=self.actor, if_match=self.if_match)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class RevisionViewSet(BaseCampaignViewSet):
+    """The revisions of a campaign."""
+
+    schema = DeclaredSchema(OPERATIONS, PATH_PARAMETERS, ERRORS)
+    lookup_url_kwarg = "number"
+    list_order = Order(("number",), descending=True)
+    operation_ids: ClassVar[dict[str, str]] = {"list": "listRevisions", "retrieve": "getRevision"}
+    query_serializers: ClassVar[dict[str, type[QuerySerializer]]] = {"list": PageQuerySerializer}
+    FOR_EVER = "private, max-age=31536000, immutable"
+
+    def list(self, request: Request, id: str) -> Response:
+        return self.paged(revision_listing(self.campaign_id), RevisionSerializer)
+
+    def retrieve(self, request: Request, id: str, number: str) -> Response:
+        is_latest = number == LATEST
+        revision = find_revision(self.campaign_id, None if is_latest else self.number)
+        # Steps that were changed back give the digest of an earlier revision, which isn't the latest one.
+        etag = f"{revision.number}-{revision.digest}" if is_latest else revision.digest
+        headers = {"Cache-Control": "private, no-cache" if is_latest else self.FOR_EVER}
+        response = with_etag(request, Response(headers=headers), etag)
+        if response.status_code != status.HTTP_304_NOT_MODIFIED:
+            response.data = RevisionWithStepsSerializer((revision, revision_steps(revision.id))).data
+        return response
+
+    @property
+    def number(self) -> int:
+        """The path's number. Raises NotFound for what is none."""
+        given = self.kwargs["number"]
+        if not NUMBER.fullmatch(given):
+            require_campaign(self.campaign_id)
+            raise NotFound("revision", given)
+        return int(given)
 
 
 class EventViewSet(BaseCampaignViewSet):

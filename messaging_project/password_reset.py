@@ -1,11 +1,14 @@
 """The pages on which staff reset a forgotten password by e-mail. Django's login page links to the first by its name."""
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth import views
 from django.contrib.auth.forms import PasswordResetForm
+from django.contrib.auth.models import User
+from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
 
 from messaging_project.api.throttle_settings import Rate
@@ -14,39 +17,37 @@ from messaging_project.login_guard import client_address
 
 logger = logging.getLogger(__name__)
 
-OF_ACCOUNT = Rate(3, "hour")  # mails
-OF_ADDRESS = Rate(20, "hour")  # requests, since whoever makes them up names accounts that don't exist, too
 PAGE = {"extra_context": {"site_header": admin.site.site_header}}
+OF_ADDRESS = Rate(20, "hour")  # requests of a caller, whether or not anyone has the e-mail address
+OF_ACCOUNT = Rate(3, "hour")  # mails
 
 
-class BoundedPasswordResetForm(PasswordResetForm):
-    """Sends no more mails than the limits allow. The answer doesn't tell: it would tell which accounts exist."""
-
-    def save(self, *args: Any, **options: Any) -> None:
-        if _may_pass(f"address {client_address(options['request'])}", OF_ADDRESS):
-            super().save(*args, **options)
-
-    def send_mail(
-        self, subject_template_name: str, email_template_name: str, context: dict[str, Any], *args: Any, **options: Any
-    ) -> None:
-        if _may_pass(f"account {context['user'].pk}", OF_ACCOUNT):
-            super().send_mail(subject_template_name, email_template_name, context, *args, **options)
-
-
-def _may_pass(whose: str, rate: Rate) -> bool:
-    """Whether one more reset is within the limit; logged where it isn't."""
-    calls, _ = count_call(f"password-reset {whose}", rate)
+def may_pass(whose: str, rate: Rate) -> bool:
+    """Counts a request; whether it is within the limit. One beyond it is logged."""
+    calls, _ = count_call(f"passwordReset {rate.per} {whose}", rate)
     if calls > rate.calls:
-        logger.warning("A password reset isn't mailed: %s passed %d in one %s.", whose, rate.calls, rate.per)
+        logger.warning("No mail to reset a password: more than %d an %s of the %s", rate.calls, rate.per, whose)
     return calls <= rate.calls
 
 
+class BoundedResetForm(PasswordResetForm):
+    def get_users(self, email: str) -> Iterator[User]:
+        return (user for user in super().get_users(email) if may_pass(f"account {user.pk}", OF_ACCOUNT))
+
+
+class BoundedResetView(views.PasswordResetView):
+    """Answers the same beyond the limits, and sends no mail."""
+
+    form_class = BoundedResetForm
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        if may_pass(f"address {client_address(self.request)}", OF_ADDRESS):
+            return super().form_valid(form)
+        return HttpResponseRedirect(str(self.get_success_url()))
+
+
 urls: list[URLPattern] = [
-    path(
-        "admin/password_reset/",
-        views.PasswordResetView.as_view(**PAGE, form_class=BoundedPasswordResetForm),
-        name="admin_password_reset",
-    ),
+    path("admin/password_reset/", BoundedResetView.as_view(**PAGE), name="admin_password_reset"),
     path("admin/password_reset/done/", views.PasswordResetDoneView.as_view(**PAGE), name="password_reset_done"),
     path(
         "admin/password_reset/<uidb64>/<token>/",

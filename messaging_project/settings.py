@@ -246,6 +246,10 @@ SPECTACULAR_SETTINGS = {
         {"name": "Campaigns", "description": "A campaign's name, description and status."},
         {"name": "Steps", "description": "A campaign's ordered messages."},
         {"name": "Insight", "description": "Whether a campaign can run, when it would send, and who changed it."},
+        {
+            "name": "Revisions",
+            "description": "What a campaign's steps were when it was activated.",
+        },
         {"name": "Events", "description": "What changed, of all campaigns, for programs that follow it."},
     ],
     "COMPONENT_SPLIT_REQUEST": True,  # answers always have every key, requests need not

@@ -70,13 +70,13 @@ def badge(campaign: Campaign) -> SafeString:
 
 @admin.display(description="steps")
 def step_count(campaign: Any) -> int:
-    count: int = campaign.step_count
+    count: int = campaign.totals.step_count
     return count
 
 
 @admin.display(description="duration")
 def total_duration(campaign: Any) -> str:
-    return duration(campaign.total_delay_minutes) if campaign.step_count else "-"
+    return duration(campaign.totals.total_delay_minutes) if campaign.totals.step_count else "-"
 
 
 @admin.display(description="last change")

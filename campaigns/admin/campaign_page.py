@@ -285,7 +285,7 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """What the page that asks first lists: the campaign, and how many steps go with it."""
-        steps = sum(campaign.step_count for campaign in objs)
+        steps = sum(campaign.totals.step_count for campaign in objs)
         names = [str(campaign) for campaign in objs]
         return (
             [*names, [f"{steps} step{'' if steps == 1 else 's'}"]],

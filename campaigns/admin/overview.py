@@ -25,7 +25,7 @@ class Overview:
 
 def overview() -> Overview:
     touched = _last_touched()
-    faults = [(campaign, hindrances(campaign.step_count, campaign.total_delay_minutes)) for campaign in touched]
+    faults = [(campaign, hindrances(*campaign.totals)) for campaign in touched]
     live = Campaign.objects.filter(status=Campaign.Status.ACTIVE)
     count = live.order_by()[: COUNTED + 1].count()
     return Overview(

@@ -34,13 +34,13 @@ def stored_steps(request: HttpRequest, campaign: Any) -> dict[str, Any]:
 
 def steps_page(request: HttpRequest, campaign: Any) -> "Page[CampaignStep] | None":
     """The page that the request names by its number, or by a position; None where all steps are on one."""
-    if campaign.step_count <= MAX_ON_ONE_PAGE:
+    if campaign.totals.step_count <= MAX_ON_ONE_PAGE:
         return None
     number = page_number(request)
     if (position := parse_number(request.GET.get(AT, ""), POSITION_DIGITS)) is not None:
         number = campaign.steps.filter(position__lt=position).count() // STEPS_PER_PAGE + 1
     paginator = Paginator(campaign.steps.order_by("position"), STEPS_PER_PAGE)
-    paginator.count = campaign.step_count  # no need to count again
+    paginator.count = campaign.totals.step_count  # no need to count again
     return paginator.get_page(number)
 
 
@@ -58,7 +58,7 @@ def place_of(campaign: Any, part: Part) -> Place:
     if part == WHOLE:
         return Place()
     earlier = campaign.steps.filter(position__lt=part.start).aggregate(total=Sum("delay_minutes")) if part.start else {}
-    return Place(start=earlier.get("total") or 0, follows=part.start > 0, total=campaign.step_count)
+    return Place(start=earlier.get("total") or 0, follows=part.start > 0, total=campaign.totals.step_count)
 
 
 def found_steps(campaign: Campaign, term: str) -> list[CampaignStep]:

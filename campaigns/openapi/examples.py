@@ -6,9 +6,11 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from campaigns import exceptions, timeline
+from campaigns.changes import ChangedStep, PlacedStep, StepChanges
 from campaigns.http.refusals import step_set_mismatch
-from campaigns.models import Action, ActorType, Campaign, CampaignStep, HistoryEntry
+from campaigns.models import Action, ActorType, Campaign, CampaignStep, HistoryEntry, Revision, Totals
 from campaigns.readiness import Readiness
+from campaigns.revisions import CONTENT
 from messaging_project.api.errors import APIError
 
 CAMPAIGN_ID = UUID("0199b3a0-5f0e-7a31-8c64-1d2f7b9e4a10")
@@ -36,7 +38,7 @@ STEPS = {"results": [FIRST_STEP, STEP]}
 STEP_IDS = [str(FIRST_STEP.id), str(STEP.id)]
 
 
-def campaign(status: str, **fields: Any) -> Campaign:
+def campaign(status: str, revision: int | None = None, **fields: Any) -> Campaign:
     shown = {
         "id": CAMPAIGN_ID,
         "external_id": "crm-4711",
@@ -47,7 +49,7 @@ def campaign(status: str, **fields: Any) -> Campaign:
         "updated_at": MOMENT,
     }
     campaign = Campaign(**shown | fields)
-    vars(campaign).update(step_count=2, total_delay_minutes=2880)  # what with_totals() adds
+    vars(campaign).update(totals=Totals(2, 2880), revision=revision)  # what with_totals() adds
     return campaign
 
 
@@ -81,12 +83,32 @@ HISTORY_ENTRY = HistoryEntry(
     before={"delay_minutes": 1440},
     after={"delay_minutes": 2880},
 )
+REVISION = Revision(
+    campaign_id=CAMPAIGN_ID,
+    number=2,
+    digest="9f2c7d0e4b1a8c6d3e5f7a9b0c1d2e3f4a5b6c7d8e9f0a1b2c3d4e5f6a7b8c9d",
+    step_count=1,
+    created_at=MOMENT,
+    actor_type=ActorType.TOKEN,
+    actor_issuer="https://login.example/",
+    actor_id="crm-sync",
+    actor_name="crm-sync",
+)
+PLACED_STEP = PlacedStep(0, STEP_ID, *(STEP_BODY[name] for name in CONTENT))
+CHANGES = StepChanges(
+    revision=2,
+    added=[PLACED_STEP._replace(ordinal=1, step_id=FIRST_STEP.id)],
+    removed=[],
+    moved=[],
+    changed=[ChangedStep(STEP_ID, {"delay_minutes": 1440}, {"delay_minutes": 2880})],
+)
 EVENTS = {"results": [HISTORY_ENTRY], "next_cursor": "WyJhNmIxYzJkMyIsMCwiNDcxMSJd", "has_more": False}
 
 # --- Refusals --------------------------------------------------------------------------------------------------------
 
 NO_CAMPAIGN = exceptions.NotFound("campaign", CAMPAIGN_ID)
 NO_STEP = exceptions.NotFound("step", STEP_ID)
+NO_REVISION = exceptions.NotFound("revision", "3")
 NOT_EDITABLE = exceptions.CampaignNotEditable(CAMPAIGN_ID, Campaign.Status.ACTIVE)
 POSITION_TAKEN = exceptions.PositionTaken(STEP.position, STEP_ID, STEP.position + 1)
 NO_ROOM = exceptions.NoRoom(STEP.position)

@@ -11,6 +11,7 @@ from campaigns.openapi import events, examples, fields  # noqa: F401 - being imp
 from campaigns.openapi.examples import CHANGED_MEANWHILE, NO_CAMPAIGN, NO_STEP, NOT_EDITABLE, POSITION_TAKEN
 from campaigns.openapi.shapes import StateErrorSerializer, StepsSerializer
 from campaigns.queries import CampaignFilterSerializer, EventQuerySerializer
+from campaigns.revision_serializers import RevisionSerializer, RevisionWithStepsSerializer, StepChangesSerializer
 from campaigns.serializers import (
     CampaignAnswerSerializer,
     CampaignChangesSerializer,
@@ -31,7 +32,8 @@ from messaging_project.api.paging import LIMIT_FAULT, OF_ANOTHER_LIST
 
 # The shapes of errors whose details have types; addStep keeps the published one for all.
 ERRORS = {412: StateErrorSerializer}
-PATH_PARAMETERS = {"id": "The campaign's id.", "step_id": "The step's id."}
+REVISION_NUMBER = "The revision's number, or `latest`."
+PATH_PARAMETERS = {"id": "The campaign's id.", "step_id": "The step's id.", "number": REVISION_NUMBER}
 ADD_STEP_REASONS = (Reason.CAMPAIGN_NOT_EDITABLE, Reason.POSITION_TAKEN, Reason.NO_ROOM)
 EDITABLE = "Possible while the campaign is a draft or paused."
 # What If-Match takes.
@@ -52,7 +54,7 @@ def transition(target: str, summary: str, description: str, *refusals: Exception
         summary=summary,
         description=description,
         answer=CampaignAnswerSerializer,
-        example=examples.campaign(target),
+        example=examples.campaign(target, None if refused_from == Status.ACTIVE else 2),
         has_etag=True,
         if_match=CAMPAIGN_OR_LIST,
         refusals=[NO_CAMPAIGN, refusal, *refusals, CHANGED_MEANWHILE],
@@ -327,6 +329,43 @@ INSIGHT = {
     ),
 }
 
+REVISIONS = {
+    "listRevisions": Operation(
+        tag="Revisions",
+        summary="List a campaign's revisions",
+        description=(
+            "Newest first. Each activation of steps that differ from the latest revision freezes them as the next one, "
+            "which nothing changes or deletes."
+        ),
+        answer=RevisionSerializer(many=True),
+        example=examples.REVISION,
+        refusals=[NO_CAMPAIGN],
+    ),
+    "getRevision": Operation(
+        tag="Revisions",
+        summary="Get a revision with its steps",
+        description=(
+            "By its number it may be kept for ever, and its ETag is its digest. `latest` is what an active campaign "
+            "runs on."
+        ),
+        answer=RevisionWithStepsSerializer,
+        example=(examples.REVISION, [examples.PLACED_STEP]),
+        has_etag=True,
+        refusals=[NO_CAMPAIGN, examples.NO_REVISION],
+    ),
+    "getChanges": Operation(
+        tag="Revisions",
+        summary="See what changed since the latest revision",
+        description=(
+            "The steps as they are, against those of the latest revision: what an activation would put into the next "
+            "one. Without a revision all are added. As few steps as possible count as moved."
+        ),
+        answer=StepChangesSerializer,
+        example=examples.CHANGES,
+        refusals=[NO_CAMPAIGN],
+    ),
+}
+
 FEED = {
     "listEvents": Operation(
         tag="Events",
@@ -347,4 +386,4 @@ FEED = {
     ),
 }
 
-OPERATIONS = CAMPAIGNS | STEPS | INSIGHT | FEED
+OPERATIONS = CAMPAIGNS | STEPS | INSIGHT | REVISIONS | FEED

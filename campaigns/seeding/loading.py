@@ -12,8 +12,9 @@ from uuid import UUID
 from django.db import IntegrityError, OperationalError, connection, transaction
 
 from campaigns.exceptions import Contention
+from campaigns.expressions import CurrentTime
 from campaigns.history import Actor
-from campaigns.models import ActorType, CurrentTime, SeedCheckpoint, new_id
+from campaigns.models import ActorType, SeedCheckpoint, new_id
 from campaigns.seeding import postgresql, sqlite
 from campaigns.seeding.merging import CHANGES, COUNTS, Counts, Merge
 from campaigns.seeding.rows import IDS, Row, RowFault, RowRefused, UnusableInput

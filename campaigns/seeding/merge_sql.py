@@ -5,6 +5,7 @@ table of fields, names of statuses, and what differs between the databases.
 from django.db import connection
 
 from campaigns import history, readiness
+from campaigns.revisions import HAS_RUN
 from campaigns.seeding.rows import JSON_COLUMNS, STEP_COLUMNS
 from campaigns.statuses import EDITABLE, STATUSES, Status
 
@@ -51,6 +52,7 @@ WORDS = {
     "set_columns": ", ".join(f"{column} = r.{column}" for column in CONTENT_COLUMNS),
     "editable": _listed(list(EDITABLE)),
     "can_be_paused": _listed([status for status, row in STATUSES.items() if Status.PAUSED in row.targets]),
+    "has_run": _listed(list(HAS_RUN)),
     "draft": Status.DRAFT.value,
     "active": Status.ACTIVE.value,
     "max_total_minutes": str(readiness.MAX_TOTAL_MINUTES),
@@ -255,6 +257,11 @@ SELECT r.id, g.campaign_id, {row_columns}, 1
 FROM seed_row r JOIN seed_group g ON g.section = r.section
 WHERE r.position IS NOT NULL AND r.line >= %(start)s AND r.line < %(end)s
 """
+# The new campaigns that come with the status of one that has run.
+RESTORED = """
+SELECT c.id FROM seed_campaign c JOIN seed_change ch ON ch.campaign_id = c.id
+WHERE NOT c.stored AND {new_status} IN ({has_run})
+"""
 STEPS_TO_ADD = "SELECT MIN(line), SUM(steps) FROM seed_group"
 WITHOUT_FAULTS = " AND NOT EXISTS (SELECT 1 FROM seed_fault f WHERE f.line = r.line)"
 WITHOUT_TAKEN = " AND NOT EXISTS (SELECT 1 FROM seed_taken t WHERE t.line = r.line)"
@@ -273,12 +280,15 @@ FROM seed_change ch JOIN seed_campaign c ON c.id = ch.campaign_id
 WHERE NOT c.stored OR {changed}
 """
 ADD_HISTORY = """
-INSERT INTO campaigns_historyentry (id, created_at, actor_type, actor_id, actor_name, action, campaign_id, after)
+INSERT INTO campaigns_historyentry (
+    id, created_at, actor_type, actor_id, actor_name, action, campaign_id, revision, after
+)
 SELECT {entry_id}, at, %(actor_type)s, %(actor_id)s, %(actor_name)s, %(action)s, campaign_id,
+    (SELECT r.number FROM campaigns_revision r WHERE r.campaign_id = e.campaign_id AND e.campaign = 'created'),
     {json_object}(
         'run_id', %(run_id)s{text}, 'source', %(source)s{text}, 'sha256', %(sha256)s{text},
         'operator', %(operator)s{text}, 'campaign', campaign,
         'steps_added', steps_added, 'steps_updated', steps_updated
     )
-FROM seed_entry
+FROM seed_entry e
 """

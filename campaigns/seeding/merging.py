@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from campaigns.history import Actor
 from campaigns.models import Action
+from campaigns.revisions import freeze_chosen
 from campaigns.seeding import merge_sql, postgresql
 from campaigns.seeding.rows import JSON_COLUMNS, RowFault
 from campaigns.seeding.staging import Stage
@@ -139,6 +140,8 @@ class Merge:
         self._add_steps(tick)
         if self._on_conflict == "update" and self._taken:
             self._execute(merge_sql.UPDATE_STEPS, {"now": now})
+        if self._restore_status:
+            freeze_chosen(merge_sql.filled(merge_sql.RESTORED), self._flags, actor)
         self._make("seed_entry", merge_sql.ENTRIES, self._flags)
         told = {"actor_type": actor.type.value, "actor_id": actor.id, "actor_name": actor.name, **load}
         self._execute(merge_sql.ADD_HISTORY, {"action": Action.CAMPAIGN_SEEDED.value, **told})

@@ -236,6 +236,12 @@ def test_totals_are_of_each_campaign(client: APIClient) -> None:
     ]
 
 
+def test_both_totals_come_from_one_look_at_the_steps(client: APIClient) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        client.get(ROOT)
+    assert [query["sql"].count('FROM "campaigns_campaignstep"') for query in queries] == [1]
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_the_list_is_one_query(client: APIClient, count: int) -> None:
     for _ in range(count):

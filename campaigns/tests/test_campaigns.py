@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection
+from django.db.models import Max
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
@@ -29,6 +30,7 @@ def shown(campaign: Campaign) -> dict[str, Any]:
         "status": campaign.status,
         "step_count": campaign.steps.count(),
         "total_delay_minutes": sum(campaign.steps.values_list("delay_minutes", flat=True)),
+        "revision": campaign.revisions.aggregate(latest=Max("number"))["latest"],
         "created_at": campaign.created_at.isoformat().replace("+00:00", "Z"),
         "updated_at": campaign.updated_at.isoformat().replace("+00:00", "Z"),
     }

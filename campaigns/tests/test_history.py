@@ -35,6 +35,7 @@ def test_an_entry_tells_when_who_what_and_the_fields_before_and_after(client: AP
             "action": "step.changed",
             "campaign_id": str(step.campaign_id),
             "step_id": str(step.id),
+            "revision": None,
             "before": {"delay_minutes": 5},
             "after": {"delay_minutes": 9},
         }

@@ -31,6 +31,7 @@ def test_a_campaign_needs_only_a_name(client: APIClient) -> None:
         "status": "draft",
         "step_count": 0,
         "total_delay_minutes": 0,
+        "revision": None,
     }
     assert answer["Location"] == f"http://testserver{campaign_url(campaign)}"
     assert client.get(answer["Location"]).json() == {**body, **times}

@@ -20,9 +20,10 @@ from campaigns import history
 from campaigns.http.refusals import Reason
 from campaigns.models import Action, HistoryEntry
 from campaigns.openapi.operations import OPERATIONS, PATH_PARAMETERS
+from campaigns.revisions import freeze_all
 from campaigns.tests.contract import resolve
 from campaigns.tests.factories import ACTOR, make_campaign, step_body
-from campaigns.views import CampaignViewSet, EventViewSet, StepViewSet
+from campaigns.views import CampaignViewSet, EventViewSet, RevisionViewSet, StepViewSet
 
 COPY = Path(settings.BASE_DIR) / "docs" / "openapi.yaml"
 RENEW = "python manage.py spectacular --file docs/openapi.yaml --validate --fail-on-warn"
@@ -58,6 +59,7 @@ class Documented(NamedTuple):
 
     def call(self, client: APIClient, id: Any = NOBODY, step_id: Any = NOBODY, body: Any = None, **options: Any) -> Any:
         path = self.path.replace("{id}", str(id)).replace("{step_id}", str(step_id))
+        path = path.replace("{number}", "latest")
         if body is None and "requestBody" in self.description:
             body = self.sent_example
         if body is not None and "content_type" not in options:
@@ -171,12 +173,15 @@ def test_operation_ids_are_frozen() -> None:
         "deleteStep",
         "duplicateCampaign",
         "getCampaign",
+        "getChanges",
         "getReadiness",
+        "getRevision",
         "getStep",
         "getTimeline",
         "listCampaigns",
         "listEvents",
         "listHistory",
+        "listRevisions",
         "listSteps",
         "pauseCampaign",
         "reorderSteps",
@@ -185,7 +190,8 @@ def test_operation_ids_are_frozen() -> None:
 
 
 def test_every_operation_of_the_views_is_declared() -> None:
-    of_views = [name for view in (CampaignViewSet, EventViewSet, StepViewSet) for name in view.operation_ids.values()]
+    views = (CampaignViewSet, EventViewSet, RevisionViewSet, StepViewSet)
+    of_views = [name for view in views for name in view.operation_ids.values()]
     assert sorted(OPERATIONS) == sorted(of_views) == sorted(DOCUMENTED)
 
 
@@ -457,6 +463,10 @@ CASES = [
     Case("getTimeline", 200, query="?tz=Europe/Berlin"),
     Case("getTimeline", 400, query="?tz=Mars"),
     Case("listHistory", 200),
+    Case("listRevisions", 200),
+    Case("getRevision", 200, status="active"),
+    Case("getRevision", 304, status="active", headers={"if-none-match": "*"}),
+    Case("getChanges", 200),
     Case("listEvents", 200),
     Case("listEvents", 400, query="?types=step.moved"),
 ]
@@ -468,6 +478,7 @@ def test_a_call(case: Case, client: APIClient) -> None:
     documented = DOCUMENTED[case.id]
     campaign = make_campaign(status=case.status, steps=case.steps, external_id="crm-1")
     history.record(ACTOR, Action.CAMPAIGN_CREATED, campaign.id, after={"name": "Welcome"})
+    list(freeze_all())
     operation = documented._replace(path=documented.path + case.query)
     first = campaign.steps.order_by("position").first()
     response = operation.call(client, campaign.id, first and first.id, case.body, headers=case.headers)

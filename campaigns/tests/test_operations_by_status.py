@@ -50,6 +50,7 @@ OPERATIONS = {
     "duplicateCampaign": Operation("post", "/duplicate", 201),
     "getReadiness": Operation("get", "/readiness", 200, writes=False),
     "getTimeline": Operation("get", "/timeline", 200, writes=False),
+    "getChanges": Operation("get", "/changes", 200, writes=False),
     "listHistory": Operation("get", "/history", 200, writes=False),
     "activateCampaign": Operation("post", "/activate", 200, ("draft", "paused"), becomes="active"),
     "pauseCampaign": Operation("post", "/pause", 200, ("active",), becomes="paused"),

@@ -7,9 +7,10 @@ from rest_framework.test import APIClient
 
 from campaigns import history
 from campaigns.models import Action
+from campaigns.revisions import freeze_all
 from campaigns.tests.api import ROOT, campaign_url, faults
 from campaigns.tests.factories import ACTOR, make_campaign, positions, step_body, stored
-from campaigns.views import CampaignViewSet, EventViewSet, StepViewSet
+from campaigns.views import CampaignViewSet, EventViewSet, RevisionViewSet, StepViewSet
 
 pytestmark = pytest.mark.django_db
 STRICT = {"Prefer": "handling=strict"}
@@ -86,6 +87,9 @@ OPERATIONS: dict[str, tuple[str, str, Any]] = {
     "getReadiness": ("get", "/readiness", None),
     "getTimeline": ("get", "/timeline", None),
     "listHistory": ("get", "/history", None),
+    "listRevisions": ("get", "/revisions", None),
+    "getRevision": ("get", "/revisions/latest", None),
+    "getChanges": ("get", "/changes", None),
     "listEvents": ("get", "/v1/messaging/events", None),
 }
 STARTS_FROM = {"pauseCampaign": "active", "completeCampaign": "active"}
@@ -96,8 +100,9 @@ class Call:
 
     def __init__(self, client: APIClient, name: str) -> None:
         self.method, path, self.body = OPERATIONS[name]
-        campaign = make_campaign(steps=1, status=STARTS_FROM.get(name, "draft"))
+        campaign = make_campaign(steps=1, status=(STARTS_FROM | {"getRevision": "active"}).get(name, "draft"))
         history.record(ACTOR, Action.CAMPAIGN_CREATED, campaign.id)
+        list(freeze_all())
         step_id = str(campaign.steps.get().id)
         self.client = client
         self.address = path if path.startswith("/v1") else campaign_url(campaign, path.format(step_id=step_id))
@@ -109,7 +114,8 @@ class Call:
 
 
 def test_every_operation_is_among_the_calls() -> None:
-    of_views = {name for view in (CampaignViewSet, EventViewSet, StepViewSet) for name in view.operation_ids.values()}
+    views = (CampaignViewSet, EventViewSet, RevisionViewSet, StepViewSet)
+    of_views = {name for view in views for name in view.operation_ids.values()}
     assert of_views == set(OPERATIONS)
 
 

@@ -1,9 +1,13 @@
 """Django's PostgreSQL backend, whose connections the watchdog knows of and whose waits end."""
 
+from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from django.conf import settings
 from django.db.backends.postgresql import base
+from django.db.backends.postgresql.psycopg_any import BaseTzLoader
+from psycopg.adapt import AdaptersMap
 
 from messaging_project.watchdog import watchdog
 
@@ -16,9 +20,30 @@ def with_timeouts(parameters: dict[str, Any]) -> dict[str, Any]:
     return parameters | ({"options": " ".join(given + ours)} if ours else {})
 
 
+class TimeLoader(BaseTzLoader):  # type: ignore[misc]  # untyped
+    """Reads times by Python's own function in C. Django's loader took a quarter of the time of a list of campaigns."""
+
+    timezone = UTC
+
+    def load(self, data: Any) -> datetime:
+        try:
+            return datetime.fromisoformat(str(data, "ascii")).astimezone(UTC)
+        except (ValueError, OverflowError):  # a year that Python doesn't have: the error as psycopg names it
+            return super().load(data)  # type: ignore[no-any-return]
+
+
+@cache
+def with_time_loader(adapters: AdaptersMap) -> AdaptersMap:
+    """Django's adapters for connections, with ours in place of one."""
+    ours = AdaptersMap(adapters)
+    ours.register_loader("timestamptz", TimeLoader)
+    return ours
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     def get_connection_params(self) -> dict[str, Any]:
         parameters = super().get_connection_params()
+        parameters["context"] = with_time_loader(parameters["context"])
         return with_timeouts(parameters) if watchdog.is_on else parameters
 
     @property

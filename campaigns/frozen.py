@@ -1,0 +1,31 @@
+"""Rows that are written once, by SQL, and never changed or deleted."""
+
+from typing import Any
+
+from django.db import models
+
+
+class FrozenError(TypeError):
+    """Nothing changes or deletes a revision, and only `revisions` makes one."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__("A revision is never changed or deleted, and campaigns.revisions alone makes one.")
+
+
+def _refuse(*args: Any, **kwargs: Any) -> Any:
+    raise FrozenError
+
+
+class FrozenQuerySet(models.QuerySet[Any]):
+    """Reads only."""
+
+    create = bulk_create = get_or_create = update_or_create = update = bulk_update = delete = _refuse
+
+
+class Frozen(models.Model):
+    """A row that SQL writes once."""
+
+    save = save_base = delete = _refuse
+
+    class Meta:
+        abstract = True
