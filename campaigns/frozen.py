@@ -22,6 +22,13 @@ class FrozenQuerySet(models.QuerySet[Any]):
     create = bulk_create = get_or_create = update_or_create = update = bulk_update = delete = _refuse
 
 
+class FrozenManager(models.Manager[Any]):
+    """Its methods are those of the rows that it gives."""
+
+    def get_queryset(self) -> FrozenQuerySet:
+        return FrozenQuerySet(self.model, using=self._db)
+
+
 class Frozen(models.Model):
     """A row that SQL writes once."""
 

@@ -18,7 +18,7 @@ from uuid_utils.compat import uuid7
 from campaigns import rules, statuses
 from campaigns.canonical_json import CanonicalEncoder
 from campaigns.expressions import CurrentTime, JSONType
-from campaigns.frozen import Frozen, FrozenQuerySet
+from campaigns.frozen import Frozen, FrozenManager
 from messaging_project.comparison import ByCodePoint, ByInstant
 
 
@@ -370,7 +370,7 @@ class Revision(Frozen):
     actor_id = models.TextField()
     actor_name = models.TextField()
 
-    objects = FrozenQuerySet.as_manager()
+    objects = FrozenManager()
 
     class Meta:
         ordering = ("campaign", "-number")
@@ -384,7 +384,10 @@ class RevisionStep(Frozen):
     """A step as it was. It has its step's id without a foreign key, because it outlives the step."""
 
     pk = models.CompositePrimaryKey("revision_id", "ordinal")
-    revision = models.ForeignKey(Revision, on_delete=models.PROTECT, related_name="steps", db_index=False)
+    # Without a constraint, which is checked row by row: that takes as long as all else of freezing.
+    revision = models.ForeignKey(
+        Revision, on_delete=models.PROTECT, related_name="steps", db_index=False, db_constraint=False
+    )
     ordinal = models.PositiveIntegerField()
     step_id = models.UUIDField()
     template_id = models.CharField(max_length=255)
@@ -392,7 +395,7 @@ class RevisionStep(Frozen):
     delay_minutes = models.IntegerField()
     variables = models.JSONField(encoder=CanonicalEncoder)
 
-    objects = FrozenQuerySet.as_manager()
+    objects = FrozenManager()
 
     class Meta:
         ordering = ("revision", "ordinal")

@@ -4,7 +4,7 @@ The database copies and digests steps itself: their variables don't pass through
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -18,6 +18,7 @@ from campaigns.models import ActorType, Campaign, Revision, RevisionStep
 from campaigns.statuses import Status
 from campaigns.versions import require_campaign
 from messaging_project import compiled
+from messaging_project.strict_json import StoredJSON
 
 CONTENT = ("template_id", "template_version_id", "delay_minutes", "variables")
 HEAD_COLUMNS = tuple(field.attname for field in Revision._meta.concrete_fields)
@@ -29,18 +30,21 @@ BATCH = 100  # campaigns that one transaction freezes
 
 # --- Freezing --------------------------------------------------------------------------------------------------------
 
-# What a digest is of, for one step. A text has its length before it, so that no two contents have the same line.
-LINE = """s.ordinal || ':' || {step_id} || ':' || length(s.template_id) || ':' || s.template_id
-    || ':' || length(s.template_version_id) || ':' || s.template_version_id || ':' || s.delay_minutes
-    || ':' || {variables}"""
+# What a digest is of, for one step: its ordinal, id, the texts with their lengths before them, so that no two contents
+# have the same line, delay and variables.
+PARTS = (
+    *("s.ordinal", "{step_id}", "length(s.template_id)", "s.template_id"),
+    *("length(s.template_version_id)", "s.template_version_id", "s.delay_minutes", "s.variables"),
+)
+HYPHENATED = "||'-'||".join(
+    f"substr(s.id, {start}, {length})" for start, length in ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
+)
 # SHA-256 over the SHA-256 of each line in order: the texts of a long campaign needn't be in memory together.
 DIGESTS = {
-    "postgresql": """encode(sha256(convert_to(COALESCE(string_agg(
-        encode(sha256(convert_to({line}, 'UTF8')), 'hex'), '' ORDER BY s.ordinal
-    ), ''), 'UTF8')), 'hex')""".format(
-        line=LINE.format(step_id="replace(s.id::text, '-', '')", variables="s.variables::text")
-    ),
-    "sqlite": f"digest_in_order(s.ordinal, {LINE.format(step_id='s.id', variables='s.variables')})",
+    "postgresql": f"""encode(sha256(COALESCE(string_agg(
+        sha256(convert_to(concat_ws(':', {", ".join(PARTS)}), 'UTF8')), ''::bytea ORDER BY s.ordinal
+    ) FILTER (WHERE s.id IS NOT NULL), ''::bytea)), 'hex')""".replace("{step_id}", "s.id"),
+    "sqlite": "digest_in_order(s.ordinal, {})".format(" || ':' || ".join(PARTS)).replace("{step_id}", HYPHENATED),
 }
 STEPS = f"""
 SELECT id, campaign_id, {", ".join(CONTENT)},
@@ -73,14 +77,14 @@ class _DigestInOrder:
     """The aggregate of SQLite that is what PostgreSQL makes of its own functions."""
 
     def __init__(self) -> None:
-        self._digests: list[tuple[int, str]] = []
+        self._digests: list[tuple[int, bytes]] = []
 
     def step(self, ordinal: int, line: str | None) -> None:
         if line is not None:
-            self._digests.append((ordinal, sha256(line.encode()).hexdigest()))
+            self._digests.append((ordinal, sha256(line.encode()).digest()))
 
     def finalize(self) -> str:
-        return sha256("".join(digest for _, digest in sorted(self._digests)).encode()).hexdigest()
+        return sha256(b"".join(digest for _, digest in sorted(self._digests))).hexdigest()
 
 
 def freeze(campaign_ids: Sequence[UUID], actor: Actor) -> int:
@@ -150,9 +154,9 @@ def find_revision(campaign_id: UUID, number: int | None) -> Any:
     return found
 
 
-def revision_steps(revision_id: int) -> list[Any]:
+def revision_steps(revision_id: int, load_json: Callable[[str], Any] = StoredJSON) -> list[Any]:
     """The rows of a revision's steps, in order."""
-    return compiled.rows("steps of a revision", _steps, revision_id)
+    return compiled.rows("steps of a revision", _steps, revision_id, load_json=load_json)
 
 
 def _latest(campaign_id: UUID) -> QuerySet[Revision, Any]:

@@ -1,5 +1,6 @@
 """The page of one campaign: its fields, its steps, its picture, its buttons."""
 
+from collections.abc import Iterable
 from functools import partial
 from operator import attrgetter
 from typing import Any
@@ -271,6 +272,9 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
 
     def shown_version(self, obj: Campaign) -> str:
         return str(PageVersion.current(obj.pk, obj.version))
+
+    def shown_versions(self, objects: Iterable[Any]) -> dict[Any, str]:
+        return PageVersion.current_of(objects)
 
     def name_of(self, obj: Campaign) -> str:
         return f"“{obj}”"

@@ -67,6 +67,7 @@ class Migration(migrations.Migration):
                 (
                     "revision",
                     models.ForeignKey(
+                        db_constraint=False,
                         db_index=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="steps",

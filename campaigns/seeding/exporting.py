@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import starmap
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from django.db import connection
@@ -28,9 +28,14 @@ def _json_member(column: str, expression: str) -> str:
 
 # Each member begins with a comma; the first one is that of the id, which is always there.
 JSON_COLUMN = f"'{{' || substr({' || '.join(starmap(_json_member, EXPRESSIONS.items()))}, 2) || '}}'"
+NOW = "LEFT JOIN campaigns_campaignstep s ON s.campaign_id = c.id"
+# A revision's steps, at their ordinals. Campaigns without it are left out.
+FROZEN = """JOIN campaigns_revision r ON r.campaign_id = c.id AND r.number = {number}
+LEFT JOIN (SELECT f.*, f.ordinal AS position FROM campaigns_revisionstep f) s ON s.revision_id = r.id"""
+LATEST = "(SELECT MAX(latest.number) FROM campaigns_revision latest WHERE latest.campaign_id = c.id)"
 SELECT = """
 SELECT {columns}
-FROM campaigns_campaign c LEFT JOIN campaigns_campaignstep s ON s.campaign_id = c.id
+FROM campaigns_campaign c {steps}
 WHERE {condition}
 ORDER BY c.id, s.position
 """
@@ -53,16 +58,23 @@ def find_campaigns(names: Sequence[str]) -> list[UUID]:
 
 
 def export(
-    write: Callable[[bytes], Any], format: str, *, statuses: Sequence[str] = (), campaigns: Sequence[UUID] | None = None
+    write: Callable[[bytes], Any],
+    format: str,
+    *,
+    statuses: Sequence[str] = (),
+    campaigns: Sequence[UUID] | None = None,
+    revision: int | Literal["latest"] | None = None,
 ) -> None:
     """Write the campaigns with one of `statuses` that are among `campaigns` (none given: all), with their steps.
 
-    They come in the order of their ids, and steps by position: the same data gives the same bytes.
+    They come in the order of their ids, and steps by position: the same data gives the same bytes. With `revision`, the
+    campaigns that have it come with its steps, whose positions are their ordinals.
     """
+    steps = NOW if revision is None else FROZEN.format(number=LATEST if revision == "latest" else int(revision))
     condition, parameters = _condition(statuses, campaigns)
     if connection.vendor == "postgresql":
         columns, copy_statement = COPY[format]
-        statement = copy_statement.format(SELECT.format(columns=columns, condition=condition))
+        statement = copy_statement.format(SELECT.format(columns=columns, steps=steps, condition=condition))
         with connection.cursor() as cursor, connection.wrap_database_errors:
             statement = cursor.mogrify(statement, parameters)  # with DEBUG on, copy() takes no parameters
             with cursor.copy(statement) as copy:
@@ -70,7 +82,7 @@ def export(
                     write(data)
         return
     with connection.cursor() as cursor:
-        cursor.execute(SELECT.format(columns=CSV_COLUMNS, condition=condition), parameters)
+        cursor.execute(SELECT.format(columns=CSV_COLUMNS, steps=steps, condition=condition), parameters)
         WRITERS[format](_cells(cursor), write)
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError
 
+from campaigns import lifecycle
 from campaigns.models import Campaign
-from campaigns.tests.factories import make_campaign, make_step, stored
+from campaigns.tests.factories import ACTOR, make_campaign, make_step, stored
 from campaigns.tests.seed_files import export, seed
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("debug")]
@@ -134,3 +135,31 @@ def test_a_name_that_ends_in_gz_is_compressed_the_same_each_time(tmp_path: Path)
     first = (tmp_path / "a.jsonl.gz").read_bytes()
     assert first == (tmp_path / "b.jsonl.gz").read_bytes()
     assert gzip.decompress(first).decode() == export(format="jsonl")
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl"])
+def test_a_revision_is_exported_as_it_was_frozen_and_can_be_loaded(format: str, tmp_path: Path) -> None:
+    campaign, draft = make_campaign(external_id="crm-1"), make_campaign(steps=1)
+    for position, variables in enumerate(VARIABLES):
+        make_step(campaign, position, variables=variables)
+    first = export(format=format, campaign=str(campaign.id)).replace("draft", "paused")
+    lifecycle.change_status(campaign.id, "active", actor=ACTOR)
+    lifecycle.change_status(campaign.id, "paused", actor=ACTOR)
+    campaign.steps.filter(position=0).delete()
+    lifecycle.change_status(campaign.id, "active", actor=ACTOR)
+    lifecycle.change_status(campaign.id, "paused", actor=ACTOR)
+    campaign.steps.all().delete()
+
+    assert export("--revision", "1", format=format) == first
+    latest = export("--revision", "latest", format=format)
+    assert latest == export("--revision", "2", format=format)
+    assert (latest.count("t4-v1"), latest.count("t0-v1"), str(draft.id) in latest) == (1, 0, False)
+    assert "crm-1" not in export("--revision", "3", format=format)
+    (tmp_path / f"first.{format}").write_text(first, newline="")
+    assert seed(tmp_path / f"first.{format}").code == 0
+    assert export(format=format, campaign=str(campaign.id)) == first
+
+
+def test_a_revision_has_a_number() -> None:
+    with pytest.raises(CommandError, match="'first' is neither a revision's number nor latest"):
+        export("--revision", "first")

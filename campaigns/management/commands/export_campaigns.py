@@ -1,10 +1,12 @@
 import sys
+from argparse import ArgumentTypeError
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from campaigns.exceptions import NotFound
 from campaigns.models import Campaign
+from campaigns.revisions import NUMBER
 from campaigns.seeding.exporting import export, find_campaigns
 from campaigns.seeding.sources import FORMATS, format_of
 from campaigns.seeding.writers import output
@@ -23,6 +25,8 @@ class Command(BaseCommand):
         add("--status", action="append", choices=statuses, help="only campaigns in this status; repeatable")
         campaign = "only the campaign with this id or external id; repeatable"
         add("--campaign", action="append", metavar="ID", help=campaign)
+        frozen = "the steps of the revision N of those campaigns that have it; latest: of the last one that each has"
+        add("--revision", type=_number, metavar="N", help=frozen)
         add("--format", choices=FORMATS, help="default: what the name of FILE says, else csv")
         add("-o", "--output", metavar="FILE", help="default: standard output; .gz compresses")
 
@@ -33,13 +37,17 @@ class Command(BaseCommand):
             campaigns = None if options["campaign"] is None else find_campaigns(_several(options["campaign"]))
         except NotFound as error:
             raise CommandError(f"No campaign has the id or external id {error.id!r}.", returncode=UNUSABLE) from error
-        statuses = _several(options["status"])
+        chosen_rows = {
+            "statuses": _several(options["status"]),
+            "campaigns": campaigns,
+            "revision": options["revision"],
+        }
         try:
             if path:
                 with output(path) as file:
-                    export(file.write, chosen, statuses=statuses, campaigns=campaigns)
+                    export(file.write, chosen, **chosen_rows)
             else:
-                export(self._write, chosen, statuses=statuses, campaigns=campaigns)
+                export(self._write, chosen, **chosen_rows)
                 self.stdout.flush()
         except BrokenPipeError:  # who reads has enough
             sys.stderr.close()
@@ -52,6 +60,13 @@ class Command(BaseCommand):
             binary.write(data)
         else:
             self.stdout.write(bytes(data).decode(), ending="")
+
+
+def _number(given: str) -> int | str:
+    """The number of a revision, or `latest`."""
+    if given == "latest" or NUMBER.fullmatch(given):
+        return given if given == "latest" else int(given)
+    raise ArgumentTypeError(f"{given!r} is neither a revision's number nor latest.")
 
 
 def _several(value: str | list[str] | None) -> list[str]:
