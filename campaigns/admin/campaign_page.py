@@ -131,7 +131,7 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
         )
         if form.steps is not None:
             place = place_of(obj, form.part) if obj is not None else Place()
-            page = steps_page(request, obj) if form.part != WHOLE else None
+            page = steps_page(request, obj) if form.part != WHOLE and form.part.has_places else None
             return {
                 "step_formset": form.steps,
                 "timeline": draw_formset(form.steps, place),
