@@ -254,6 +254,7 @@ def test_changes_are_added_removed_moved_and_changed_steps(client: APIClient) ->
         "moved": [{"id": str(c.id), "before": 2, "after": 1}],
         "changed": [
             {
+                "ordinal": 2,
                 "id": str(a.id),
                 "before": {"delay_minutes": 0, "variables": {"n": 1, "a": ["ü"]}},
                 "after": {"delay_minutes": 7, "variables": {"n": 1, "a": ["u"]}},
