@@ -21,6 +21,11 @@ class Part:
         inside = Q(position__gte=self.start, position__lt=self.stop) | Q(pk__in=self.ids)
         return CampaignStep.objects.filter(inside, campaign_id=campaign_id).order_by("position")
 
+    @property
+    def has_places(self) -> bool:
+        """Whether it is more than the steps that it names."""
+        return self.start < self.stop
+
     def has_place(self, position: int) -> bool:
         return self.start <= position < self.stop
 

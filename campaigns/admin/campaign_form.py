@@ -1,7 +1,7 @@
 """The campaign page's form: the campaign's fields and all of its steps, saved together or not at all."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -261,14 +261,23 @@ class CampaignForm(DomainForm):
     # --- Merging -----------------------------------------------------------------------------------------------------
 
     def merged(self) -> "CampaignForm":
-        campaign, part = self.instance, self.part
+        campaign, part, rows = self.instance, self.part, self.steps.forms if self.steps is not None else []
+        added = part.steps(campaign.pk).exclude(pk__in=self._row_ids).count() if rows else 0
+        has_outgrown = added + len(rows) > MAX_EDITABLE_STEPS
+        if has_outgrown:  # what others added is on other pages then
+            part = Part(0, 0, self._row_ids)
         overwrite = str(PageVersion.current(campaign.pk, campaign.version, part))
         stored = {str(step.pk): step for step in part.steps(campaign.pk)}
         data = {name: value for name, value in self.data.items() if name != OVERWRITE and not name.startswith(CHOICE)}
         merge = Merge(data, Shown.parse(self.data.get("merged_with") or self.data.get("shown", "")))
         data |= merge.fields(self, self._stored_fields(), merge.shown.fields)
-        if self.steps is not None and self.steps.forms:
-            merge.steps(self.steps, stored)
+        if rows:
+            others = campaign.steps.exclude(pk__in=list(stored)).values_list("position", flat=True)
+            merge.steps(self.steps, stored, set(map(str, others)))
+        if has_outgrown:
+            held = PageVersion.parse(self.data.get("page_version", ""))
+            data["page_part"] = str(replace(held, part=part))
+            merge.taken.append(f"{added} step{'' if added == 1 else 's'}, on other pages now")
         data |= {"merged_with": str(Shown.of(self._stored_fields(), stored.values())), "overwrite": overwrite}
         form = type(self)(data, instance=campaign)
         form.is_valid()

@@ -1,5 +1,6 @@
 """The page of one campaign: its fields, its steps, its picture, its buttons."""
 
+from collections.abc import Iterable
 from functools import partial
 from operator import attrgetter
 from typing import Any
@@ -130,7 +131,7 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
         )
         if form.steps is not None:
             place = place_of(obj, form.part) if obj is not None else Place()
-            page = steps_page(request, obj) if form.part != WHOLE else None
+            page = steps_page(request, obj) if form.part != WHOLE and form.part.has_places else None
             return {
                 "step_formset": form.steps,
                 "timeline": draw_formset(form.steps, place),
@@ -271,6 +272,9 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
 
     def shown_version(self, obj: Campaign) -> str:
         return str(PageVersion.current(obj.pk, obj.version))
+
+    def shown_versions(self, objects: Iterable[Any]) -> dict[Any, str]:
+        return PageVersion.current_of(objects)
 
     def name_of(self, obj: Campaign) -> str:
         return f"“{obj}”"

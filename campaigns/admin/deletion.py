@@ -1,6 +1,7 @@
 """Deleting in the admin: only by the domain's functions, and only what a page showed."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +15,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
+from campaigns.admin.bulk import MAX_AT_ONCE, Outcome, grouped, sent, versions_sent
 from campaigns.admin.refusals import busy_as_refusal, staff_message
 from campaigns.exceptions import CampaignsError, VersionMismatch
 from campaigns.history import Actor, actor_of
 
-MAX_AT_ONCE = 100
 CHANGED = "It was changed while you had it open, and is not deleted. Look at it again first."
 
 
@@ -41,6 +42,10 @@ class DomainDeletion(admin.ModelAdmin):
     def shown_version(self, obj: Any) -> str:
         """The version that a page which shows `obj` remembers."""
         raise NotImplementedError
+
+    def shown_versions(self, objects: Iterable[Any]) -> dict[Any, str]:
+        """The versions of many, by their keys."""
+        return {obj.pk: self.shown_version(obj) for obj in objects}
 
     def name_of(self, obj: Any) -> str:
         """What a sentence calls it."""
@@ -103,48 +108,50 @@ class DomainDeletion(admin.ModelAdmin):
             raise PermissionDenied
         chosen = list(queryset[: MAX_AT_ONCE + 1])
         if len(chosen) > MAX_AT_ONCE:
-            messages.error(request, f"Choose at most {MAX_AT_ONCE} {self.opts.verbose_name_plural} at once.")
+            messages.error(request, f"Choose at most {MAX_AT_ONCE:,} {self.opts.verbose_name_plural} at once.")
             return None
         if "post" not in request.POST:
             return self._confirmation(request, queryset, chosen)
-        self._delete_each(request, chosen)
+        self._delete_each(request, chosen, versions_sent(request))
         return None
 
     def _confirmation(self, request: HttpRequest, queryset: QuerySet[Any], chosen: Sequence[Any]) -> HttpResponse:
-        versions = {obj.pk: self.shown_version(obj) for obj in chosen}
+        versions = self.shown_versions(chosen)
         # Read anew after the versions, so that no page shows less than its version covers.
         shown = queryset.filter(pk__in=list(versions))
         rows = [DeletionRow(obj, versions[obj.pk], self.why_not_deletable(obj)) for obj in shown]
+        asked = {str(row.object.pk): row.page_version for row in rows if not row.refusal}
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": f"Delete {self.opts.verbose_name_plural}",
             "rows": rows,
-            "count": sum(not row.refusal for row in rows),
+            "groups": grouped((row.refusal, row) for row in rows),
+            "count": len(asked),
+            "shown": json.dumps(asked),
+            "first": next(iter(asked), ""),  # Django asks for one
             "checkbox_name": ACTION_CHECKBOX_NAME,
         }
         return TemplateResponse(request, "admin/campaigns/delete_selected.html", context)
 
-    def _delete_each(self, request: HttpRequest, chosen: Sequence[Any]) -> None:
-        deleted = []
-        for obj in chosen:
+    def _delete_each(self, request: HttpRequest, chosen: Sequence[Any], versions: dict[str, str]) -> None:
+        deleted, outcome, missing = [], Outcome(), set(versions)
+        for obj in sent(self.get_queryset(request), chosen, versions):
+            missing.discard(str(obj.pk))
             try:
                 with busy_as_refusal():
-                    shown = request.POST.get(f"page_version_{obj.pk}", "")
-                    self.delete_shown(obj, shown, actor_of(request.user))
+                    self.delete_shown(obj, versions.get(str(obj.pk), ""), actor_of(request.user))
                 deleted.append(obj)
             except CampaignsError as refusal:
-                messages.error(request, f"{self.name_of(obj)} was left as it is. {deletion_refused(refusal)}")
-        gone = len(set(request.POST.getlist(ACTION_CHECKBOX_NAME))) - len(chosen)
-        if gone > 0:
-            messages.warning(request, f"{self._counted(gone)} had been deleted already.")
+                outcome.left.append(f"{self.name_of(obj)}: {deletion_refused(refusal)}")
+        outcome.done, outcome.gone = len(deleted), len(missing)
         if deleted:
             self.log_deletions(request, deleted)  # type: ignore[arg-type]  # Django itself gives it a list
-            messages.success(request, f"{self._counted(len(deleted))} deleted.")
+        outcome.say(request, "deleted", self._counted)
 
     def _counted(self, count: int) -> str:
         name = self.opts.verbose_name if count == 1 else self.opts.verbose_name_plural
-        return f"{count} {name}"
+        return f"{count:,} {name}"
 
 
 def deletion_refused(refusal: CampaignsError) -> str:

@@ -104,8 +104,8 @@ class Merge:
 
     # --- Steps -------------------------------------------------------------------------------------------------------
 
-    def steps(self, formset: Any, stored: Mapping[str, CampaignStep]) -> None:
-        """Merge the rows of a campaign's page into the data."""
+    def steps(self, formset: Any, stored: Mapping[str, CampaignStep], elsewhere: set[str]) -> None:
+        """Merge the rows of a campaign's page into the data; `elsewhere` are the positions that other pages hold."""
         rows: list[dict[str, Any]] = []
         for form in formset.by_position:
             if (row := self._row(formset, form, stored, f"{formset.prefix}-{len(rows)}-")) is not None:
@@ -119,7 +119,7 @@ class Merge:
         for name in [name for name in self.data if re.match(rf"{formset.prefix}-\d", name)]:
             del self.data[name]
         self.data |= {f"{formset.prefix}-{name}": str(count) for name, count in counts.items()}
-        _make_room(rows, formset.prefix)
+        _make_room(rows, formset.prefix, elsewhere)
         for row in rows:
             self.data |= row
 
@@ -150,9 +150,11 @@ class Merge:
         return {prefix + "id": ""} | mine | removed if form.has_changed() else None
 
 
-def _make_room(rows: list[dict[str, Any]], prefix: str) -> None:
+def _make_room(rows: list[dict[str, Any]], prefix: str, elsewhere: set[str]) -> None:
     """A new row of mine goes to the next free position where one of theirs holds its own."""
-    held = {row[f"{prefix}-{index}-position"] for index, row in enumerate(rows) if row[f"{prefix}-{index}-id"]}
+    held = elsewhere | {
+        row[f"{prefix}-{index}-position"] for index, row in enumerate(rows) if row[f"{prefix}-{index}-id"]
+    }
     for index, row in enumerate(rows):
         name = f"{prefix}-{index}-position"
         if row[f"{prefix}-{index}-id"] or row[name] not in held or not row[name].isdecimal():

@@ -13,12 +13,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from campaigns.admin.merging import Merge
+from campaigns.admin.merging import OVERWRITE, Merge
 from campaigns.admin.refusals import busy_as_refusal, staff_message
 from campaigns.exceptions import CampaignsError, VersionMismatch
 from campaigns.history import Actor, actor_of
 from messaging_project.ids import parse_uuid
 
+STAY = "_continue"  # Django's name for the button that saves and stays on the page
 SHOW_AGAIN = "_show_again"  # what a page sends that was sent before, to a login in place of its answer
 
 
@@ -153,9 +154,18 @@ class DomainSaving(admin.ModelAdmin):
         obj = context["original"]
         if obj is not None and isinstance(context["adminform"].form.refusal, VersionMismatch):
             context |= self._with_form(request, obj, context["adminform"].form.merged())
+            context["leads_to"] = STAY if _stays(request) else "_save"
         self.complete(request, context, obj)
         response: HttpResponse = super().render_change_form(request, context, *args, **options)
         return response
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        """A merged page leads where the save led that it was merged for."""
+        if _stays(request):
+            sent = request.POST.copy()
+            sent[STAY] = "1"
+            request.POST = sent  # type: ignore[assignment]
+        return super().response_change(request, obj)
 
     def complete(self, request: HttpRequest, context: dict[str, Any], obj: Any) -> None:
         """Add to the page's context what its template shows beside the form."""
@@ -183,3 +193,7 @@ class DomainSaving(admin.ModelAdmin):
         except CampaignsError as refusal:
             messages.error(request, staff_message(refusal))
             return redirect(request.get_full_path())
+
+
+def _stays(request: HttpRequest) -> bool:
+    return STAY in request.POST or request.POST.get(OVERWRITE) == STAY

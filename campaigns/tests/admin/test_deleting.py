@@ -1,5 +1,6 @@
 """Deleting, one object or several: only what the domain lets go, only as its page showed it, with an entry each."""
 
+import json
 from typing import Any
 
 import pytest
@@ -95,8 +96,8 @@ def test_a_confirmation_that_no_page_offers_deletes_no_campaign(editor: Client, 
     assert "_selected_action" not in FormReader.of(page).data
     version = page.context["rows"][0].page_version
     before = stored()
-    form = {**choose(campaign), "post": "yes", f"page_version_{campaign.pk}": version}
-    assert messages_of(editor.post(url, form)) == [f"“Live” was left as it is. {NOT_DELETABLE[status]}"]
+    form = {**choose(campaign), "post": "yes", "shown": json.dumps({str(campaign.pk): version})}
+    assert messages_of(editor.post(url, form)) == [f"1 campaign was left as it is: “Live”: {NOT_DELETABLE[status]}"]
     assert stored() == before
 
 
@@ -105,7 +106,7 @@ def test_what_was_activated_after_the_page_asked_is_refused_by_name(editor: Clie
     live, draft = make_campaign(name="Live", steps=1), make_campaign(name="Draft")
     asked = ask(editor, live, draft, query=query)
     lifecycle.change_status(live.pk, "active", actor=ACTOR)
-    assert confirm(editor, asked) == [f"“Live” was left as it is. {CHANGED}", "1 campaign deleted."]
+    assert confirm(editor, asked) == [f"1 campaign deleted. 1 campaign was left as it is: “Live”: {CHANGED}"]
     assert list(Campaign.objects.values_list("name", "status")) == [("Live", "active")]
     assert [entry["action"] for entry in history_of(live)] == ["campaign.activated"]
 
@@ -114,8 +115,8 @@ def test_what_was_activated_after_the_page_asked_is_refused_by_name(editor: Clie
 def test_without_the_version_that_was_shown_nothing_is_deleted(editor: Client, version: str) -> None:
     campaign = make_campaign(name="Draft", steps=1)
     before = stored()
-    form = {**choose(campaign), "post": "yes", f"page_version_{campaign.pk}": version}
-    assert messages_of(editor.post(reverse(LIST), form)) == [f"“Draft” was left as it is. {CHANGED}"]
+    form = {**choose(campaign), "post": "yes", "shown": json.dumps({str(campaign.pk): version})}
+    assert messages_of(editor.post(reverse(LIST), form)) == [f"1 campaign was left as it is: “Draft”: {CHANGED}"]
     single = editor.post(campaign_url(campaign.pk, "delete"), {"post": "yes", "page_version": version})
     assert messages_of(single)[-1] == CHANGED
     assert stored() == before
@@ -125,7 +126,7 @@ def test_a_step_that_was_added_while_the_page_asked_is_not_deleted_unseen(editor
     campaign = make_campaign(name="Draft", steps=1)
     asked = ask(editor, campaign)
     make_step(campaign, 5)
-    assert confirm(editor, asked) == [f"“Draft” was left as it is. {CHANGED}"]
+    assert confirm(editor, asked) == [f"1 campaign was left as it is: “Draft”: {CHANGED}"]
     assert campaign.steps.count() == 2
 
 
@@ -133,16 +134,38 @@ def test_what_a_colleague_deleted_meanwhile_is_said_to_be_gone(editor: Client) -
     first, second = make_campaign(name="First"), make_campaign(name="Second")
     asked = ask(editor, first, second)
     lifecycle.delete_campaign(first.pk, actor=ACTOR)
-    assert confirm(editor, asked) == ["1 campaign had been deleted already.", "1 campaign deleted."]
+    assert confirm(editor, asked) == ["1 campaign deleted. 1 campaign had been deleted already."]
     assert [entry["actor_name"] for entry in history_of(first)] == ["tests"]
 
 
-def test_delete_selected_takes_at_most_a_hundred(editor: Client) -> None:
-    Campaign.objects.bulk_create(Campaign(name=f"C{number}") for number in range(101))
+def test_all_of_a_list_are_deleted_by_one_confirmation(editor: Client, django_assert_max_num_queries: Any) -> None:
+    Campaign.objects.bulk_create(Campaign(name=f"Draft {number}") for number in range(120))
+    Campaign.objects.bulk_create(Campaign(name=f"Done {number}", status="completed") for number in range(130))
     form = {**choose(Campaign.objects.all()[0]), "select_across": "1"}
-    for answer in (editor.post(reverse(LIST), form), editor.post(reverse(LIST), {**form, "post": "yes"})):
-        assert messages_of(answer)[-1] == "Choose at most 100 campaigns at once."
-    assert Campaign.objects.count() == 101
+    with django_assert_max_num_queries(15):
+        page = editor.post(reverse(LIST), form)
+    groups = page.context["groups"]
+    assert [(group.refusal, len(group.rows), group.omitted) for group in groups] == [
+        ("", 120, 20),
+        (NOT_DELETABLE["completed"], 130, 30),
+    ]
+    assert "130 will be left as they are" in page.content.decode()
+    late = list(Campaign.objects.filter(status="draft").values_list("pk", flat=True)[:22])
+    Campaign.objects.filter(pk__in=late).update(status="active", version=2)
+    (said,) = confirm(editor, (reverse(LIST), page))
+    assert said.startswith("98 campaigns deleted. 22 campaigns were left as they are: “Draft ")
+    assert said.endswith(f"{CHANGED} And 2 more.")
+    assert Campaign.objects.count() == 152
+
+
+def test_delete_selected_takes_no_more_than_a_page_can_wait_for(
+    editor: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("campaigns.admin.deletion.MAX_AT_ONCE", 2)
+    first, *_ = (make_campaign(name=f"C{number}") for number in range(3))
+    answer = editor.post(reverse(LIST), {**choose(first), "select_across": "1"})
+    assert messages_of(answer) == ["Choose at most 2 campaigns at once."]
+    assert Campaign.objects.count() == 3
 
 
 def test_ids_that_are_none_are_a_bad_request(editor: Client) -> None:
@@ -213,11 +236,10 @@ def test_a_step_that_was_changed_or_went_live_meanwhile_is_refused_by_name(edito
     asked = ask(editor, changed, live, kept)
     change_step(changed.campaign_id, changed.pk, {"delay_minutes": 5}, actor=ACTOR)
     lifecycle.change_status(live.campaign_id, "active", actor=ACTOR)
-    assert sorted(confirm(editor, asked)) == [
-        "1 campaign step deleted.",
-        f"Position 3 of “Changed” was left as it is. {CHANGED}",
-        f"Position 3 of “Live” was left as it is. {ACTIVE_STEP}",
-    ]
+    (said,) = confirm(editor, asked)
+    assert said.startswith("1 campaign step deleted. 2 campaign steps were left as they are: ")
+    assert f"Position 3 of “Changed”: {CHANGED}" in said
+    assert f"Position 3 of “Live”: {ACTIVE_STEP}" in said
     assert set(CampaignStep.objects.all()) == {changed, live}
 
 

@@ -7,9 +7,9 @@ from django.test import Client
 
 from campaigns.admin.stored_steps import MAX_FOUND
 from campaigns.models import Campaign
-from campaigns.steps import change_step, remove_step
+from campaigns.steps import add_step, change_step, remove_step
 from campaigns.tests.admin.pages import FormReader, campaign_url, errors_of, row, with_new_row
-from campaigns.tests.factories import ACTOR, history_of, make_campaign, make_step, stored
+from campaigns.tests.factories import ACTOR, history_of, make_campaign, make_step, step_fields, stored
 
 LAST = 349
 
@@ -84,6 +84,30 @@ def test_a_change_of_the_same_page_is_merged(editor: Client, campaign: Campaign)
     assert save(editor, campaign, FormReader.of(merged).data, 2, "_overwrite=1").status_code == 302
     assert order(campaign)[100:102] == ["mine", "theirs"]
     assert len(order(campaign)) == LAST + 1
+
+
+def test_a_page_that_a_campaign_outgrows_while_it_is_open_is_merged_and_saved(editor: Client) -> None:
+    campaign = make_campaign(steps=299)
+    form = FormReader.of(editor.get(url(campaign))).data | row(0, template_id="mine")
+    form = with_new_row(form | row(1, DELETE="on"), position=299, template_id="new", template_version_id="v")
+    for position in (299, 300):
+        add_step(campaign.pk, step_fields(position, template_id="theirs"), actor=ACTOR)
+    change_step(campaign.pk, campaign.steps.get(position=2).pk, {"template_id": "changed"}, actor=ACTOR)
+    before = stored()
+    merged = save(editor, campaign, form, 1)
+    assert merged.context["merge"].taken == ["Position 2: Template", "2 steps, on other pages now"]
+    again = save(editor, campaign, FormReader.of(merged).data, 1)
+    assert stored() == before
+    answer = save(editor, campaign, FormReader.of(again).data, 1, "_overwrite=_continue")
+    assert answer.headers["Location"] == url(campaign, "?p=1")
+    assert order(campaign) == [
+        "mine",
+        "changed",
+        *(f"t{position}" for position in range(3, 299)),
+        "theirs",
+        "theirs",
+        "new",
+    ]
 
 
 def test_a_step_that_was_moved_to_another_page_meanwhile_is_followed(editor: Client, campaign: Campaign) -> None:

@@ -1,6 +1,7 @@
 """What a user may not do is absent from the page and refused by the server."""
 
 import importlib
+import json
 from typing import Any
 
 import pytest
@@ -100,10 +101,10 @@ def crafted(client: Client, editor: Client, campaign: Campaign) -> dict[str, Any
     statuses: dict[str, Any] = {name: answer.status_code for name, answer in answers.items()}
     for action in ("activate", "archive", "delete_selected"):
         data = {"action": action, "_selected_action": str(campaign.pk), "confirmed": "1", "post": "yes"}
-        client.post(changelist, {**data, f"page_version_{campaign.pk}": form["page_version"]})
+        client.post(changelist, {**data, "shown": json.dumps({str(campaign.pk): form["page_version"]})})
     for action in ("replace_template_version", "delete_selected"):
         data = {"action": action, "_selected_action": str(step.pk), "confirmed": "1", "post": "yes"}
-        client.post(steps, {**data, "template_version_id": "crafted", f"page_version_{step.pk}": "1"})
+        client.post(steps, {**data, "template_version_id": "crafted", "shown": json.dumps({str(step.pk): "1"})})
     return statuses
 
 

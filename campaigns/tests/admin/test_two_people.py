@@ -91,6 +91,23 @@ def test_the_same_page_is_refused_until_its_merge_is_saved_on_purpose(editor: Cl
     assert list(campaign.steps.order_by("position").values_list("template_id", flat=True)) == ["mine", "t1"]
 
 
+@pytest.mark.parametrize("button", ["_save", "_continue"])
+@pytest.mark.parametrize("is_step", [False, True], ids=["campaign", "step"])
+def test_a_merged_page_leads_where_its_save_would_have_led(editor: Client, button: str, is_step: bool) -> None:
+    campaign = make_campaign(steps=1)
+    step = first_step(campaign)
+    page = f"/admin/campaigns/campaignstep/{step.pk}/change/" if is_step else campaign_url(campaign.pk)
+    form = FormReader.of(editor.get(page)).data
+    usual = editor.post(page, {**form, button: "1"}).headers["Location"]
+    form, pressed = FormReader.of(editor.get(page)).data, {button: "1"}
+    for minutes in (7, 8):  # it is merged again, too
+        change_step(campaign.pk, step.pk, {"delay_minutes": minutes}, actor=ADA)
+        refused = editor.post(page, form | pressed)
+        (leads_to,) = re.findall(r'name="_overwrite" value="(\w+)"', refused.content.decode())
+        form, pressed = FormReader.of(refused).data, {"_overwrite": leads_to}
+    assert editor.post(page, form | pressed).headers["Location"] == usual
+
+
 def labels(answer: Any) -> list[tuple[str, str, str]]:
     return [(each.label, each.mine, each.theirs) for each in answer.context["merge"].conflicts]
 

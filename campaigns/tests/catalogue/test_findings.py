@@ -1,5 +1,6 @@
 """What readiness tells of a campaign's templates, and what of it stands in the way of an activation."""
 
+import json
 from typing import Any
 
 import pytest
@@ -209,7 +210,7 @@ def test_no_way_of_the_staff_goes_past_a_strict_catalogue(
         else:
             chosen = {"action": "activate", "_selected_action": str(campaign.pk), "confirmed": "1"}
             changelist = reverse("admin:campaigns_campaign_changelist")
-            answer = paula.post(changelist, chosen | {f"page_version_{campaign.pk}": shown}, follow=True)
+            answer = paula.post(changelist, chosen | {"shown": json.dumps({str(campaign.pk): shown})}, follow=True)
 
     assert "The template catalogue has no version offer-v9 of the template offer." in answer.text
     campaign.refresh_from_db()
