@@ -39,8 +39,9 @@ class MovedStep(NamedTuple):
 
 
 class ChangedStep(NamedTuple):
-    """The fields of a step that differ."""
+    """The fields of a step that differ, and its ordinal now."""
 
+    ordinal: int
     id: UUID
     before: dict[str, Any]
     after: dict[str, Any]
@@ -71,7 +72,8 @@ def step_changes(campaign_id: UUID, load_json: Callable[[str], Any] = json.loads
         added = [PlacedStep(now[row[0]], *loaded(row)) for row in read(_added)] if now.keys() - then.keys() else []
         removed = [PlacedStep(then[row[0]], *loaded(row)) for row in read(_removed)] if then.keys() - now.keys() else []
         before = {row[0]: row for row in read(_changed_then)}
-        changed = [_changed(before[row[0]], row, load_json) for row in read(_changed_now)] if before else []
+        after = read(_changed_now) if before else []
+        changed = [_changed(now[row[0]], before[row[0]], row, load_json) for row in after]
     number = None if revision is None else revision.number
     return StepChanges(number, added, removed, _moved(then, now), changed)
 
@@ -81,14 +83,14 @@ def _loaded(load_json: Callable[[str], Any], row: Sequence[Any]) -> Sequence[Any
     return (*row[:-1], load_json(row[-1].text))
 
 
-def _changed(before: Sequence[Any], after: Sequence[Any], load_json: Callable[[str], Any]) -> ChangedStep:
+def _changed(ordinal: int, before: Sequence[Any], after: Sequence[Any], load_json: Callable[[str], Any]) -> ChangedStep:
     def differing(row: Sequence[Any]) -> dict[str, Any]:
         values = zip(CONTENT, _loaded(load_json, row)[1:], differs, strict=True)
         return {name: value for name, value, is_other in values if is_other}
 
     # As texts: Python takes 1 for true.
     differs = [old != new for old, new in zip(_loaded(str, before)[1:], _loaded(str, after)[1:], strict=True)]
-    return ChangedStep(after[0], differing(before), differing(after))
+    return ChangedStep(ordinal, after[0], differing(before), differing(after))
 
 
 def _moved(then: dict[UUID, int], now: dict[UUID, int]) -> list[MovedStep]:

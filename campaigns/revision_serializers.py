@@ -67,6 +67,7 @@ class MovedStepSerializer(serializers.Serializer[Any]):
 class ChangedStepSerializer(serializers.Serializer[Any]):
     """A step with other content: the fields that differ, before and after."""
 
+    ordinal = serializers.IntegerField(help_text="Its ordinal now.")
     id = serializers.CharField()
     before = ValuesField()
     after = ValuesField()

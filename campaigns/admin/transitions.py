@@ -16,6 +16,7 @@ from campaigns import lifecycle
 from campaigns.admin.history_page import changes_since, changes_since_it_ran
 from campaigns.admin.page_version import PageVersion
 from campaigns.admin.refusals import busy_as_refusal, staff_message
+from campaigns.admin.revision_diff import diff_from_latest
 from campaigns.admin.stored_steps import stored_steps
 from campaigns.catalogue.findings import ask_about, ask_before_activation
 from campaigns.exceptions import CampaignsError, InvalidTransition, VersionMismatch
@@ -132,6 +133,7 @@ def _asked(
         readiness = check_readiness(campaign.pk) if shown["page"] else judged(shown["steps"])
         readiness.with_templates(campaign.pk, ask_about(campaign.pk))
         context |= shown | {"readiness": readiness, "shows_steps": True}
+        context["revision_diff"] = diff_from_latest(campaign.pk)
         context["since_it_ran"] = changes_since_it_ran(campaign.pk)
     return _confirmation(model_admin, request, campaign, context)
 

@@ -100,7 +100,7 @@ CHANGES = StepChanges(
     added=[PLACED_STEP._replace(ordinal=1, step_id=FIRST_STEP.id)],
     removed=[],
     moved=[],
-    changed=[ChangedStep(STEP_ID, {"delay_minutes": 1440}, {"delay_minutes": 2880})],
+    changed=[ChangedStep(0, STEP_ID, {"delay_minutes": 1440}, {"delay_minutes": 2880})],
 )
 EVENTS = {"results": [HISTORY_ENTRY], "next_cursor": "WyJhNmIxYzJkMyIsMCwiNDcxMSJd", "has_more": False}
 
