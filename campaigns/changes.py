@@ -63,8 +63,9 @@ class StepChanges(NamedTuple):
 def step_changes(campaign_id: UUID, load_json: Callable[[str], Any] = json.loads) -> StepChanges:
     """A campaign's steps against its latest revision, at one moment; without one, all are added. Raises NotFound."""
     with snapshot():
-        require_campaign(campaign_id)
         revision = latest_revision(campaign_id)
+        if revision is None:
+            require_campaign(campaign_id)
         revision_id = NO_REVISION if revision is None else revision.id
         read, loaded = partial(_read, campaign_id, revision_id), partial(_loaded, load_json)
         now = {row[0]: ordinal for ordinal, row in enumerate(compiled.rows("ids of steps", _ids, campaign_id))}

@@ -14,6 +14,7 @@ from uuid import uuid4
 from bench.drills.postgresql import PostgreSQL
 
 CAMPAIGNS = "/v1/messaging/campaigns"
+EVENTS = "/v1/messaging/events"
 ANSWER_SECONDS = 30
 PAUSE_SECONDS = 0.05  # before a step is sent again
 
@@ -27,13 +28,16 @@ class Load:
     acknowledged: dict[str, str] = field(default_factory=dict)  # step id to the template id that was sent
     answers: list[tuple[float, str, float]] = field(default_factory=list)  # when, kind, seconds
     pages: list[tuple[float, str, float]] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)  # ids, as the feed told them
+    query: str = ""  # of the feed's next page
     running: Event = field(default_factory=Event)
 
     def clients(self, number: int) -> list[Thread]:
         threads = [
             Thread(target=self._add_steps, args=[index, self._campaign()], daemon=True) for index in range(number)
         ]
-        return [*threads, Thread(target=self._look_at_pages, daemon=True)]
+        others = self._look_at_pages, self._follow_feed
+        return [*threads, *(Thread(target=other, daemon=True) for other in others)]
 
     def _campaign(self) -> str:
         kind, answer, _ = self.ask(Connection(self.port), "POST", CAMPAIGNS, {"name": "Drill"})
@@ -70,6 +74,21 @@ class Load:
                 kind, _, seconds = self.ask(connection, "GET", path)
                 self.pages.append((time.monotonic(), kind, seconds))
             time.sleep(PAUSE_SECONDS)
+
+    def _follow_feed(self) -> None:
+        while self.running.is_set():
+            self.read_feed()
+            time.sleep(PAUSE_SECONDS)
+
+    def read_feed(self) -> None:
+        """Read on, up to what is there now."""
+        connection, has_more = Connection(self.port), True
+        while has_more:
+            kind, page, _ = self.ask(connection, "GET", EVENTS + self.query)
+            if kind != "200":
+                return
+            self.events += [event["id"] for event in page["results"]]
+            self.query, has_more = f"?cursor={page['next_cursor']}", page["has_more"]
 
     def ask(
         self, connection: "Connection", method: str, path: str, body: Any = None, key: str = ""
@@ -110,6 +129,7 @@ def under(load: Load, clients: int) -> Iterator[None]:
         load.running.clear()
         for thread in threads:
             thread.join(ANSWER_SECONDS * 3)
+        load.read_feed()
 
 
 @dataclass(frozen=True)
@@ -117,6 +137,7 @@ class Result:
     acknowledged: int
     lost: int
     doubled: int
+    untold: int  # history entries that the feed told never, or more than once
     failures: Counter[str]
     recovery: float  # seconds from the cause's end to the end of the last failure
     slowest: float  # answer of any kind while the cause lasted and was known
@@ -124,15 +145,16 @@ class Result:
 
     def __str__(self) -> str:
         kinds = ", ".join(f"{kind}: {count}" for kind, count in sorted(self.failures.items())) or "none"
-        counts = f"{self.acknowledged:,} | {self.lost} | {self.doubled} | {kinds}"
+        counts = f"{self.acknowledged:,} | {self.lost} | {self.doubled} | {self.untold} | {kinds}"
         return f"{counts} | {self.recovery:.1f} | {self.slowest:.2f} | {self.slowest_page:.2f}"
 
     @property
     def is_good(self) -> bool:
-        return not (self.lost or self.doubled or self.failures["500"])
+        return not (self.lost or self.doubled or self.untold or self.failures["500"])
 
 
 KNOWN_SECONDS = 2.5  # after which an outage is known
+ENTRIES = "SELECT id::text, count(*) FROM campaigns_historyentry GROUP BY 1"
 HISTORY = "SELECT step_id::text, count(*) FROM campaigns_historyentry WHERE step_id IS NOT NULL GROUP BY 1"
 
 
@@ -150,5 +172,7 @@ def result(load: Load, database: PostgreSQL, began: float, ended: float) -> Resu
     slowest, slowest_page = (max(seconds, default=0.0) for seconds in during)
     kinds = Counter(kind for _, kind in failures)
     kinds.update(f"page {kind}" for _, kind, _ in load.pages if kind not in ("200", "no answer"))
-    doubled, lost = len(owners), kept.count(False)
-    return Result(len(kept), lost, doubled, kinds, max(after, default=0.0), slowest, slowest_page)
+    entries, told = Counter(dict(database.execute(ENTRIES))), Counter(load.events)
+    untold = (entries - told).total() + (told - entries).total()
+    counts = len(kept), kept.count(False), len(owners), untold
+    return Result(*counts, kinds, max(after, default=0.0), slowest, slowest_page)

@@ -1,7 +1,7 @@
 """What an activation would put into the next revision, in words, for the page that asks before it."""
 
 from dataclasses import dataclass
-from uuid import UUID
+from typing import Any
 
 from campaigns.changes import step_changes
 
@@ -17,11 +17,11 @@ class RevisionDiff:
     more: int
 
 
-def diff_from_latest(campaign_id: UUID) -> RevisionDiff | None:
-    """None for a campaign without a revision, of which all steps are new."""
-    found = step_changes(campaign_id)
-    if found.revision is None:
+def diff_from_latest(campaign: Any) -> RevisionDiff | None:
+    """Of a campaign with_totals(). None without a revision: all its steps are new."""
+    if campaign.revision is None:
         return None
+    found = step_changes(campaign.pk)
     lines = [
         *(f"Added as step {it.ordinal + 1}: {it.template_version_id}" for it in found.added),
         *(f"Removed, was step {it.ordinal + 1}: {it.template_version_id}" for it in found.removed),
@@ -31,4 +31,4 @@ def diff_from_latest(campaign_id: UUID) -> RevisionDiff | None:
             for it in found.changed
         ),
     ]
-    return RevisionDiff(found.revision, lines[:SHOWN], max(0, len(lines) - SHOWN))
+    return RevisionDiff(campaign.revision, lines[:SHOWN], max(0, len(lines) - SHOWN))

@@ -133,7 +133,7 @@ def _asked(
         readiness = check_readiness(campaign.pk) if shown["page"] else judged(shown["steps"])
         readiness.with_templates(campaign.pk, ask_about(campaign.pk))
         context |= shown | {"readiness": readiness, "shows_steps": True}
-        context["revision_diff"] = diff_from_latest(campaign.pk)
+        context["revision_diff"] = diff_from_latest(campaign)
         context["since_it_ran"] = changes_since_it_ran(campaign.pk)
     return _confirmation(model_admin, request, campaign, context)
 

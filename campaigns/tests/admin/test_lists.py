@@ -138,7 +138,7 @@ def test_asking_and_activating_cost_the_same_with_3_and_200_steps(publisher: Cli
     publisher.get(url)
     version: dict[str, str] = {}
     assert queries_of(lambda: version.update(page_version=publisher.get(url).context["page_version"])) == 9
-    assert queries_of(lambda: publisher.post(url, version)) == 12
+    assert queries_of(lambda: publisher.post(url, version)) == 15  # three of them freeze the steps
 
 
 def test_no_page_takes_more_than_15_queries(publisher: Client) -> None:
