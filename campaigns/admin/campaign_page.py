@@ -33,6 +33,7 @@ from campaigns.admin.history_page import changes, changes_since, last_changes, t
 from campaigns.admin.page_version import PageVersion
 from campaigns.admin.paging import BoundedPaginator, LargeTableAdmin, page_number
 from campaigns.admin.refusals import not_editable, staff_message
+from campaigns.admin.revisions_page import revision_view, revisions_view
 from campaigns.admin.saving import DomainSaving
 from campaigns.admin.stored_steps import MAX_FOUND, SEARCH, found_steps, place_of, steps_page, stored_steps
 from campaigns.admin.template_suggestions import suggestions_url, suggestions_view
@@ -84,6 +85,8 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
             view("status", "<uuid:campaign_id>/status/<slug:target>/", partial(status_view, self)),
             view("duplicate", "<uuid:campaign_id>/duplicate/", partial(duplicate_view, self)),
             view("export", "<uuid:campaign_id>/steps.<slug:format>", self.export_view),
+            view("revisions", "<uuid:campaign_id>/revisions/", partial(revisions_view, self)),
+            view("revision", "<uuid:campaign_id>/revisions/<int:number>/", partial(revision_view, self)),
             view("templates", "templates/", suggestions_view),
             view("timeline", "timeline/", self.timeline_view),
             *super().get_urls(),

@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from campaigns.admin.paging import LargeTableAdmin
-from campaigns.admin.words import ABSENT, in_words, moment
+from campaigns.admin.words import ABSENT, in_words, label, moment
 from campaigns.models import Action, ActorType, Campaign, CampaignStep, HistoryEntry
 from campaigns.rules import CAMPAIGN_FIELDS, STEP_FIELDS
 
@@ -92,7 +92,7 @@ class Change:
             shown = (_shown(before, name), _shown(after, name))
             is_empty_count = name in COUNTS and not after.get(name)
             if shown != (ABSENT, ABSENT) and not is_empty_count:
-                yield name.removesuffix("_minutes").replace("_", " "), *shown
+                yield label(name), *shown
 
 
 def _shown(values: dict[str, Any], name: str) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from campaigns.admin.words import label
 from campaigns.changes import step_changes
 
 SHOWN = 20  # lines
@@ -26,9 +27,6 @@ def diff_from_latest(campaign: Any) -> RevisionDiff | None:
         *(f"Added as step {it.ordinal + 1}: {it.template_version_id}" for it in found.added),
         *(f"Removed, was step {it.ordinal + 1}: {it.template_version_id}" for it in found.removed),
         *(f"Moved from step {it.before + 1} to step {it.after + 1}" for it in found.moved),
-        *(
-            f"Changed, step {it.ordinal + 1}: {', '.join(name.replace('_', ' ') for name in it.after)}"
-            for it in found.changed
-        ),
+        *(f"Changed, step {it.ordinal + 1}: {', '.join(map(label, it.after))}" for it in found.changed),
     ]
     return RevisionDiff(campaign.revision, lines[:SHOWN], max(0, len(lines) - SHOWN))

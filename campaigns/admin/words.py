@@ -11,6 +11,11 @@ from campaigns.admin.timeline_svg import duration
 ABSENT = "-"
 
 
+def label(name: str) -> str:
+    """A field's name as a person reads it."""
+    return name.removesuffix("_minutes").replace("_", " ")
+
+
 def in_words(name: str, value: Any) -> str:
     """A field's value as a person reads it."""
     if name == "delay_minutes" and isinstance(value, int):

@@ -64,6 +64,8 @@ def pages_of(campaign: Campaign, active: Campaign, long: Campaign) -> list[str]:
         campaign_url(campaign.pk, "duplicate"),
         campaign_url(campaign.pk, "delete"),
         campaign_url(active.pk),
+        campaign_url(active.pk, "revisions"),
+        f"{campaign_url(active.pk, 'revisions')}1/",
         f"/admin/campaigns/campaign/{campaign.pk}/status/active/",
         f"/admin/campaigns/campaign/{campaign.pk}/status/archived/",
         f"/admin/campaigns/campaign/{active.pk}/status/paused/",

@@ -30,5 +30,5 @@ def test_it_tells_each_kind_of_change_and_how_many_more() -> None:
     assert "<li>Added as step 6: new-v1</li>" in shown
     assert "<li>Removed, was step 7: t6-v1</li>" in shown
     assert "<li>Moved from step 1 to step 7</li>" in shown
-    assert "<li>Changed, step 3: delay minutes</li>" not in shown  # beyond the first lines
+    assert "<li>Changed, step 3: delay</li>" not in shown  # beyond the first lines
     assert "<li>and 1 more</li>" in shown

@@ -53,6 +53,16 @@ CASES: dict[str, tuple[str, int, str]] = {
         200,
         "Activate “Welcome”?",
     ),
+    "campaigns/campaign/<uuid:campaign_id>/revisions/": (
+        "campaigns/campaign/{campaign}/revisions/",
+        200,
+        "was never activated",
+    ),
+    "campaigns/campaign/<uuid:campaign_id>/revisions/<int:number>/": (
+        "campaigns/campaign/{campaign}/revisions/1/",
+        404,
+        "",
+    ),
     "campaigns/campaign/<uuid:campaign_id>/duplicate/": (
         "campaigns/campaign/{campaign}/duplicate/",
         200,
