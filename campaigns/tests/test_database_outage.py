@@ -41,8 +41,8 @@ REFUSED = (503, "5", UNAVAILABLE)
 @pytest.fixture
 def proxied(proxy: Proxy, tmp_path: Path) -> Iterator[Server]:
     """A server whose way to PostgreSQL can be cut. It waits two seconds for a connection, and has two."""
-    settings = {"DATABASE_POOL_TIMEOUT_SECONDS": "2", "DATABASE_POOL_MAX_SIZE": "2"}
-    with running_server(tmp_path / "log", f"{proxy.url}?application_name=proxied", **settings) as server:
+    url = f"{proxy.url}?application_name=proxied"
+    with running_server(tmp_path / "log", url, DATABASE_POOL_TIMEOUT_SECONDS="2", DATABASE_POOL_MAX_SIZE="2") as server:
         yield server
 
 
