@@ -8,7 +8,7 @@ from rest_framework import serializers
 from campaigns.revisions import CONTENT
 from campaigns.rule_fields import ObjectSerializer, rule_fields
 from campaigns.rules import STEP_FIELDS
-from campaigns.serializers import ActorSerializer, ValuesField
+from campaigns.serializers import ActorSerializer, ValuesField, actor_shown
 
 
 class RevisionSerializer(serializers.Serializer[Any]):
@@ -23,9 +23,8 @@ class RevisionSerializer(serializers.Serializer[Any]):
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         """A revision's row as the renderer takes it."""
-        by = {name: getattr(instance, f"actor_{name}") for name in ("type", "issuer", "id", "name")}
         own = ("campaign_id", "number", "digest", "step_count", "created_at")
-        return {**{name: getattr(instance, name) for name in own}, "created_by": by}
+        return {**{name: getattr(instance, name) for name in own}, "created_by": actor_shown(instance)}
 
 
 class PlacedStepSerializer(ObjectSerializer):

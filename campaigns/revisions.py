@@ -15,12 +15,13 @@ from django.db.models import Exists, OuterRef, QuerySet
 from campaigns.exceptions import NotFound
 from campaigns.history import Actor
 from campaigns.models import ActorType, Campaign, Revision, RevisionStep
+from campaigns.rules import STEP_FIELDS
 from campaigns.statuses import Status
 from campaigns.versions import require_campaign
 from messaging_project import compiled
 from messaging_project.strict_json import StoredJSON
 
-CONTENT = ("template_id", "template_version_id", "delay_minutes", "variables")
+CONTENT = tuple(name for name in STEP_FIELDS if name != "position")
 HEAD_COLUMNS = tuple(field.attname for field in Revision._meta.concrete_fields)
 MIGRATION = Actor(ActorType.COMMAND, "migration", "migration")
 # Statuses in which a campaign's steps are sent, or were.

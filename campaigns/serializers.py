@@ -253,6 +253,11 @@ class ValuesField(serializers.DictField):
     """The fields that a change was about."""
 
 
+def actor_shown(row: Any) -> dict[str, str]:
+    """Whoever made what a row with an actor's columns tells of."""
+    return {name: getattr(row, f"actor_{name}") for name in ("type", "issuer", "id", "name")}
+
+
 class HistoryEntrySerializer(serializers.Serializer[HistoryEntry]):
     """One change: `before` and `after` have the changed fields only."""
 
@@ -271,11 +276,10 @@ class HistoryEntrySerializer(serializers.Serializer[HistoryEntry]):
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         """An entry, or its row, as the renderer takes it."""
-        of_actor = ("type", "issuer", "id", "name")
         return {
             "id": instance.id,
             "at": instance.created_at,
-            "actor": {name: getattr(instance, f"actor_{name}") for name in of_actor},
+            "actor": actor_shown(instance),
             **{name: getattr(instance, name) for name in self.OWN},
         }
 

@@ -42,6 +42,15 @@ def grouped(rows: Iterable[tuple[str, Any]]) -> list[Group]:
     return [group for group in groups.values() if group.rows]
 
 
+def asked(versions: Mapping[str, str]) -> dict[str, Any]:
+    """What the page that asks sends, for versions_sent() to read: the version that it showed of each object, by id."""
+    return {
+        "count": len(versions),
+        "shown": json.dumps(versions),
+        "first": next(iter(versions), ""),  # Django asks for one
+    }
+
+
 def versions_sent(request: HttpRequest) -> dict[str, str]:
     """The version that the page showed of each object that it asked for, by id."""
     try:

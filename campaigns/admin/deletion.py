@@ -1,6 +1,5 @@
 """Deleting in the admin: only by the domain's functions, and only what a page showed."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
-from campaigns.admin.bulk import MAX_AT_ONCE, Outcome, grouped, sent, versions_sent
+from campaigns.admin.bulk import MAX_AT_ONCE, Outcome, asked, grouped, sent, versions_sent
 from campaigns.admin.refusals import busy_as_refusal, staff_message
 from campaigns.exceptions import CampaignsError, VersionMismatch
 from campaigns.history import Actor, actor_of
@@ -120,16 +119,14 @@ class DomainDeletion(admin.ModelAdmin):
         # Read anew after the versions, so that no page shows less than its version covers.
         shown = queryset.filter(pk__in=list(versions))
         rows = [DeletionRow(obj, versions[obj.pk], self.why_not_deletable(obj)) for obj in shown]
-        asked = {str(row.object.pk): row.page_version for row in rows if not row.refusal}
+        versions_shown = {str(row.object.pk): row.page_version for row in rows if not row.refusal}
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": f"Delete {self.opts.verbose_name_plural}",
             "rows": rows,
             "groups": grouped((row.refusal, row) for row in rows),
-            "count": len(asked),
-            "shown": json.dumps(asked),
-            "first": next(iter(asked), ""),  # Django asks for one
+            **asked(versions_shown),
             "checkbox_name": ACTION_CHECKBOX_NAME,
         }
         return TemplateResponse(request, "admin/campaigns/delete_selected.html", context)

@@ -1,6 +1,5 @@
 """The list's actions that change statuses: a page that asks first, then one campaign after the other."""
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
@@ -11,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from campaigns.admin.bulk import MAX_AT_ONCE, Outcome, grouped, sent, versions_sent
+from campaigns.admin.bulk import MAX_AT_ONCE, Outcome, asked, grouped, sent, versions_sent
 from campaigns.admin.page_version import PageVersion
 from campaigns.admin.refusals import staff_message
 from campaigns.admin.stored_steps import MAX_ON_ONE_PAGE, drawn
@@ -71,7 +70,7 @@ def _list_confirmation(
     model_admin: admin.ModelAdmin, request: HttpRequest, campaigns: Sequence[Campaign], target: str
 ) -> HttpResponse:
     rows = _activation_rows(request, campaigns) if target == ACTIVE else _rows(campaigns, target)
-    asked = {str(row["campaign"].pk): str(row["page_version"]) for row in rows if not row["refusal"]}
+    versions = {str(row["campaign"].pk): str(row["page_version"]) for row in rows if not row["refusal"]}
     context = {
         **model_admin.admin_site.each_context(request),
         "opts": model_admin.opts,
@@ -79,9 +78,7 @@ def _list_confirmation(
         "transition": TRANSITIONS[target],
         "rows": rows,
         "groups": grouped((row["refusal"], row) for row in rows),
-        "count": len(asked),
-        "shown": json.dumps(asked),
-        "first": next(iter(asked), ""),  # Django asks for one
+        **asked(versions),
         "action": request.POST["action"],
     }
     return TemplateResponse(request, "admin/campaigns/campaign/confirm_list.html", context)
