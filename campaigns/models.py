@@ -4,12 +4,11 @@ The rules of fields are in rules.py, what depends on a status in statuses.py.
 """
 
 import uuid
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
-import orjson
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Func, Q, Value
+from django.db.models import Q, Value
 from django.db.models.functions import Length
 from django.db.models.lookups import Exact, LessThanOrEqual
 from django.utils.deconstruct import deconstructible
@@ -17,7 +16,7 @@ from uuid_utils.compat import uuid7
 
 from campaigns import rules, statuses
 from campaigns.canonical_json import CanonicalEncoder
-from campaigns.expressions import CurrentTime, JSONType
+from campaigns.expressions import AsTotals, CurrentTime, JSONType
 from campaigns.frozen import Frozen, FrozenManager
 from messaging_project.comparison import ByCodePoint, ByInstant
 
@@ -82,30 +81,6 @@ def fits(owner: str, name: str) -> Q:
 
 
 # --- Campaigns and steps ---------------------------------------------------------------------------------------------
-
-
-class Totals(NamedTuple):
-    """What a campaign's steps come to."""
-
-    step_count: int = 0
-    total_delay_minutes: int = 0
-
-
-class TotalsField(models.Field):  # type: ignore[type-arg]  # it takes none at run time
-    """Totals, read from a JSON array; of a campaign without steps there is none."""
-
-    def from_db_value(self, value: str | None, _expression: Any, _connection: Any) -> Totals:
-        return Totals(*orjson.loads(value or "[]"))
-
-
-class AsTotals(Func):
-    """Two aggregates as one column. Django's JSONArray would first ask SQLite whether it knows JSON."""
-
-    function = "JSON_ARRAY"
-    output_field = TotalsField()
-
-    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        return self.as_sql(compiler, connection, function="JSONB_BUILD_ARRAY", **context)
 
 
 class CampaignQuerySet(models.QuerySet["Campaign"]):

@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo
 
 from campaigns import exceptions, timeline
 from campaigns.changes import ChangedStep, PlacedStep, StepChanges
+from campaigns.expressions import Totals
 from campaigns.http.refusals import step_set_mismatch
-from campaigns.models import Action, ActorType, Campaign, CampaignStep, HistoryEntry, Revision, Totals
+from campaigns.models import Action, ActorType, Campaign, CampaignStep, HistoryEntry, Revision
 from campaigns.readiness import Readiness
 from campaigns.revisions import CONTENT
 from messaging_project.api.errors import APIError
