@@ -29,7 +29,7 @@ from campaigns.admin.campaign_form import (
 )
 from campaigns.admin.campaign_list import HasStepsFilter, status_badge
 from campaigns.admin.deletion import DomainDeletion
-from campaigns.admin.history_page import changes, changes_since, last_changes, told_of
+from campaigns.admin.history_page import changes, changes_since, last_changes, shown_campaign, told_of
 from campaigns.admin.page_version import PageVersion
 from campaigns.admin.paging import BoundedPaginator, LargeTableAdmin, page_number
 from campaigns.admin.refusals import not_editable, staff_message
@@ -214,22 +214,10 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Every change of the campaign, in place of the log of this admin alone."""
-        obj = self.get_object(request, object_id)
-        if obj is None:
-            raise Http404
-        if not self.has_view_permission(request, obj):
-            raise PermissionDenied
-        page = BoundedPaginator(told_of(obj.pk), 50, page=page_number(request)).get_page(page_number(request))
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "History",
-            "subtitle": str(obj),
-            "opts": self.opts,
-            "object": obj,
-            "media": self.media,
-            "page": page,
-            "changes": changes(page),
-        }
+        context = shown_campaign(self, request, object_id)
+        entries, number = told_of(context["object"].pk), page_number(request)
+        page = BoundedPaginator(entries, 50, page=number).get_page(number)
+        context |= {"title": "History", "media": self.media, "page": page, "changes": changes(page)}
         return TemplateResponse(request, "admin/campaigns/campaign/history.html", context)
 
     # --- What isn't a plain save --------------------------------------------------------------------------------------

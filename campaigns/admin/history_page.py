@@ -6,8 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, OuterRef, Q, QuerySet, Subquery
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
@@ -139,6 +140,17 @@ def changes_since_it_ran(campaign_id: UUID) -> list[Change]:
     entries = told_of(campaign_id)
     paused = entries.filter(action=Action.CAMPAIGN_PAUSED).values_list("id", flat=True).first()
     return changes(entries.filter(pk__gt=paused)[:10]) if paused else []
+
+
+def shown_campaign(model_admin: Any, request: HttpRequest, campaign_id: str) -> dict[str, Any]:
+    """What each page about a campaign's past has in its context. Raises Http404 or PermissionDenied."""
+    campaign = model_admin.get_object(request, campaign_id)
+    if campaign is None:
+        raise Http404
+    if not model_admin.has_view_permission(request, campaign):
+        raise PermissionDenied
+    shared: dict[str, Any] = model_admin.admin_site.each_context(request)
+    return {**shared, "subtitle": str(campaign), "opts": model_admin.opts, "object": campaign}
 
 
 def _link(url: str, text: str) -> SafeString:

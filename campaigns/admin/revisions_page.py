@@ -3,12 +3,11 @@
 from typing import Any
 from uuid import UUID
 
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from campaigns.admin.history_page import WAYS
+from campaigns.admin.history_page import WAYS, shown_campaign
 from campaigns.admin.paging import page_number
 from campaigns.models import Revision, RevisionStep
 
@@ -17,7 +16,7 @@ REVISIONS_PER_PAGE, STEPS_PER_PAGE = 50, 100
 
 def revisions_view(model_admin: Any, request: HttpRequest, campaign_id: UUID) -> HttpResponse:
     """A campaign's revisions, newest first."""
-    context = _context(model_admin, request, campaign_id)
+    context = shown_campaign(model_admin, request, str(campaign_id))
     revisions = Revision.objects.filter(campaign_id=campaign_id).order_by("-number")
     page = Paginator(revisions, REVISIONS_PER_PAGE).get_page(page_number(request))
     told = [(revision, WAYS.get(revision.actor_type, revision.actor_type)) for revision in page]
@@ -27,7 +26,7 @@ def revisions_view(model_admin: Any, request: HttpRequest, campaign_id: UUID) ->
 
 def revision_view(model_admin: Any, request: HttpRequest, campaign_id: UUID, number: int) -> HttpResponse:
     """The steps of one revision, in order."""
-    context = _context(model_admin, request, campaign_id)
+    context = shown_campaign(model_admin, request, str(campaign_id))
     revision = Revision.objects.filter(campaign_id=campaign_id, number=number).first()
     if revision is None:
         raise Http404
@@ -37,13 +36,3 @@ def revision_view(model_admin: Any, request: HttpRequest, campaign_id: UUID, num
     context |= {"title": f"Revision {number}", "revision": revision, "page": page}
     context["way"] = WAYS.get(revision.actor_type, revision.actor_type)
     return TemplateResponse(request, "admin/campaigns/campaign/revision.html", context)
-
-
-def _context(model_admin: Any, request: HttpRequest, campaign_id: UUID) -> dict[str, Any]:
-    campaign = model_admin.get_object(request, str(campaign_id))
-    if campaign is None:
-        raise Http404
-    if not model_admin.has_view_permission(request, campaign):
-        raise PermissionDenied
-    shared: dict[str, Any] = model_admin.admin_site.each_context(request)
-    return {**shared, "subtitle": str(campaign), "opts": model_admin.opts, "object": campaign}
