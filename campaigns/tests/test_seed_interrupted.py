@@ -89,6 +89,21 @@ def test_ctrl_c_during_start_up_is_130_without_a_traceback(tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.any_database
+@pytest.mark.parametrize("command", ["seed_campaigns - --format=csv --allow-empty", "export_campaigns"])
+def test_a_bulk_command_starts_without_the_api(command: str) -> None:
+    statements = (
+        "import sys",
+        "from django.core.management import execute_from_command_line as run",
+        "run(['manage.py', *sys.argv[1:]])",
+        "print(sorted({'campaigns.views', 'drf_spectacular.openapi', 'rest_framework.views'} & sys.modules.keys()))",
+    )
+    run = [sys.executable, "-c", "\n".join(statements), *command.split()]
+    environment, pipe = environment_of_test_database(), subprocess.PIPE
+    done = subprocess.run(run, env=environment, stdin=subprocess.DEVNULL, stdout=pipe, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 def test_a_full_disk_under_the_errors_is_no_fault_of_the_input(tmp_path: Path) -> None:
     said = seed(csv_file(tmp_path / "steps.csv", row(-1)), errors="/dev/full")
     assert (said.code, said.message) == (2, "/dev/full: No space left on device. Nothing was written.")
