@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.db import connection
-from django.db.models import TextChoices
+from uuid_utils import uuid4
 
 from campaigns.canonical_json import as_json, canonical
 from campaigns.models import Action, ActorType, HistoryEntry
@@ -112,15 +112,13 @@ def entry_values(
 
 
 def parameters(values: dict[str, Any]) -> dict[str, Any]:
-    """The parameters of ADD_ENTRY for the values of FIELDS."""
-    return {**{name: _parameter(value) for name, value in values.items()}, "random": str(uuid4())[19:]}
+    """The parameters of ADD_ENTRY for the values of FIELDS.
 
-
-def _parameter(value: Any) -> Any:
-    """As psycopg adapts it with the least work: its way with enumerations and JSON takes longer than all others."""
-    if isinstance(value, TextChoices):
-        return value.value
-    return as_json(value) if isinstance(value, dict) else value
+    psycopg adapts texts with the least work: its way with enumerations and JSON takes longer than all others.
+    """
+    words = {name: str(values[name]) for name in ("actor_type", "action")}
+    documents = {name: None if values[name] is None else as_json(values[name]) for name in ("before", "after")}
+    return {**values, **words, **documents, "random": str(uuid4())[19:]}
 
 
 class _Clock:

@@ -76,16 +76,20 @@ class ObjectSerializer(StrictSerializer):
         if data is None or not isinstance(data, dict):
             message = f"Must be a JSON object, not {rules.kind(data)}."
             raise serializers.ValidationError({"non_field_errors": [message]}, code="invalid_type")
-        faultless = self._faultless(data)
+        faultless = None
+        if self.parent is not None:  # whoever has no parent was made because faultless() found nothing
+            faultless = self.faultless(data, is_strict=self.context.get("strict", False), is_partial=self.root.partial)
         return super().run_validation(data) if faultless is None else faultless
 
-    def _faultless(self, data: dict[str, Any]) -> dict[str, Any] | None:
-        """The values, if their rules alone can tell that nothing is wrong with them; else the fields judge and say it.
+    @classmethod
+    def faultless(cls, data: Any, *, is_strict: bool, is_partial: bool) -> dict[str, Any] | None:
+        """The values of an object, if their rules alone can tell that nothing is wrong; else a serializer says what is.
 
-        So a faultless object, which most are, needs no fields of its own: to make them takes longer than to check it.
+        So a faultless object, which most are, needs no serializer and no fields: to make them takes longer than to
+        check it.
         """
-        fields = _fields_by_rule(type(self))
-        if not fields or self.root.partial or (self.context.get("strict") and not fields.keys() >= data.keys()):
+        fields = _fields_by_rule(cls)
+        if not fields or is_partial or not isinstance(data, dict) or (is_strict and not fields.keys() >= data.keys()):
             return None
         try:
             return {name: field.checked(data.get(name, empty)) for name, field in fields.items()}

@@ -29,9 +29,13 @@ class CampaignStepSerializer(ObjectSerializer):
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         return super().get_fields() | rule_fields(rules.STEP_FIELDS)
 
-    def to_representation(self, instance: Any) -> dict[str, Any]:
+    @classmethod
+    def shown(cls, step: Any) -> dict[str, Any]:
         """A step, or its row, as the renderer takes it. DRF would build and ask a field for each value."""
-        return {name: getattr(instance, name) for name in self.KEYS}
+        return {name: getattr(step, name) for name in cls.KEYS}
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        return self.shown(instance)
 
 
 class ReplacingStepSerializer(CampaignStepSerializer):

@@ -28,6 +28,7 @@ from messaging_project.database_errors import ATTEMPTS, retried
 from messaging_project.prepared import prepared_cursor
 
 MAX_POSITION = CampaignStep.PARKING - 1
+FIRST_VERSION = 1
 FIRST_RANGE = 64  # positions that the search for a free one reads at first
 
 
@@ -57,10 +58,12 @@ def add_step(
     step list. Raises NotFound, VersionMismatch, CampaignNotEditable, PositionTaken (without `shift`), NoRoom (with it)
     or Contention. On PostgreSQL, without `shift` and `if_match`, it is one statement in autocommit.
     """
-    step = CampaignStep(id=new_id(), campaign_id=campaign_id, **fields._asdict())
     if connection.vendor == "postgresql" and not shift and if_match is None:
+        # Its times are the database's: they are read where somebody asks for them.
+        step = CampaignStep.from_db("default", STEP_COLUMNS, (new_id(), campaign_id, *fields, FIRST_VERSION))
         _add_in_one_statement(step, actor)
         return step
+    step = CampaignStep(id=new_id(), campaign_id=campaign_id, **fields._asdict())
     with locked(campaign_id) as campaign:
         match_list(campaign_id, if_match)
         require_editable(campaign)

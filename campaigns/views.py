@@ -1,7 +1,7 @@
 """The campaigns API. Its views declare and delegate: steps, many_steps, lifecycle and timeline do the work."""
 
 from contextlib import nullcontext
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 from django.db import transaction
@@ -11,7 +11,6 @@ from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import Serializer
 
 from campaigns import feed, lifecycle, timeline
 from campaigns.catalogue.findings import ask_about, ask_before_activation
@@ -36,6 +35,7 @@ from campaigns.queries import (
 from campaigns.readiness import check_readiness
 from campaigns.revision_serializers import RevisionSerializer, RevisionWithStepsSerializer, StepChangesSerializer
 from campaigns.revisions import NUMBER, find_revision, revision_steps
+from campaigns.rule_fields import ObjectSerializer
 from campaigns.rules import StepFields
 from campaigns.serializers import (
     CampaignAnswerSerializer,
@@ -107,7 +107,7 @@ class CampaignViewSet(BaseCampaignViewSet):
         "changes": "getChanges",
     }
     batch_actions = frozenset({"create", "bulk", "replace_steps", "order"})
-    body_serializers: ClassVar[dict[str, type[Serializer[Any]]]] = {
+    body_serializers: ClassVar[dict[str, type[ObjectSerializer]]] = {
         "create": CampaignSerializer,
         "partial_update": CampaignChangesSerializer,
         "duplicate": DuplicateSerializer,
@@ -304,7 +304,7 @@ class StepViewSet(BaseCampaignViewSet):
         "partial_update": "changeStep",
         "destroy": "deleteStep",
     }
-    body_serializers: ClassVar[dict[str, type[Serializer[Any]]]] = {"partial_update": CampaignStepSerializer}
+    body_serializers: ClassVar[dict[str, type[ObjectSerializer]]] = {"partial_update": CampaignStepSerializer}
 
     def retrieve(self, request: Request, id: str, step_id: str) -> Response:
         return self.step_response(self.get_step())

@@ -17,6 +17,7 @@ from campaigns.history import Actor, actor_of
 from campaigns.http.refusals import as_http
 from campaigns.models import Campaign, CampaignStep
 from campaigns.queries import NoQuerySerializer
+from campaigns.rule_fields import ObjectSerializer
 from campaigns.rules import OPAQUE_FIELDS
 from campaigns.serializers import (
     CampaignAnswerSerializer,
@@ -77,7 +78,7 @@ class BaseCampaignViewSet(GenericViewSet[Campaign]):
     operation_ids: ClassVar[dict[str, str]]
     batch_actions: ClassVar[frozenset[str]] = frozenset()
     # The serializers of body and query string, for each action that reads such; and the way on after a 413.
-    body_serializers: ClassVar[dict[str, type[serializers.Serializer[Any]]]] = {}
+    body_serializers: ClassVar[dict[str, type[ObjectSerializer]]] = {}
     query_serializers: ClassVar[dict[str, type[QuerySerializer]]] = {}
     optional_bodies: ClassVar[frozenset[str]] = frozenset()
     remedies_for_size: ClassVar[dict[str, str]] = {}
@@ -160,9 +161,13 @@ class BaseCampaignViewSet(GenericViewSet[Campaign]):
 
     def checked_body(self) -> dict[str, Any]:
         """The body's fields, after every fault of body and query has been looked for."""
-        context = self.get_serializer_context()
         serializer_class = self.body_serializers[self.action]
-        serializer = serializer_class(data=self.body(), partial=self.request.method == "PATCH", context=context)
+        body, is_partial = self.body(), self.request.method == "PATCH"
+        faultless = serializer_class.faultless(body, is_strict=wants_strict(self.request), is_partial=is_partial)
+        if faultless is not None:
+            self._query = self._checked()
+            return faultless
+        serializer = serializer_class(data=body, partial=is_partial, context=self.get_serializer_context())
         self._query = self._checked(serializer)
         validated: dict[str, Any] = serializer.validated_data
         return validated
@@ -183,7 +188,8 @@ class BaseCampaignViewSet(GenericViewSet[Campaign]):
         Only a fault costs a look-up, so that a missing campaign or step is a 404 before the body is a 400.
         """
         query_class = self.query_serializers.get(self.action or "", NoQuerySerializer)
-        given, context = self.request.query_params, {"strict": wants_strict(self.request)}
+        context = {"strict": wants_strict(self.request)}
+        given = self.request.query_params if self.request.META.get("QUERY_STRING") else None
         query = query_class(data=given, context=context) if given else None
         faults: dict[str, Any] = {}
         for serializer in (*others, *([query] if query else [])):
@@ -237,7 +243,7 @@ class BaseCampaignViewSet(GenericViewSet[Campaign]):
         return names
 
     def step_response(self, step: CampaignStep, status: int = status.HTTP_200_OK) -> Response:
-        response = Response(CampaignStepSerializer(step).data, status=status)
+        response = Response(CampaignStepSerializer.shown(step), status=status)
         if status == 201:
             response["Location"] = absolute(self.request, "campaign-step-detail", step.campaign_id, step.id)
         return etags.with_etag(self.request, response, step.etag)

@@ -12,7 +12,9 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from campaigns.models import Campaign, CampaignStep
-from campaigns.tests.factories import history_of, make_campaign, positions, step_body, stored
+from campaigns.serializers import CampaignStepSerializer
+from campaigns.steps import add_step
+from campaigns.tests.factories import ACTOR, history_of, make_campaign, positions, step_body, step_fields, stored
 
 pytestmark = pytest.mark.django_db
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -33,6 +35,25 @@ def test_postgresql_plans_it_once_for_all_sizes_of_its_values(client: APIClient)
         adding = [sql for (sql,) in cursor.fetchall() if "INSERT INTO campaigns_campaignstep" in sql]
     assert len(adding) == int(settings.DATABASE_PREPARE)  # off behind an old PgBouncer
     assert positions(campaign) == [1, 100_000, 2_147_483_647]
+
+
+def test_a_faultless_step_is_checked_and_shown_without_a_serializer(
+    client: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: Any, **kwargs: Any) -> Any:
+        raise AssertionError("a serializer is made")
+
+    campaign = make_campaign()
+    client.post(steps_url(campaign), step_body(0))
+    monkeypatch.setattr(CampaignStepSerializer, "__init__", fail)
+    assert client.post(steps_url(campaign), step_body(1)).status_code == 201
+
+
+def test_what_is_returned_has_the_times_that_are_stored() -> None:
+    campaign = make_campaign()
+    added = add_step(campaign.id, step_fields(0), actor=ACTOR)
+    step = CampaignStep.objects.get()
+    assert (added, added.created_at, added.updated_at) == (step, step.created_at, step.updated_at)
 
 
 def test_the_answer_has_the_seven_keys_of_the_contract_and_is_what_was_stored(client: APIClient) -> None:

@@ -54,6 +54,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
             except KeyError:  # the watchdog took it away between two steps of Django's
                 continue
 
+    def _set_autocommit(self, autocommit: bool) -> None:
+        if self.connection.autocommit != autocommit:  # a pool's connections have it on already
+            super()._set_autocommit(autocommit)  # type: ignore[misc]  # Django's own, which the stubs don't have
+
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         watchdog.begin(self)
         try:

@@ -1,12 +1,16 @@
 """The WSGI entry point reads no more of a body than any view would take."""
 
+import gc
 import io
 import json
 from typing import Any
 from wsgiref.util import setup_testing_defaults
 
+import asgiref.local
 import pytest
+from axes.middleware import AxesMiddleware
 from django.conf import settings
+from django.core.signals import request_finished
 from pytest_django import Settings
 
 from messaging_project.tests.identity_provider import claims, hs256, hs256_settings
@@ -20,6 +24,9 @@ BULK = "/v1/messaging/campaigns/0190c2ab-1111-7abc-8def-0123456789ab/steps/bulk"
 @pytest.fixture(autouse=True)
 def _tokens(settings: Settings) -> None:
     settings.ACCESS_TOKENS = hs256_settings()
+
+
+NOWHERE = "/v1/messaging/campaigns/none"
 
 
 def post(body: io.BytesIO, **environ: Any) -> tuple[str, Any]:
@@ -92,3 +99,55 @@ def test_a_request_without_length_and_coding_has_no_body() -> None:
 
     assert (status, answer["message"]) == ("400 Bad Request", "The body is empty: send a JSON object.")
     assert body.tell() == 0
+
+
+def get(path: str) -> tuple[Any, Any]:
+    """Headers and whole answer to a GET, as the application gives it."""
+    environ = {
+        "PATH_INFO": path,
+        "HTTP_HOST": settings.ALLOWED_HOSTS[0],
+        "HTTP_AUTHORIZATION": f"Bearer {hs256(claims())}",
+    }
+    setup_testing_defaults(environ)
+    given: dict[str, str] = {}
+    return given, application(environ, lambda status, headers: given.update(headers))
+
+
+def test_an_answer_is_there_as_a_whole_and_what_it_needed_is_given_back() -> None:
+    finished: list[Any] = []
+    request_finished.connect(lambda **about: finished.append(about), weak=False, dispatch_uid="test")
+    try:
+        headers, answer = get(NOWHERE)
+    finally:
+        request_finished.disconnect(dispatch_uid="test")
+    (content,) = answer
+    assert type(answer) is list
+    assert (json.loads(content)["error"], headers["Content-Length"]) == ("not_found", str(len(content)))
+    assert len(finished) == 1
+
+
+def test_a_stream_is_not_read_before_it_is_asked_for() -> None:
+    _, answer = get("/static/admin/css/base.css")
+    assert type(answer) is not list
+    assert b"".join(answer).startswith(b"/*")
+    answer.close()
+
+
+def test_a_request_passes_by_what_only_pages_and_event_loops_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: Any) -> Any:
+        raise AssertionError("looked at")
+
+    monkeypatch.setattr(AxesMiddleware, "__call__", fail)
+    monkeypatch.setattr(asgiref.local._ThreadCriticalLocal, "_get_storage", fail)
+    monkeypatch.setattr(asgiref.local._DefaultLocal, "__getattr__", fail)
+    _, answer = get(NOWHERE)
+    assert json.loads(b"".join(answer))["details"] == {"resource": "campaign", "id": "none"}
+
+
+def test_requests_do_not_wait_for_the_garbage_collector() -> None:
+    get(NOWHERE)
+    gc.collect()
+    before = gc.get_stats()[0]["collections"]
+    for _ in range(10):
+        get(NOWHERE)
+    assert gc.get_stats()[0]["collections"] == before
