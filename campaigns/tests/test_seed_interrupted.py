@@ -88,7 +88,6 @@ def test_ctrl_c_during_start_up_is_130_without_a_traceback(tmp_path: Path) -> No
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
 @pytest.mark.any_database
 @pytest.mark.parametrize("command", ["seed_campaigns - --format=csv --allow-empty", "export_campaigns"])
 def test_a_bulk_command_starts_without_the_api(command: str) -> None:
@@ -104,6 +103,7 @@ def test_a_bulk_command_starts_without_the_api(command: str) -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
 def test_a_full_disk_under_the_errors_is_no_fault_of_the_input(tmp_path: Path) -> None:
     said = seed(csv_file(tmp_path / "steps.csv", row(-1)), errors="/dev/full")
     assert (said.code, said.message) == (2, "/dev/full: No space left on device. Nothing was written.")
