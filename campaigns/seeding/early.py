@@ -8,6 +8,7 @@ Whoever creates a campaign with the same external id waits for us. Two such load
 so only the holder of the load lock writes early, and who meets it waits for that lock with nothing else in hand.
 """
 
+import json
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -24,10 +25,9 @@ MAX_KNOWN = 20_000  # ids of campaigns that later rows may go on with
 
 ADD_CAMPAIGNS = """
 INSERT INTO campaigns_campaign (id, external_id, name, description, status, version)
-SELECT c.id, c.external_id, c.name, COALESCE(c.description, ''), {new_status}, 1
-FROM unnest(
-    %(ids)s::uuid[], %(external_ids)s::text[], %(names)s::text[], %(descriptions)s::text[], %(statuses)s::text[]
-) AS c (id, external_id, name, description, status)
+SELECT c.campaign_id, c.external_id, c.name, COALESCE(c.description, ''), {new_status}, 1
+FROM json_to_recordset(%(campaigns)s)
+    AS c (campaign_id uuid, external_id text, name text, description text, status text)
 ON CONFLICT DO NOTHING
 RETURNING id
 """
@@ -80,28 +80,28 @@ class EarlyCampaigns:
         self._written: dict[UUID | str, tuple[UUID, Ascent]] = {}
         self._is_open = is_allowed() and _take_load_lock(cursor)
 
-    def candidates(self, sections: list[Section]) -> list[Section]:
-        """Of each campaign that may be new, a section to insert it from."""
-        found: dict[UUID | str, Section] = {}
+    def candidates(self, sections: list[Section]) -> str:
+        """The campaigns that may be new, as JSON; empty if there are none."""
+        found: dict[UUID | str, dict[str, Any]] = {}
         if self._is_open and self._is_allowed():
             for section in sections:
                 if section.campaign.name and section.key not in self._written and Ascent().goes_on(section):
-                    found.setdefault(section.key, section)
-        return list(found.values())
+                    found.setdefault(section.key, {**section.campaign._asdict(), "campaign_id": str(section.new_id)})
+        return json.dumps(list(found.values())) if found else ""
 
-    def insert(self, sections: list[Section]) -> set[UUID]:
-        """Insert the campaigns of these sections, and return the ids of those that nobody has or is creating."""
-        if not sections:
+    def insert(self, campaigns: str) -> set[UUID]:
+        """Insert these campaigns, and return the ids of those that nobody has or is creating."""
+        if not campaigns:
             return set()
-        columns = zip(*((section.new_id, *section.campaign[1:]) for section in sections), strict=True)
-        names = ("ids", "external_ids", "names", "descriptions", "statuses")
-        parameters = self._flags | dict(zip(names, map(list, columns), strict=True))
         try:
-            with self._cursor.connection.transaction():
-                self._cursor.execute(self._statement, parameters)
-                return {campaign_id for (campaign_id,) in self._cursor.fetchall()}
+            # Together, because each answer that is waited for costs a turn of Python's lock.
+            statements = f"SAVEPOINT early; {self._statement}; RELEASE early"
+            self._cursor.execute(statements, self._flags | {"campaigns": campaigns})
         except (errors.LockNotAvailable, errors.DeadlockDetected):
+            self._cursor.execute("ROLLBACK TO early; RELEASE early")
             return set()
+        self._cursor.nextset()
+        return {campaign_id for (campaign_id,) in self._cursor.fetchall()}
 
     def assign(self, sections: list[Section], inserted: set[UUID]) -> None:
         """Say of each section whose steps can be written which campaign they belong to.

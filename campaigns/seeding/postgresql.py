@@ -27,8 +27,8 @@ CAMPAIGN_KEYS = "campaigns_campaign (id, external_id)"
 STEP_KEYS = "campaigns_campaignstep (id, campaign_id, position)"
 MANY_ROWS = 10_000  # from here on a bad plan costs more than ANALYZE
 
-# A fiftieth of Python's own: after each wait for the server, the writing thread has its turn soon.
-SWITCH_SECONDS = 0.0001
+# Much less than Python's own: after each wait for the server, the writing thread has its turn soon.
+SWITCH_SECONDS = 0.00002
 
 # A load waits this long for a lock and then lets go of those it has, so that nobody waits longer for it in vain.
 LOCK_TIMEOUT_MS = 3_000
@@ -76,7 +76,7 @@ def staged(
         with (
             connection.wrap_database_errors,
             connection.connection.cursor() as packing,
-            connection.connection.cursor() as copying,
+            psycopg.ClientCursor(connection.connection) as copying,
             ExitStack() as stack,
             ThreadPoolExecutor(1) as thread,
         ):
