@@ -88,7 +88,7 @@ MIDDLEWARE = [
     "messaging_project.page_middleware.AuthenticationMiddleware",
     "messaging_project.page_middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "messaging_project.page_middleware.AxesMiddleware",
+    "axes.middleware.AxesMiddleware",
     "messaging_project.staff_time_zone.staff_time_zone",
 ]
 ROOT_URLCONF = "messaging_project.urls"
