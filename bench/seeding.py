@@ -168,7 +168,7 @@ def export(url: str, folder: Path, file: Path, rounds: int) -> None:
 
 
 def empty(url: str) -> None:
-    psql(url, "truncate campaigns_campaign, campaigns_campaignstep, campaigns_historyentry")
+    psql(url, "truncate campaigns_campaign, campaigns_revision, campaigns_revisionstep, campaigns_historyentry cascade")
     psql(url, "checkpoint")
 
 

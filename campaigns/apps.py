@@ -8,6 +8,6 @@ class CampaignsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from campaigns.catalogue.checks import check_catalogue
+        from campaigns.catalogue.checks import TAG, check_catalogue
 
-        register(check_catalogue)
+        register(check_catalogue, TAG)

@@ -54,7 +54,7 @@ class Contention(CampaignsError):
 
 
 class CursorPruned(CampaignsError):
-    """Changes after this cursor of the feed were deleted with the history."""
+    """Changes after this cursor of the feed are gone: deleted with the history, or lost by a restore."""
 
 
 class ReadOnly(CampaignsError):

@@ -62,8 +62,9 @@ def changes_since(
     """The next `limit` changes after a cursor, or the first that are kept; of some `types` (Action), or of all.
 
     Whoever follows the answers' cursors misses none and gets none twice, in an order that is legal for each campaign.
-    A cursor moves past entries of other types, too. Raises CursorPruned if entries after it were deleted. Not to be
-    called inside a transaction: it commits what it numbers. A database that takes no writes gives what was numbered.
+    A cursor moves past entries of other types, too. Raises CursorPruned if entries after it were deleted, or it is
+    beyond the last: then the database was restored from before it. Not to be called inside a transaction: it commits
+    what it numbers. A database that takes no writes gives what was numbered; it may be a copy that lags behind.
     """
     is_behind = _number_if_possible()
     with snapshot():
@@ -74,6 +75,8 @@ def changes_since(
         stop = max(start, min(last, start + BATCH))
         build = partial(_entries, limit + 1)
         rows = compiled.rows(("feed", limit), build, sorted(types), start, stop, load_json=load_json)
+    if start > last and _takes_writes():
+        raise CursorPruned
     if len(rows) > limit:
         return Changes(rows[:limit], rows[limit - 1].number, has_more=True)
     return Changes(rows, stop, has_more=is_behind or stop < last)
@@ -112,6 +115,17 @@ def _number_if_possible(*, wait: bool = False) -> bool:
         if not is_read_only(error):
             raise
         return False
+
+
+def _takes_writes() -> bool:
+    try:
+        with transaction.atomic():
+            _locked_last(wait=True)
+    except DatabaseError as error:
+        if not is_read_only(error):
+            raise
+        return False
+    return True
 
 
 def number_all() -> None:

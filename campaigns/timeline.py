@@ -74,7 +74,7 @@ def zone_named(name: str) -> ZoneInfo:
 
 @cache
 def _zone_names() -> frozenset[str]:
-    return frozenset(available_timezones())
+    return frozenset(available_timezones() - {"Factory", "localtime"})  # of no place, and of this machine's place
 
 
 def parse_instant(text: str) -> datetime:

@@ -270,7 +270,7 @@ class CampaignViewSet(BaseCampaignViewSet):
         try:
             results = timeline.plan(steps, start, zone)
         except timeline.BeyondCalendar:
-            message = "Must keep every step within the years 1 to 9999."
+            message = "Must keep every step within the years 1 to 9999: choose another start, or shorten the delays."
             raise validation_error(("start", "out_of_range", message)) from None
         return Response(TimelineSerializer({"start": start, "tz": zone.key, "results": results}).data)
 

@@ -83,7 +83,7 @@ MIDDLEWARE = [
     "messaging_project.content_security_policy.content_security_policy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "messaging_project.page_middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "messaging_project.common_middleware.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "messaging_project.page_middleware.AuthenticationMiddleware",
     "messaging_project.page_middleware.MessageMiddleware",

@@ -55,9 +55,8 @@ def _loaded(decoder: json.JSONDecoder, text: str, subject: str) -> Any:
     except RecursionError:
         raise JSONError(f"{subject} is nested too deeply.") from None
     except json.JSONDecodeError as error:
-        raise JSONError(
-            f"{subject} is not valid JSON: {error.msg} at line {error.lineno} column {error.colno}."
-        ) from None
+        what = "It begins with a byte order mark" if text.startswith("\ufeff") else error.msg.removesuffix(" at")
+        raise JSONError(f"{subject} is not valid JSON: {what} at line {error.lineno} column {error.colno}.") from None
     except _Ambiguous as error:
         raise JSONError(f"{subject} {error}") from None
 

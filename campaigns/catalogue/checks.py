@@ -7,6 +7,7 @@ from django.core.checks import CheckMessage, Error
 
 from campaigns.catalogue.asking import made
 
+TAG = "catalogue"
 HINT = "Name a callable that returns a TemplateCatalogue, such as campaigns.catalogue.http.HTTPCatalogue."
 
 

@@ -26,8 +26,9 @@ class Reason(TextChoices):
 
 
 CURSOR_PRUNED = (
-    "Events after this cursor were deleted with the old history. To begin anew, take a cursor by ?cursor=latest, read "
-    "the campaigns as they are now, and go on from that cursor; without a cursor come the events that are kept."
+    "Events after this cursor were deleted with the old history, or the database was restored from before it. To begin "
+    "anew, take a cursor by ?cursor=latest, read the campaigns as they are now, and go on from that cursor; without a "
+    "cursor come the events that are kept."
 )
 
 
@@ -81,9 +82,12 @@ def _not_editable(exc: exceptions.CampaignNotEditable) -> APIError:
 
 def _position_taken(exc: exceptions.PositionTaken, *, offers_shift: bool) -> APIError:
     free = exc.next_position
-    higher = "No higher position is free" if free is None else f"The next free position is {free}"
-    remedy = "; ?on_conflict=shift makes room instead." if offers_shift else "."
-    message = f"Position {exc.position} holds another step. {higher}{remedy}"
+    if free is None:  # nor could the steps from there on move
+        way_out = "No higher position is free: choose a lower one, or reorder the steps first."
+    else:
+        shift = "; ?on_conflict=shift makes room instead" if offers_shift else ""
+        way_out = f"The next free position is {free}{shift}."
+    message = f"Position {exc.position} holds another step. {way_out}"
     details = {"position": exc.position, "step_id": str(exc.step_id), "next_position": free}
     return _bad_state(Reason.POSITION_TAKEN, message, **details)
 

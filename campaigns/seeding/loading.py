@@ -1,6 +1,7 @@
 """Loading a source: exactly, or not at all."""
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -182,7 +183,8 @@ class Load:
             self._progress.checking(self.outcome.rows, self._source.position(), self._source.size)
 
         if connection.vendor == "postgresql":
-            with self._transaction(), postgresql.staged(rows, tick) as stage:
+            restore, may_write_early = self._options.restore_status, self._may_write_early
+            with self._transaction(), postgresql.staged(rows, tick, may_write_early, restore_status=restore) as stage:
                 self._finish(stage)
         else:
             with sqlite.staged(rows, tick) as stage, self._transaction():
@@ -212,28 +214,31 @@ class Load:
                 raise CheckpointMoved
             self._checkpoint.line = stage.last_line
 
+    def _may_write_early(self) -> bool:
+        """Not what will be rolled back anyway."""
+        return not self._options.dry_run and not (self._all_or_nothing and self.outcome.refused)
+
     @property
     def _all_or_nothing(self) -> bool:
         return not (self._options.skip_invalid or self._options.dry_run)
 
     def _merge(self, stage: Stage) -> None:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        lost = 0
+        lost, deadline = 0, math.inf
         while True:
             try:
                 with transaction.atomic():
                     return self._merge_once(stage)
             except (IntegrityError, OperationalError) as error:
-                if is_lock_timeout(error):
-                    if time.monotonic() > deadline:
-                        raise Contention from error
-                    continue
-                if not (is_lost(error) or is_unique_violation(error)):  # of the latter, another made the campaign
+                has_waited = is_lock_timeout(error)
+                if not (has_waited or is_lost(error) or is_unique_violation(error)):  # another made the campaign
                     raise
-                lost += 1
-                if lost == ATTEMPTS:
+                lost += not has_waited
+                if lost == ATTEMPTS or time.monotonic() > deadline:
                     raise Contention from error
                 pause(lost)
+            if connection.vendor == "postgresql":
+                postgresql.wait_for_early_load()
+            deadline = min(deadline, time.monotonic() + PATIENCE_SECONDS)
 
     def _merge_once(self, stage: Stage) -> None:
         merge = Merge(stage, on_conflict=self._options.on_conflict, restore_status=self._options.restore_status)

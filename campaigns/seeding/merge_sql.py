@@ -68,11 +68,16 @@ WORDS = {
 
 # --- Which campaigns the rows belong to ------------------------------------------------------------------------------
 
+# Campaigns that were written early aren't stored yet: what the file says of them counts.
+WRITTEN_EARLY = "SELECT id FROM seed_created"
+CREATED = "SELECT DISTINCT created_id AS id FROM seed_section WHERE created_id IS NOT NULL"
 GROUPS = """
 SELECT g.*, COALESCE(
-    g.given_id, s.id, FIRST_VALUE(g.given_id) OVER same, FIRST_VALUE(g.new_id) OVER same
+    g.given_id, CASE WHEN n.id IS NULL THEN s.id END, FIRST_VALUE(g.given_id) OVER same, s.id,
+    FIRST_VALUE(g.new_id) OVER same
 ) AS campaign_id
 FROM seed_section g LEFT JOIN campaigns_campaign s ON s.external_id = g.external_id
+    LEFT JOIN seed_created n ON n.id = s.id
 WINDOW same AS (PARTITION BY g.external_id ORDER BY g.given_id IS NULL, g.line)
 """
 # Of a new campaign, the first row that says something counts.
@@ -84,7 +89,8 @@ SELECT DISTINCT g.campaign_id AS id, s.id IS NOT NULL AS stored,
     COALESCE(s.status, FIRST_VALUE(g.status) OVER by_status, '{draft}') AS status,
     FIRST_VALUE(g.status) OVER by_status AS said_status,
     FIRST_VALUE(g.line) OVER by_line AS line
-FROM seed_group g LEFT JOIN campaigns_campaign s ON s.id = g.campaign_id
+FROM seed_group g LEFT JOIN campaigns_campaign s
+    ON s.id = g.campaign_id AND NOT EXISTS (SELECT 1 FROM seed_created n WHERE n.id = s.id)
 WINDOW
     by_external_id AS (PARTITION BY g.campaign_id ORDER BY g.external_id IS NULL, g.line),
     by_name AS (PARTITION BY g.campaign_id ORDER BY g.name IS NULL, g.line),
@@ -110,7 +116,7 @@ CREATE TEMPORARY TABLE seed_fault (line bigint, field text, code text, message t
 
 
 def _section_fault(field: str, code: str, message: str, condition: str, join: str = "") -> str:
-    """All rows of the sections `g` of the campaign `c` where the condition holds are at fault."""
+    """All rows of the sections `g` of the campaign `c` where the condition holds are at fault. See IS_FAULTY."""
     return f"""
     INSERT INTO seed_fault (line, field, code, message)
     SELECT r.line, '{field}', '{code}', {message}
@@ -133,29 +139,30 @@ NOT_UNIQUE = """NOT c.stored AND c.external_id IS NOT NULL AND (
         GROUP BY o.external_id HAVING COUNT(*) > 1
     )
 )"""
-SECTION_FAULTS = (
-    _section_fault(
+FAULTY_SECTIONS = (
+    (
         "campaign_name", "required", "'There is no such campaign yet: a new one needs a name.'",
         "NOT c.stored AND c.name IS NULL",
     ),
-    _section_fault("external_id", "unique", "'Another campaign has this external id.'", NOT_UNIQUE),
+    ("external_id", "unique", "'Another campaign has this external id.'", NOT_UNIQUE),
     *(
-        _section_fault(field, "differs", DIFFERS, f"COALESCE(c.{column}, '') <> g.{column}")
+        (field, "differs", DIFFERS, f"COALESCE(c.{column}, '') <> g.{column}")
         for field, column in (
             ("external_id", "external_id"), ("campaign_name", "name"), ("campaign_description", "description"),
         )
     ),
     # Rows that contradict each other do so when the campaign is stored, too: a second run changes nothing.
-    _section_fault(
-        "campaign_status", "differs", SAYS_OTHERWISE, "g.status <> c.said_status AND %(restore_status)s = 1"
-    ),
+    ("campaign_status", "differs", SAYS_OTHERWISE, "g.status <> c.said_status AND %(restore_status)s = 1"),
 )  # fmt: skip
+SECTION_FAULTS = tuple(_section_fault(*fault) for fault in FAULTY_SECTIONS)
+IS_FAULTY = " OR ".join(f"({condition})" for *_, condition in FAULTY_SECTIONS)
 # A campaign that is loaded as active must be one that could be activated.
+IS_NOT_READY = "NOT c.stored AND c.status = '{active}' AND (ch.added = 0 OR ch.minutes > {max_total_minutes})"
 NOT_READY = _section_fault(
     "campaign_status",
     "not_ready",
     "CASE WHEN ch.added = 0 THEN '{no_steps}' ELSE '{too_long}' END",
-    "NOT c.stored AND c.status = '{active}' AND (ch.added = 0 OR ch.minutes > {max_total_minutes})",
+    IS_NOT_READY,
     "JOIN seed_change ch ON ch.campaign_id = c.id",
 )
 REPEATED_POSITIONS = """
@@ -191,7 +198,7 @@ SELECT campaign_id, SUM(steps) AS added, 0 AS unchanged, 0 AS differing, SUM(row
     SUM(minutes) AS minutes
 FROM seed_group GROUP BY campaign_id
 """
-CHANGES = """
+CHANGES = f"""
 SELECT g.campaign_id,
     COUNT(CASE WHEN r.position IS NOT NULL AND t.line IS NULL THEN 1 END) AS added,
     COUNT(CASE WHEN t.same THEN 1 END) AS unchanged,
@@ -199,9 +206,10 @@ SELECT g.campaign_id,
     COUNT(CASE WHEN r.position IS NULL THEN 1 END) AS without_step,
     SUM(r.delay_minutes) AS minutes
 FROM seed_row r JOIN seed_group g ON g.section = r.section LEFT JOIN seed_taken t ON t.line = r.line
-WHERE NOT EXISTS (SELECT 1 FROM seed_fault f WHERE f.line = r.line)
+WHERE NOT EXISTS (SELECT 1 FROM seed_fault f WHERE f.line = r.line) AND g.campaign_id NOT IN ({WRITTEN_EARLY})
 GROUP BY g.campaign_id
-"""
+UNION ALL SELECT e.* FROM ({CHANGES_WITHOUT_EXCEPTION}) e WHERE e.campaign_id IN ({WRITTEN_EARLY})
+"""  # noqa: S608 - put together from this module's own words
 TOTALS = """
 SELECT COUNT(CASE WHEN NOT c.stored THEN 1 END), COUNT(CASE WHEN c.stored AND {changed} THEN 1 END),
     SUM(ch.added), SUM(ch.differing), SUM(ch.unchanged), SUM(ch.without_step)
@@ -248,7 +256,7 @@ ADD_CAMPAIGNS = """
 INSERT INTO campaigns_campaign (id, external_id, name, description, status, version)
 SELECT c.id, c.external_id, c.name, c.description, {new_status}, 1
 FROM seed_campaign c JOIN seed_change ch ON ch.campaign_id = c.id
-WHERE NOT c.stored
+WHERE NOT c.stored AND c.id NOT IN (SELECT id FROM seed_created)
 ORDER BY c.external_id, c.id
 """
 ADD_STEPS = """
@@ -262,7 +270,7 @@ RESTORED = """
 SELECT c.id FROM seed_campaign c JOIN seed_change ch ON ch.campaign_id = c.id
 WHERE NOT c.stored AND {new_status} IN ({has_run})
 """
-STEPS_TO_ADD = "SELECT MIN(line), SUM(steps) FROM seed_group"
+STEPS_TO_ADD = f"SELECT MIN(line), SUM(steps) FROM seed_group WHERE campaign_id NOT IN ({WRITTEN_EARLY})"  # noqa: S608
 WITHOUT_FAULTS = " AND NOT EXISTS (SELECT 1 FROM seed_fault f WHERE f.line = r.line)"
 WITHOUT_TAKEN = " AND NOT EXISTS (SELECT 1 FROM seed_taken t WHERE t.line = r.line)"
 UPDATE_STEPS = """

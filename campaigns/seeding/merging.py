@@ -2,6 +2,7 @@
 
 `judge` locks nothing; it fills these temporary tables:
 
+seed_created   campaigns that were written early, see early.py
 seed_group     each section, and which campaign that is
 seed_campaign  each campaign of the file, as it is stored or will be
 seed_taken     rows whose position is taken, and whether by an equal step
@@ -21,7 +22,7 @@ from django.utils import timezone
 from campaigns.history import Actor
 from campaigns.models import Action
 from campaigns.revisions import freeze_chosen
-from campaigns.seeding import merge_sql, postgresql
+from campaigns.seeding import early, merge_sql, postgresql
 from campaigns.seeding.rows import JSON_COLUMNS, RowFault
 from campaigns.seeding.staging import Stage
 
@@ -52,8 +53,11 @@ class Merge:
 
     def judge(self) -> Counts:
         self._refresh_statistics(postgresql.CAMPAIGN_KEYS)
+        self._make("seed_created", merge_sql.CREATED)
         self._make("seed_group", merge_sql.GROUPS)
         self._make("seed_campaign", merge_sql.CAMPAIGNS)
+        if self._count("seed_created") and self._take_back():
+            return self.judge()
         self._stored = self._count("seed_campaign WHERE stored")
         if self._stored:
             self._refresh_statistics(postgresql.STEP_KEYS)
@@ -65,6 +69,14 @@ class Merge:
             self.fault_count += unready
             self._find_changes()
         return self._totals()
+
+    def _take_back(self) -> bool:
+        """Stage the campaigns that were written early and should not have been, as if they never were."""
+        self._make("seed_undone", early.UNDONE, self._flags)
+        is_needed = self._count("seed_undone") > 0
+        for statement in early.UNDO if is_needed else ():
+            self._execute(statement)
+        return is_needed
 
     def _refresh_statistics(self, keys: str) -> None:
         if connection.vendor == "postgresql" and self._stage.rows >= postgresql.MANY_ROWS:

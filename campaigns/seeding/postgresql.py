@@ -1,29 +1,40 @@
-"""Staging on PostgreSQL: rows are read while the server takes the batch before."""
+"""Staging on PostgreSQL, and the way of new campaigns to where they stay, while the rest of the file is read.
+
+The thread that reads also packs rows. The one that writes only sends what is packed: it rarely needs Python's lock.
+"""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from itertools import chain
+from contextlib import ExitStack, contextmanager
+from io import BytesIO
+from itertools import chain, pairwise
 from typing import Any
 
 import psycopg
 from django.db import connection
 from psycopg.adapt import Dumper
+from psycopg.copy import FileWriter
 from psycopg.pq import Format
 
+from campaigns.seeding import staging
+from campaigns.seeding.early import LOAD_LOCK, EarlyCampaigns
 from campaigns.seeding.rows import Row
-from campaigns.seeding.staging import ROW_TYPES, SECTION_TYPES, STAGED, TABLES, Section, Stage, batches, row_values
+from campaigns.seeding.staging import ROW_TYPES, SECTION_TYPES, STAGED, STORED_TYPES, TABLES, Section, Stage
 
 # What joins, and the foreign key, look rows up by.
 CAMPAIGN_KEYS = "campaigns_campaign (id, external_id)"
 STEP_KEYS = "campaigns_campaignstep (id, campaign_id, position)"
 MANY_ROWS = 10_000  # from here on a bad plan costs more than ANALYZE
 
-SWITCH_SECONDS = 0.0005  # a tenth of Python's own
+# A fiftieth of Python's own: after each wait for the server, the writing thread has its turn soon.
+SWITCH_SECONDS = 0.0001
 
 # A load waits this long for a lock and then lets go of those it has, so that nobody waits longer for it in vain.
 LOCK_TIMEOUT_MS = 3_000
+# While rows are read it waits for nobody: what somebody else is creating is staged.
+EARLY_LOCK_TIMEOUT_MS = 100
+OTHER_LOAD_HOURS = 24  # a load waits for so long for another one that writes the same campaigns early
 # work_mem: sorts and joins of some hundred thousand rows stay in memory. jit: the planner's costs for so many
 # rows, and for those that it may not read in sequence, would have most statements compiled, for longer than they run.
 SESSION = f"""
@@ -35,6 +46,7 @@ SELECT set_config('lock_timeout', '{LOCK_TIMEOUT_MS}ms', true), set_config('stat
 BEFORE = (
     SESSION,
     "SET CONSTRAINTS ALL IMMEDIATE",  # foreign keys are checked statement by statement, not in one long go at the end
+    f"SET LOCAL lock_timeout = {EARLY_LOCK_TIMEOUT_MS}",
     f"DROP TABLE IF EXISTS {', '.join(STAGED)}",  # of another load in the same outer transaction
     *(f"{table} ON COMMIT DROP" for table in TABLES),
     # Plans are made while the tables are empty, and the foreign key keeps its own when they no longer are.
@@ -45,14 +57,17 @@ AFTER = (
     "ANALYZE seed_row (line, section, position)",
     "ANALYZE seed_section",
     "SET LOCAL enable_seqscan TO DEFAULT",
+    f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}",
 )
 
 
 @contextmanager
-def staged(rows: Iterable[Row], tick: Callable[[int], None]) -> Iterator[Stage]:
+def staged(
+    rows: Iterable[Row], tick: Callable[[int], None], may_write_early: Callable[[], bool], *, restore_status: bool
+) -> Iterator[Stage]:
     """Fill the temporary tables inside the caller's transaction. `tick` gets the count of rows.
 
-    The caller's block runs with the tables filled.
+    The caller's block runs with the tables filled. `may_write_early` is asked for each batch of rows.
     """
     stage = Stage()
     with connection.cursor() as cursor:
@@ -60,32 +75,39 @@ def staged(rows: Iterable[Row], tick: Callable[[int], None]) -> Iterator[Stage]:
             cursor.execute(statement)
         with (
             connection.wrap_database_errors,
+            connection.connection.cursor() as packing,
             connection.connection.cursor() as copying,
-            _switching_often(),
+            ExitStack() as stack,
             ThreadPoolExecutor(1) as thread,
         ):
-            written: Future[None] | None = None
-            for batch in batches(rows):
-                if written:
-                    written.result()
-                written = thread.submit(_write, copying, stage.divide(batch))
-                tick(stage.rows)
-            if written:
+            stack.callback(sys.setswitchinterval, sys.getswitchinterval())
+            sys.setswitchinterval(SWITCH_SECONDS)
+            packing.adapters.register_dumper(JSONText, JSONText)
+            early = EarlyCampaigns(copying, may_write_early, restore_status=restore_status)
+            written = thread.submit(_send, copying, [])
+            divided = map(stage.divide, staging.batches(rows))
+            begun = ((sections, thread.submit(early.insert, early.candidates(sections))) for sections in divided)
+            # One behind: the campaigns of the next batch are inserted before the rows of this one are sent.
+            for number, ((sections, inserted), _) in enumerate(pairwise(chain(begun, [([], Future())]))):
+                early.assign(sections, inserted.result())
+                if number == 1:
+                    thread.submit(analyze, copying, CAMPAIGN_KEYS)
+                packed = _packed(packing, sections)
                 written.result()
+                written = thread.submit(_send, copying, packed)
+                tick(stage.rows)
+            written.result()
         for statement in AFTER:
             cursor.execute(statement)
     yield stage
 
 
-@contextmanager
-def _switching_often() -> Iterator[None]:
-    """Let the writing thread have its turn soon after each wait for the server, which else runs out of data."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(SWITCH_SECONDS)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
+def wait_for_early_load() -> None:
+    """Wait until no other load writes early, and keep it so until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = '{OTHER_LOAD_HOURS}h'")
+        cursor.execute(LOAD_LOCK)
+        cursor.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
 
 
 def analyze(cursor: Any, keys: str) -> None:
@@ -99,11 +121,6 @@ def analyze(cursor: Any, keys: str) -> None:
     cursor.execute(f"ANALYZE (SKIP_LOCKED) {keys}")
 
 
-def _write(cursor: Any, sections: list[Section]) -> None:
-    _copy(cursor, "seed_section", SECTION_TYPES, (section.values() for section in sections))
-    _copy(cursor, "seed_row", ROW_TYPES, chain.from_iterable(map(row_values, sections)))
-
-
 class JSONText(Dumper):
     """JSON that is text already, in jsonb's binary format: its version, and the text."""
 
@@ -114,9 +131,31 @@ class JSONText(Dumper):
         return b"\x01" + obj.encode()
 
 
-def _copy(cursor: Any, table: str, types: dict[str, str], rows: Iterable[tuple[Any, ...]]) -> None:
-    cursor.adapters.register_dumper(JSONText, JSONText)
-    with cursor.copy(f"COPY {table} ({', '.join(types)}) FROM STDIN (FORMAT BINARY)") as copy:
-        copy.set_types(list(types.values()))
-        for row in rows:
-            copy.write_row(row)
+def _packed(cursor: Any, sections: list[Section]) -> list[tuple[str, bytes]]:
+    """The COPY statements that write a batch, with their data. The cursor only lends its adapters."""
+    batch: list[tuple[str, dict[str, str], Iterable[tuple[Any, ...]]]] = [
+        ("seed_section", SECTION_TYPES, map(Section.values, sections)),
+        ("seed_row", ROW_TYPES, chain.from_iterable(map(staging.row_values, sections))),
+        ("campaigns_campaignstep", STORED_TYPES, chain.from_iterable(map(staging.early_steps, sections))),
+    ]
+    packed = [(table, types, _data(cursor, types, rows)) for table, types, rows in batch]
+    copy = "COPY {} ({}) FROM STDIN (FORMAT BINARY)"
+    return [(copy.format(table, ", ".join(types)), data) for table, types, data in packed if data]
+
+
+def _data(cursor: Any, types: dict[str, str], rows: Iterable[tuple[Any, ...]]) -> bytes:
+    """The rows in the format of a binary COPY; nothing if there are none."""
+    data = BytesIO()
+    copy = psycopg.Copy(cursor, binary=True, writer=FileWriter(data))
+    copy.set_types(list(types.values()))
+    count = 0
+    for count, row in enumerate(rows, 1):  # noqa: B007 - the count outlives the loop
+        copy.write_row(row)
+    copy.finish(None)
+    return data.getvalue() if count else b""
+
+
+def _send(cursor: Any, packed: list[tuple[str, bytes]]) -> None:
+    for statement, data in packed:
+        with cursor.copy(statement) as copy:
+            copy.write(data)

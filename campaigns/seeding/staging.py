@@ -1,14 +1,14 @@
 """Checked rows on their way to the database: in batches, and divided into sections."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter, lt
 from typing import Any
+from uuid import UUID
 
 import uuid_utils
 
-from campaigns.models import CampaignStep
+from campaigns.models import CampaignStep, new_id
 from campaigns.seeding.rows import JSON_COLUMNS, NO_STEP, STEP_COLUMNS, Row, RowCampaign
 
 BATCH_ROWS = 10_000
@@ -20,20 +20,22 @@ JSON_INDEXES = [STEP_COLUMNS.index(column) for column in JSON_COLUMNS]
 
 # The temporary tables that rows wait in, with the type of each column. Nothing else sees them, and filling them locks
 # nothing. A section is what neighbouring rows say of their campaign, a fresh id for it if it has to be made, how many
-# rows and steps it has, and how long these take together.
+# rows and steps it has, how long these take together, and which lines were written early to which positions of what.
 TYPES = {"BigIntegerField": "bigint", "IntegerField": "integer", "CharField": "text", "JSONField": "jsonb"}
 STEP_TYPES = {column: TYPES[CampaignStep._meta.get_field(column).get_internal_type()] for column in STEP_COLUMNS}
 ROW_TYPES = {"line": "bigint", "section": "integer", "id": "uuid", **STEP_TYPES}
+STORED_TYPES = {"id": "uuid", "campaign_id": "uuid", **STEP_TYPES, "version": "bigint"}
 SECTION_TYPES = {"section": "integer", "line": "bigint", "given_id": "uuid", "external_id": "text", "name": "text"}
 SECTION_TYPES |= {"description": "text", "status": "text", "new_id": "uuid"}
 SECTION_TYPES |= {"rows": "bigint", "steps": "bigint", "minutes": "bigint"}
+SECTION_TYPES |= {"created_id": "uuid", "lines": "text", "positions": "text"}
 TABLES = (
     f"CREATE TEMPORARY TABLE seed_row ({', '.join(map(' '.join, ROW_TYPES.items()))})",
     f"CREATE TEMPORARY TABLE seed_section ({', '.join(map(' '.join, SECTION_TYPES.items()))})",
 )
 STAGED = ("seed_row", "seed_section")
 # What merging.py makes of them.
-JUDGEMENTS = ("seed_group", "seed_campaign", "seed_taken", "seed_fault", "seed_change", "seed_entry")
+JUDGEMENTS = ("seed_created", "seed_group", "seed_campaign", "seed_taken", "seed_fault", "seed_change", "seed_entry")
 
 
 def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
@@ -51,24 +53,37 @@ def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield batch
 
 
-@dataclass(slots=True)
 class Section:
     """Neighbouring rows of a batch that say the same of their campaign."""
 
-    number: int
-    campaign: RowCampaign
-    rows: list[Row]
-    new_id: Any = field(default_factory=uuid_utils.uuid7)
-
-    @property
-    def steps(self) -> list[tuple[Any, ...]]:
-        return [step for _, _, step in self.rows if step]
+    def __init__(self, number: int, campaign: RowCampaign, rows: list[Row]) -> None:
+        self.number, self.campaign, self.rows = number, campaign, rows
+        self.key = campaign.campaign_id or campaign.external_id or ""
+        self.new_id = campaign.campaign_id or new_id()  # of the campaign, if it is made of this section
+        self.created_id: UUID | None = None  # of the campaign that was made early, and has these steps
+        self.steps = [step for _, _, step in rows if step]
+        self.positions = [step[POSITION] for step in self.steps]
 
     def values(self) -> tuple[Any, ...]:
         """In the order of SECTION_TYPES."""
-        steps = self.steps
-        counts = len(self.rows), len(steps), sum([step[DELAY] for step in steps])
-        return self.number, self.rows[0][0], *self.campaign, self.new_id, *counts
+        counts = len(self.rows), len(self.steps), sum([step[DELAY] for step in self.steps])
+        values = self.number, self.rows[0][0], *self.campaign, self.new_id, *counts, self.created_id
+        if self.created_id is None:
+            return *values, None, None
+        lines = [line for line, _, step in self.rows if step]
+        return *values, ",".join(map(str, lines)), ",".join(map(str, self.positions))
+
+
+class Ascent:
+    """Whether each section of a campaign goes on above the positions of those before."""
+
+    def __init__(self) -> None:
+        self._last = -1
+
+    def goes_on(self, section: Section) -> bool:
+        positions = [self._last, *section.positions]
+        self._last = max(self._last, positions[-1])
+        return all(map(lt, positions, positions[1:]))
 
 
 class Stage:
@@ -83,7 +98,8 @@ class Stage:
         self.stretches = 0
         self.ascending = True
         self._sections = 0
-        self._last: tuple[RowCampaign | None, int] = None, -1
+        self._campaign: RowCampaign | None = None
+        self._ascent = Ascent()
 
     def divide(self, batch: list[Row]) -> list[Section]:
         sections = []
@@ -96,16 +112,23 @@ class Stage:
         return sections
 
     def _take(self, section: Section) -> None:
-        last_campaign, last_position = self._last
-        goes_on = section.campaign == last_campaign
-        self.stretches += not goes_on
-        positions = [last_position if goes_on else -1, *(step[POSITION] for step in section.steps)]
-        self.ascending = self.ascending and all(map(lt, positions, positions[1:]))
-        self._last = section.campaign, positions[-1]
+        if section.campaign != self._campaign:
+            self.stretches += 1
+            self._campaign, self._ascent = section.campaign, Ascent()
+        self.ascending = self._ascent.goes_on(section) and self.ascending
 
 
 def row_values(section: Section) -> Iterator[tuple[Any, ...]]:
-    """The rows of a section, each in the order of ROW_TYPES."""
-    new_id, number = uuid_utils.uuid7, section.number
+    """The rows of a section that are staged, each in the order of ROW_TYPES."""
+    new_id, number, created_id = uuid_utils.uuid7, section.number, section.created_id
     for line, _, step in section.rows:
-        yield (line, number, new_id(), *(step or NO_STEP))
+        if not (created_id and step):
+            yield (line, number, new_id(), *(step or NO_STEP))
+
+
+def early_steps(section: Section) -> Iterator[tuple[Any, ...]]:
+    """The steps of a section that are written early, each in the order of STORED_TYPES."""
+    if section.created_id:
+        new_id, campaign_id = uuid_utils.uuid7, uuid_utils.UUID(bytes=section.created_id.bytes)  # written faster
+        for step in section.steps:
+            yield (new_id(), campaign_id, *step, 1)

@@ -34,9 +34,12 @@ def not_editable(campaign: Campaign, status: str) -> dict[str, Any]:
 
 
 def not_found(resource: str, id: Any) -> dict[str, Any]:
+    what = f"no {resource} with this id"
+    if resource == "revision":
+        what = "no such revision: activations make them, numbered from 1"
     return {
         "error": "not_found",
-        "message": f"There is no {resource} with this id.",
+        "message": f"There is {what}.",
         "details": {"resource": resource, "id": str(id)},
     }
 

@@ -51,11 +51,13 @@ def test_a_taken_position_is_refused_with_its_holder_and_the_next_free_one(
     holder = campaign.steps.get(position=position)
     before = stored()
     answer = add(client, campaign, position, query)
-    free = "No higher position is free" if next_position is None else f"The next free position is {next_position}"
+    way_out = f"The next free position is {next_position}; ?on_conflict=shift makes room instead."
+    if next_position is None:
+        way_out = "No higher position is free: choose a lower one, or reorder the steps first."
     assert answer.status_code == 412
     assert answer.json() == {
         "error": "bad_state",
-        "message": f"Position {position} holds another step. {free}; ?on_conflict=shift makes room instead.",
+        "message": f"Position {position} holds another step. {way_out}",
         "details": {
             "reason": "position_taken",
             "position": position,

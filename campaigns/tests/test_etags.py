@@ -321,3 +321,12 @@ def test_after_a_change_it_is_sent_again(client: APIClient) -> None:
     client.patch(step_url(step), {"delay_minutes": 9})
     assert client.get(step_url(step), headers={"If-None-Match": etag}).json()["delay_minutes"] == 9
     assert campaign.steps.count() == 1
+
+
+def test_an_answer_without_a_body_says_no_length(client: APIClient) -> None:
+    """RFC 9110, section 8.6."""
+    address = campaign_url(make_campaign())
+    unchanged = client.get(address, headers={"If-None-Match": "*"})
+    deleted = client.delete(address)
+    assert (unchanged.status_code, deleted.status_code) == (304, 204)
+    assert "Content-Length" not in unchanged.headers.keys() | deleted.headers.keys()

@@ -107,9 +107,9 @@ def test_a_cursor_older_than_what_was_pruned_says_how_to_begin_anew(client: APIC
         410,
         {
             "error": "cursor_pruned",
-            "message": "Events after this cursor were deleted with the old history. To begin anew, take a cursor by "
-            "?cursor=latest, read the campaigns as they are now, and go on from that cursor; without a cursor come the "
-            "events that are kept.",
+            "message": "Events after this cursor were deleted with the old history, or the database was restored from "
+            "before it. To begin anew, take a cursor by ?cursor=latest, read the campaigns as they are now, and go on "
+            "from that cursor; without a cursor come the events that are kept.",
         },
     )
     assert page(client)["results"] == []

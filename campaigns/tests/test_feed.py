@@ -107,6 +107,14 @@ def test_a_cursor_older_than_what_was_pruned_is_refused(monkeypatch: pytest.Monk
 
 
 @pytest.mark.django_db
+def test_a_cursor_beyond_the_last_is_of_a_database_that_was_restored_and_refused() -> None:
+    tell(0)
+    with pytest.raises(CursorPruned):
+        changes_since(latest_cursor() + 1)
+    assert changes_since(latest_cursor()).entries == []
+
+
+@pytest.mark.django_db
 def test_what_nobody_has_read_is_numbered_before_it_is_pruned() -> None:
     start = latest_cursor()
     make_entry(timezone.now() - timedelta(days=400))
@@ -182,9 +190,11 @@ def test_a_database_that_takes_no_writes_gives_what_is_numbered() -> None:
         session.execute("SET default_transaction_read_only = on")
         try:
             found = changes_since()
+            ahead = changes_since(cursor + 1)  # of the primary, which this may be a copy of
         finally:
             session.execute("SET default_transaction_read_only = off")
     assert (counts(found.entries), found.cursor) == ([0], cursor)
+    assert (ahead.entries, ahead.cursor) == ([], cursor + 1)
 
 
 class Undone(Exception):

@@ -1,128 +1,28 @@
-"""The OpenAPI document is complete, current and true: what it shows is what the API answers."""
+"""The OpenAPI document is complete, current and true."""
 
 import json
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
-from typing import Any, NamedTuple
-from uuid import UUID
+from typing import Any
 
 import pytest
 from django.conf import settings
 from django.core.management import call_command
-from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiYamlRenderer
-from openapi_schema_validator import OAS30ReadValidator, OAS30WriteValidator
+from openapi_schema_validator import OAS30WriteValidator
 from openapi_spec_validator import validate
 from rest_framework.test import APIClient
 
-from campaigns import history
 from campaigns.http.refusals import Reason
-from campaigns.models import Action, HistoryEntry
+from campaigns.models import HistoryEntry
 from campaigns.openapi.operations import OPERATIONS, PATH_PARAMETERS
-from campaigns.revisions import freeze_all
-from campaigns.tests.contract import resolve
-from campaigns.tests.factories import ACTOR, make_campaign, step_body
+from campaigns.tests.documented import DOCUMENT, DOCUMENTED, OF_ONE, WITH_BODY, Documented, each, faults
+from campaigns.tests.factories import make_campaign, step_body
 from campaigns.views import CampaignViewSet, EventViewSet, RevisionViewSet, StepViewSet
 
 COPY = Path(settings.BASE_DIR) / "docs" / "openapi.yaml"
 RENEW = "python manage.py spectacular --file docs/openapi.yaml --validate --fail-on-warn"
-DOCUMENT: dict[str, Any] = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]
-FREE_FORM = {"variables", "before", "after"}
-NOBODY = UUID(int=7)  # a well-formed id that nothing has
-
-
-class Documented(NamedTuple):
-    """An operation as the document has it."""
-
-    path: str
-    method: str
-    description: dict[str, Any]
-
-    @property
-    def id(self) -> str:
-        return str(self.description["operationId"])
-
-    @property
-    def sent_example(self) -> Any:
-        return self.description["requestBody"]["content"]["application/json"]["examples"]["Example"]["value"]
-
-    def answer(self, status: int) -> dict[str, Any]:
-        return resolve(DOCUMENT, self.description["responses"][str(status)])
-
-    def content(self, status: int) -> dict[str, Any]:
-        content: dict[str, Any] = self.answer(status).get("content", {}).get("application/json", {})
-        return content
-
-    def examples(self, status: int) -> list[Any]:
-        return [example["value"] for example in self.content(status).get("examples", {}).values()]
-
-    def call(self, client: APIClient, id: Any = NOBODY, step_id: Any = NOBODY, body: Any = None, **options: Any) -> Any:
-        path = self.path.replace("{id}", str(id)).replace("{step_id}", str(step_id))
-        path = path.replace("{number}", "latest")
-        if body is None and "requestBody" in self.description:
-            body = self.sent_example
-        if body is not None and "content_type" not in options:
-            options["format"] = "json"
-        return getattr(client, self.method)(path, body, **options)
-
-
-DOCUMENTED = {
-    operation["operationId"]: Documented(path, method, operation)
-    for path, methods in DOCUMENT["paths"].items()
-    for method, operation in methods.items()
-}
-WITH_BODY = [it for it in DOCUMENTED.values() if "requestBody" in it.description]
-OF_ONE = [it for it in DOCUMENTED.values() if "{" in it.path]
-
-
-def each(operations: Any) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("operation", list(operations), ids=lambda it: it.id)
-
-
-def alike(example: Any, real: Any) -> bool:
-    """Whether two values have the same names and types; null is like anything, and free-form objects are alike."""
-    match example, real:
-        case None, _:
-            return True
-        case _, None:
-            return True
-        case dict(), dict():
-            return example.keys() == real.keys() and all(
-                name in FREE_FORM or alike(example[name], real[name]) for name in example
-            )
-        case list(), list():
-            return all(alike(example[0], item) for item in real) if example else True
-        case _:
-            return type(example) is type(real)
-
-
-def reason(body: Any) -> tuple[Any, Any]:
-    details = body.get("details", {})
-    return body.get("error"), details.get("reason", details.get("resource"))
-
-
-def faults(part: dict[str, Any], value: Any, validator: Any = OAS30ReadValidator) -> list[str]:
-    """How a value departs from the schema of a part of the document."""
-    schema = {**part["schema"], "components": DOCUMENT["components"]}
-    return [error.message for error in validator(schema).iter_errors(json.loads(json.dumps(value)))]
-
-
-def assert_as_documented(operation: Documented, response: Any, status: int) -> None:
-    """The answer has the status, fits its schema, has its headers, and looks like one of its examples."""
-    assert response.status_code == status, response.content
-    headers = operation.answer(status)["headers"]
-    assert [name for name, it in headers.items() if it.get("required") and name not in response.headers] == []
-    if not operation.content(status):
-        assert response.content == b""
-        return
-    body = json.loads(response.content)
-    assert faults(operation.content(status), body) == []
-    examples = operation.examples(status)
-    assert [it for it in examples if reason(it) == reason(body) and alike(it, body)], (body, examples)
-
-
-# --- The document ----------------------------------------------------------------------------------------------------
 
 
 def test_the_committed_copy_is_current() -> None:
@@ -336,164 +236,3 @@ def test_the_schema_of_a_body_refuses_what_the_rules_refuse(field: str, values: 
     schema = {"$ref": "#/components/schemas/CampaignStepRequest", "components": DOCUMENT["components"]}
     validator = OAS30WriteValidator(schema)
     assert [value for value in values if validator.is_valid(step_body() | {field: value})] == []
-
-
-# --- The API answers as documented -----------------------------------------------------------------------------------
-
-
-@pytest.mark.django_db
-@each(DOCUMENTED.values())
-def test_without_a_token(operation: Documented) -> None:
-    assert_as_documented(operation, operation.call(APIClient()), 401)
-
-
-@pytest.mark.django_db
-@each(DOCUMENTED.values())
-def test_for_another_media_type(operation: Documented, client: APIClient) -> None:
-    assert_as_documented(operation, operation.call(client, headers={"accept": "image/png"}), 406)
-
-
-@pytest.mark.django_db
-@each(OF_ONE)
-def test_of_nothing(operation: Documented, client: APIClient) -> None:
-    assert_as_documented(operation, operation.call(client), 404)
-
-
-@pytest.mark.django_db
-@each(WITH_BODY)
-def test_a_body_that_is_no_json(operation: Documented, client: APIClient) -> None:
-    response = operation.call(client, body="{", content_type="application/json")
-    assert_as_documented(operation, response, 400)
-
-
-@pytest.mark.django_db
-@each(WITH_BODY)
-def test_a_body_of_another_type(operation: Documented, client: APIClient) -> None:
-    assert_as_documented(operation, operation.call(client, body="a", content_type="text/plain"), 415)
-
-
-@pytest.mark.django_db
-@each(WITH_BODY)
-def test_a_body_that_is_too_large(operation: Documented, client: APIClient) -> None:
-    response = operation.call(client, body=" " * (8 * 1024 * 1024 + 1), content_type="application/json")
-    assert_as_documented(operation, response, 413)
-
-
-@pytest.mark.django_db
-@each(it for it in DOCUMENTED.values() if any(p["name"] == "limit" for p in it.description.get("parameters", ())))
-def test_a_page_of_an_impossible_size(operation: Documented, client: APIClient) -> None:
-    campaign = make_campaign()
-    assert_as_documented(operation, operation.call(client, campaign.id, body={"limit": 0}, content_type=None), 400)
-
-
-class Case(NamedTuple):
-    """A call and the status that it ends in; `status` and `steps` are of the campaign that it is about."""
-
-    id: str
-    ends_in: int
-    status: str = "draft"
-    steps: int = 2
-    body: Any = None
-    query: str = ""
-    headers: dict[str, str] = {}  # noqa: RUF012 - of a tuple, and never changed
-
-
-STALE = {"if-match": '"stale"'}
-NO_KEY = {"idempotency-key": " "}
-CASES = [
-    Case("listCampaigns", 200),
-    Case("listCampaigns", 400, query="?status=running"),
-    Case("createCampaign", 201),
-    Case("createCampaign", 400, body={"name": 5, "external_id": ""}),
-    Case("createCampaign", 400, body={"name": "Again", "external_id": "crm-1"}),
-    Case("getCampaign", 200),
-    Case("getCampaign", 304, headers={"if-none-match": "*"}),
-    Case("changeCampaign", 200),
-    Case("changeCampaign", 400, body={"name": ""}),
-    Case("changeCampaign", 412, headers=STALE),
-    Case("deleteCampaign", 204),
-    Case("deleteCampaign", 412, status="paused"),
-    Case("deleteCampaign", 412, headers=STALE),
-    Case("duplicateCampaign", 201, status="archived"),
-    Case("duplicateCampaign", 400, headers=NO_KEY),
-    Case("duplicateCampaign", 412, headers=STALE),
-    Case("listSteps", 200),
-    Case("listSteps", 304, headers={"if-none-match": "*"}),
-    Case("addStep", 201, steps=1),
-    Case("addStep", 400, body={"position": -1}),
-    Case("addStep", 400, query="?on_conflict=ask"),
-    Case("addStep", 412, status="active"),
-    Case("addStep", 412, headers=STALE),
-    Case("addStep", 412),
-    Case("addSteps", 201, steps=0),
-    Case("addSteps", 400, body={"steps": [step_body(7), step_body(7)]}),
-    Case("addSteps", 412, status="active"),
-    Case("addSteps", 412, headers=STALE),
-    Case("addSteps", 412),
-    Case("replaceSteps", 200, body={"steps": [step_body(7)]}),
-    Case("replaceSteps", 400, steps=0),
-    Case("replaceSteps", 412, status="completed", body={"steps": []}),
-    Case("replaceSteps", 412, body={"steps": []}, headers=STALE),
-    Case("reorderSteps", 200, steps=0, body={"step_ids": []}),
-    Case("reorderSteps", 400),
-    Case("reorderSteps", 412, status="active", steps=0, body={"step_ids": []}),
-    Case("reorderSteps", 412, steps=0, body={"step_ids": []}, headers=STALE),
-    Case("getStep", 200),
-    Case("getStep", 304, headers={"if-none-match": "*"}),
-    Case("changeStep", 200),
-    Case("changeStep", 400, body={"variables": []}),
-    Case("changeStep", 412, body={"position": 1}),
-    Case("changeStep", 412, status="active"),
-    Case("changeStep", 412, headers=STALE),
-    Case("deleteStep", 204),
-    Case("deleteStep", 412, status="active"),
-    Case("deleteStep", 412, headers=STALE),
-    Case("activateCampaign", 200),
-    Case("activateCampaign", 400, headers=NO_KEY),
-    Case("activateCampaign", 412, steps=0),
-    Case("activateCampaign", 412, status="archived"),
-    Case("activateCampaign", 412, headers=STALE),
-    Case("pauseCampaign", 200, status="active"),
-    Case("pauseCampaign", 412),
-    Case("completeCampaign", 200, status="paused"),
-    Case("completeCampaign", 412),
-    Case("archiveCampaign", 200),
-    Case("archiveCampaign", 412, status="active"),
-    Case("getReadiness", 200, steps=0),
-    Case("getTimeline", 200, query="?tz=Europe/Berlin"),
-    Case("getTimeline", 400, query="?tz=Mars"),
-    Case("listHistory", 200),
-    Case("listRevisions", 200),
-    Case("getRevision", 200, status="active"),
-    Case("getRevision", 304, status="active", headers={"if-none-match": "*"}),
-    Case("getChanges", 200),
-    Case("listEvents", 200),
-    Case("listEvents", 400, query="?types=step.moved"),
-]
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize("case", CASES, ids=lambda it: f"{it.id} {it.ends_in}")
-def test_a_call(case: Case, client: APIClient) -> None:
-    documented = DOCUMENTED[case.id]
-    campaign = make_campaign(status=case.status, steps=case.steps, external_id="crm-1")
-    history.record(ACTOR, Action.CAMPAIGN_CREATED, campaign.id, after={"name": "Welcome"})
-    list(freeze_all())
-    operation = documented._replace(path=documented.path + case.query)
-    first = campaign.steps.order_by("position").first()
-    response = operation.call(client, campaign.id, first and first.id, case.body, headers=case.headers)
-    assert_as_documented(operation, response, case.ends_in)
-
-
-@pytest.mark.django_db
-def test_a_key_of_another_request(client: APIClient) -> None:
-    create, key = DOCUMENTED["createCampaign"], {"idempotency-key": "one"}
-    assert_as_documented(create, create.call(client, headers=key), 201)
-    response = create.call(client, body={"name": "Other"}, headers=key)
-    assert_as_documented(create, response, 422)
-
-
-def test_every_success_and_every_kind_of_412_is_among_the_calls() -> None:
-    documented = {(it.id, int(status)) for it in DOCUMENTED.values() for status in it.description["responses"]}
-    tried = {(it.id, it.ends_in) for it in CASES}
-    assert {it for it in documented if it[1] < 400 or it[1] == 412} - tried == set()

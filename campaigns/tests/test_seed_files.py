@@ -228,7 +228,8 @@ def test_synthetic_campaigns_may_have_no_steps(tmp_path: Path) -> None:
 @pytest.mark.postgresql
 def test_a_slice_of_the_staged_rows_is_found_without_reading_the_others() -> None:
     rows = SyntheticSource(campaigns=300, steps=100).rows(lambda _: None)
-    with transaction.atomic(), postgresql.staged(rows, lambda _: None), connection.cursor() as cursor:
+    staged = postgresql.staged(rows, lambda _: None, lambda: False, restore_status=False)
+    with transaction.atomic(), staged, connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("EXPLAIN (ANALYZE, FORMAT JSON) SELECT template_id FROM seed_row WHERE line < 20")
         ((plan,),) = cursor.fetchone()

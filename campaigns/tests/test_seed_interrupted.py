@@ -15,7 +15,8 @@ from django.db import OperationalError, connection, connections, transaction
 from django.db.models import F
 
 from campaigns.models import Campaign, CampaignStep, HistoryEntry, SeedCheckpoint
-from campaigns.seeding import sqlite
+from campaigns.seeding import postgresql, sqlite, staging
+from campaigns.seeding.loading import Load
 from campaigns.seeding.merging import Merge
 from campaigns.steps import add_step
 from campaigns.tests.factories import ACTOR, make_campaign, make_step, step_body, step_fields, stored
@@ -24,6 +25,7 @@ from campaigns.tests.server import environment_of_test_database, running_server,
 from messaging_project import database_errors
 
 pytestmark = pytest.mark.django_db(transaction=True)
+EARLY_STEPS = "COPY campaigns_campaignstep%"  # what a load ran last that has written steps and reads on
 PIPE = 200_000  # bytes: more than a pipe holds, so when they are written, rows have been read
 
 
@@ -56,6 +58,8 @@ def seeding_process(*options: str) -> Iterator[subprocess.Popen[bytes]]:
 )
 def test_a_stopped_load_leaves_nothing_behind(number: signal.Signals, code: int, said: bytes) -> None:
     with seeding_process() as process:
+        if connection.vendor == "postgresql":
+            until(lambda: sessions(query=EARLY_STEPS, wait="Client") == 1)
         process.send_signal(number)
         assert process.stderr
         assert said in process.stderr.read()
@@ -84,6 +88,21 @@ def test_ctrl_c_during_start_up_is_130_without_a_traceback(tmp_path: Path) -> No
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
 
 
+@pytest.mark.any_database
+@pytest.mark.parametrize("command", ["seed_campaigns - --format=csv --allow-empty", "export_campaigns"])
+def test_a_bulk_command_starts_without_the_api(command: str) -> None:
+    statements = (
+        "import sys",
+        "from django.core.management import execute_from_command_line as run",
+        "run(['manage.py', *sys.argv[1:]])",
+        "print(sorted({'campaigns.views', 'drf_spectacular.openapi', 'rest_framework.views'} & sys.modules.keys()))",
+    )
+    run = [sys.executable, "-c", "\n".join(statements), *command.split()]
+    environment, pipe = environment_of_test_database(), subprocess.PIPE
+    done = subprocess.run(run, env=environment, stdin=subprocess.DEVNULL, stdout=pipe, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
 def test_a_full_disk_under_the_errors_is_no_fault_of_the_input(tmp_path: Path) -> None:
     said = seed(csv_file(tmp_path / "steps.csv", row(-1)), errors="/dev/full")
@@ -106,9 +125,10 @@ def test_a_full_temporary_folder_is_called_so(tmp_path: Path, monkeypatch: pytes
 @pytest.mark.postgresql
 def test_a_lost_connection_leaves_nothing_behind() -> None:
     with seeding_process() as process:
-        until(lambda: sessions(query="COPY seed_row%") == 1)
+        until(lambda: sessions(query=EARLY_STEPS) == 1)
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY seed_%'")
+            terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE %s"
+            cursor.execute(terminate, [EARLY_STEPS])
         _, err = process.communicate("".join(f"{row(position)}\n" for position in range(20_000, 40_000)).encode())
         assert process.returncode == 2
         assert b"Nothing was written." in err
@@ -192,6 +212,7 @@ def test_two_loads_of_the_same_new_campaigns_do_not_double_them(
 ) -> None:
     pauses: list[float] = []
     monkeypatch.setattr(database_errors, "sleep", pauses.append)
+    monkeypatch.setattr(Load, "_may_write_early", lambda _: False)  # which would already have waited
     with transaction.atomic():
         make_campaign(external_id="c")  # as another load would, with nothing committed yet
         make_step(Campaign.objects.get(), 0, template_id="t", template_version_id="t-v1")
@@ -225,6 +246,7 @@ def test_a_commit_that_outlives_its_process_is_waited_for(
 def test_a_campaign_that_appears_while_rows_are_judged_is_extended(
     table: str, elsewhere: Callable[..., Future[Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setattr(Load, "_may_write_early", lambda _: False)  # nobody could create the campaign then
     make = Merge._make
 
     def and_meanwhile(self: Merge, made: str, *select: Any) -> None:
@@ -241,22 +263,58 @@ def test_a_campaign_that_appears_while_rows_are_judged_is_extended(
 @pytest.mark.postgresql
 def test_a_campaign_that_is_created_while_the_file_is_read_is_extended() -> None:
     with seeding_process() as process:
-        until(lambda: sessions(query="COPY seed_row%", wait="Client") == 1)
-        make_campaign(external_id="c", name="Welcome")  # waits for nobody
-        _, err = process.communicate(b"")
+        until(lambda: sessions(query=EARLY_STEPS, wait="Client") == 1)
+        make_campaign(external_id="d", name="Welcome")  # waits for nobody
+        _, err = process.communicate(f"{row(0, 'd')}\n".encode())
         assert process.returncode == 0, err
-    assert campaigns() == [("c", "Welcome", "draft", 20_000)]
-    assert HistoryEntry.objects.get().after["campaign"] == "extended"  # type: ignore[index]
+    assert campaigns() == [("c", "Welcome", "draft", 20_000), ("d", "Welcome", "draft", 1)]
+    told = {entry.campaign_id: entry.after["campaign"] for entry in HistoryEntry.objects.all()}  # type: ignore[index]
+    assert [told[campaign.id] for campaign in Campaign.objects.order_by("name", "external_id")] == [
+        "created",
+        "extended",
+    ]
 
 
 @pytest.mark.postgresql
-def test_a_campaign_that_somebody_is_creating_is_waited_for(
+def test_two_loads_that_meet_in_opposite_orders_both_succeed(
+    elsewhere: Callable[..., Future[Said]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staging, "BATCH_ROWS", 1)
+    monkeypatch.setattr(postgresql, "AFTER", (*postgresql.AFTER, "SET LOCAL lock_timeout = 10"))
+    with seeding_process() as process:
+        until(lambda: sessions(query=EARLY_STEPS, wait="Client") == 1)  # it has made campaign c, and reads on
+        seeding = elsewhere(seed, csv_file(tmp_path / "steps.csv", row(0, "d"), row(0, "c")))
+        until(lambda: sessions(query="LOCK TABLE%", wait="Lock") == 1)
+        _, err = process.communicate(f"{row(0, 'd')}\n".encode())
+        assert process.returncode == 0, err
+    assert (seeding.result().code, seeding.result().message) == (0, "")
+    assert campaigns() == [("c", "Welcome", "draft", 20_000), ("d", "Welcome", "draft", 1)]
+
+
+@pytest.mark.postgresql
+def test_an_api_call_that_creates_a_campaign_of_the_file_is_told_to_try_again(tmp_path: Path) -> None:
+    body = {"name": "Mine", "external_id": "c"}
+    with running_server(tmp_path / "log", url_of_test_database(), DATABASE_LOCK_TIMEOUT_MS="300") as server:
+        with seeding_process() as process:
+            until(lambda: sessions(query=EARLY_STEPS, wait="Client") == 1)
+            refused = server.post("/v1/messaging/campaigns", body)
+            assert (refused.status, refused.headers["retry-after"]) == (503, "5")
+            process.communicate(b"")
+            assert process.returncode == 0
+        taken = server.post("/v1/messaging/campaigns", body)
+    assert (taken.status, taken.json()["details"]["errors"][0]["field"]) == (400, "external_id")
+    assert campaigns() == [("c", "Welcome", "draft", 20_000)]
+
+
+@pytest.mark.postgresql
+def test_a_campaign_that_somebody_is_creating_is_written_later(
     elsewhere: Callable[..., Future[Said]], tmp_path: Path
 ) -> None:
     with transaction.atomic():
         make_campaign(external_id="c")
         seeding = elsewhere(seed, csv_file(tmp_path / "steps.csv", row(0, "a"), row(0, "c"), row(0, "e")))
-        until(waiting_for_a_lock)
+        writing = "\nINSERT INTO campaigns_campaign (%"  # and no longer the early one
+        until(lambda: sessions(wait="Lock", query=f"{writing}SELECT c.id, c.external_id, c.name, c.description,%") == 1)
         transaction.set_rollback(True)
     assert seeding.result().code == 0
     assert campaigns() == [(name, "Welcome", "draft", 1) for name in "ace"]

@@ -227,6 +227,18 @@ def test_a_second_run_changes_nothing_with_any_options(
 
 
 @pytest.mark.django_db
+def test_a_row_without_a_step_counts_once_beside_a_fault(tmp_path: Path) -> None:
+    file = csv_file(tmp_path / "steps.csv", "c,Welcome,,,,,", row(0, "c"), row(0, "d"), row(0, "d"))
+    report = reported(file, skip_invalid=True)
+    assert {name: report[name] for name in FATES if report[name]} == {
+        "steps_added": 2,
+        "rows_without_step": 1,
+        "refused": 1,
+    }
+    assert [entry.after["steps_added"] for entry in HistoryEntry.objects.all()] == [1, 1]  # type: ignore[index]
+
+
+@pytest.mark.django_db
 @pytest.mark.postgresql
 def test_a_large_load_keeps_autovacuum_from_calling_its_table_empty(tmp_path: Path) -> None:
     with batches_of(1):

@@ -9,7 +9,6 @@ class ApiConfig(AppConfig):
 
     def ready(self) -> None:
         from messaging_project import telemetry
-        from messaging_project.api import openapi  # noqa: F401 - registers the security scheme
         from messaging_project.api.checks import check_required_scopes, check_throttles
         from messaging_project.environment import Environment
         from messaging_project.health import check_timeouts

@@ -34,6 +34,7 @@ class SchemaView(APIView):
     """The document, in the format that `?format=` names; else the one that Accept prefers; else YAML."""
 
     schema = None
+    http_method_names = ["get", "head"]  # noqa: RUF012 - an instance variable in DRF
     authentication_classes = ()
     permission_classes = (AllowAny,)
     renderer_classes = (OpenApiYamlRenderer, OpenApiJsonRenderer, OpenApiJsonRenderer2)

@@ -85,9 +85,10 @@ def envelope(error: str, message: str, details: dict[str, Any] | None = None) ->
 
 
 def not_found(resource: str, id: str) -> APIError:
-    """404 for a `resource`: "campaign", "step" or "url"."""
-    what = "nothing at this address" if resource == "url" else f"no {resource} with this id"
-    return APIError(404, "not_found", f"There is {what}.", {"resource": resource, "id": id[:MAX_ECHOED]})
+    """404 for a `resource`: "campaign", "step", "revision" or "url"."""
+    what = {"url": "nothing at this address", "revision": "no such revision: activations make them, numbered from 1"}
+    message = f"There is {what.get(resource, f'no {resource} with this id')}."
+    return APIError(404, "not_found", message, {"resource": resource, "id": id[:MAX_ECHOED]})
 
 
 def validation_error(*faults: tuple[str, str, str], more: int = 0) -> APIError:

@@ -184,7 +184,7 @@ HEADERS = (
     header("RateLimit", "Calls left, and seconds until the next window; where a limit is configured.", always=False),
     header("RateLimit-Policy", "The limit, and its window in seconds; where one is configured.", always=False),
 )
-UNKNOWN_PARAMETER = ("stauts", "unknown", "Is no known parameter; did you mean status?")  # with `handling=strict`
+UNKNOWN_PARAMETER = ("stauts", "unknown", "Unknown parameter; did you mean status?")  # with `handling=strict`
 INSUFFICIENT_SCOPE = errors.APIError(
     403,
     "insufficient_scope",

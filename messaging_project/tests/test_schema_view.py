@@ -47,6 +47,11 @@ def test_a_token_is_not_even_looked_at() -> None:
     assert ask(authorization="Bearer stale").status_code == 200
 
 
+def test_the_methods_that_it_names_are_those_that_it_takes() -> None:
+    refused = APIClient().options(URL)
+    assert (refused.status_code, refused["Allow"]) == (405, "GET, HEAD")
+
+
 def test_an_unknown_format_is_a_fault() -> None:
     response = ask(f"{URL}?format=xml")
     fault = {"field": "format", "code": "invalid_choice", "message": "Must be one of: yaml, json."}

@@ -23,5 +23,20 @@ def test_the_name_that_comes_twice_is_named(text: str, name: str) -> None:
     assert str(refusal.value) == f'The body has the name "{name}" twice in one object.'
 
 
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("\ufeff{}", "It begins with a byte order mark at line 1 column 1"),
+        ('{"a": "\x01"}', "Invalid control character at line 1 column 8"),
+        ("{,}", "Expecting property name enclosed in double quotes at line 1 column 2"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(text: str, what: str) -> None:
+    with pytest.raises(JSONError) as refusal:
+        loads(text, subject="The body")
+
+    assert str(refusal.value) == f"The body is not valid JSON: {what}."
+
+
 def test_the_same_name_in_two_objects_is_no_fault() -> None:
     assert loads('[{"a": 1}, {"a": {"a": 2}}]') == [{"a": 1}, {"a": {"a": 2}}]

@@ -19,6 +19,7 @@ class Command(BaseCommand):
         "Write campaigns and their steps as CSV or JSON Lines, from one consistent snapshot. "
         "`seed_campaigns --restore-status` reads it back. See docs/seeding.md."
     )
+    requires_system_checks = ()  # they import the API, which takes longer than a small export
 
     def add_arguments(self, parser: CommandParser) -> None:
         add, statuses = parser.add_argument, Campaign.Status.values

@@ -11,6 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
 from django.db import Error as DatabaseError
 
+from campaigns.catalogue.checks import TAG
 from campaigns.exceptions import Contention
 from campaigns.management.outputs import UNUSABLE, ShownPreview, UnusableOutput, opened, reported
 from campaigns.management.progress import Display
@@ -59,6 +60,7 @@ class Command(BaseCommand):
         "Each row is checked by the rules of the API; by default any fault means that nothing is written. "
         "Exit codes: 0 done, 1 rows were refused, 2 unusable arguments, input or database. See docs/seeding.md."
     )
+    requires_system_checks = (TAG,)  # all of them import the API, which takes longer than a small load
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         return super().create_parser(prog_name, subcommand, formatter_class=Formatter, epilog=epilog(), **kwargs)
