@@ -232,8 +232,14 @@ class PlannedStepSerializer(serializers.Serializer[Any]):
     def to_representation(self, instance: PlannedStep) -> dict[str, Any]:
         """A planned step as the renderer takes it."""
         step, offset, at, at_local = instance
-        ids = {"step_id": step.id, "position": step.position, "delay_minutes": step.delay_minutes}
-        return {**ids, "offset_minutes": offset, "at": at, "at_local": at_local.isoformat()}
+        return {
+            "step_id": step.id,
+            "position": step.position,
+            "delay_minutes": step.delay_minutes,
+            "offset_minutes": offset,
+            "at": at,
+            "at_local": at_local.isoformat(),
+        }
 
 
 class TimelineSerializer(serializers.Serializer[Any]):
@@ -242,6 +248,11 @@ class TimelineSerializer(serializers.Serializer[Any]):
     start = serializers.DateTimeField(default_timezone=UTC)
     tz = serializers.CharField()
     results = PlannedStepSerializer(many=True)
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """A timeline as the renderer takes it. Fields of its own would keep it for the garbage collector."""
+        shown = PlannedStepSerializer().to_representation
+        return {**instance, "start": instance["start"].astimezone(UTC), "results": [*map(shown, instance["results"])]}
 
 
 class ActorSerializer(serializers.Serializer[HistoryEntry]):

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from axes import middleware as axes
 from django.contrib.auth import middleware as auth
 from django.contrib.messages import middleware as messages
 from django.contrib.sessions import middleware as sessions
@@ -27,10 +26,6 @@ class SessionMiddleware(ForPages, sessions.SessionMiddleware):
 
 
 class AuthenticationMiddleware(ForPages, auth.AuthenticationMiddleware):
-    pass
-
-
-class AxesMiddleware(ForPages, axes.AxesMiddleware):  # type: ignore[misc]  # untyped
     pass
 
 

@@ -16,13 +16,16 @@ from django.core.cache import caches  # noqa: E402 - needs the settings
 from django.db import connections  # noqa: E402
 from django.urls import base as urls  # noqa: E402
 
+from messaging_project.api.checks import require_usable_settings  # noqa: E402
 from messaging_project.api.errors import API_PATH  # noqa: E402
 from messaging_project.api.json import LENGTH_UNKNOWN, MAX_BATCH_BYTES  # noqa: E402
 from messaging_project.watchdog import watchdog  # noqa: E402
 
+require_usable_settings()
+
 # So many new objects before Python looks for unreachable ones. With its own 700 it looks at those of each request while
 # they are in use, and again and again at the rows of a long campaign.
-gc.set_threshold(50_000)
+gc.set_threshold(10_000)
 
 
 def keep_by_thread() -> None:
@@ -58,7 +61,9 @@ def at_once(answer: Any) -> Iterable[bytes]:
     if getattr(answer, "streaming", True):
         return answer  # type: ignore[no-any-return]
     with closing(answer):
-        return [answer.content]
+        content = answer.content
+    vars(answer).clear()  # its view, which knows itself, would keep what it was made of for the garbage collector
+    return [content]
 
 
 def has_body_of_unknown_length(environ: dict[str, Any]) -> bool:

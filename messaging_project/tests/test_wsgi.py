@@ -3,16 +3,17 @@
 import gc
 import io
 import json
+import weakref
 from typing import Any
 from wsgiref.util import setup_testing_defaults
 
 import asgiref.local
 import pytest
-from axes.middleware import AxesMiddleware
 from django.conf import settings
 from django.core.signals import request_finished
 from pytest_django import Settings
 
+from messaging_project.api import errors
 from messaging_project.tests.identity_provider import claims, hs256, hs256_settings
 from messaging_project.wsgi import application
 
@@ -133,15 +134,34 @@ def test_a_stream_is_not_read_before_it_is_asked_for() -> None:
     answer.close()
 
 
-def test_a_request_passes_by_what_only_pages_and_event_loops_need(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_looks_for_no_event_loop_to_find_what_belongs_to_its_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: Any) -> Any:
         raise AssertionError("looked at")
 
-    monkeypatch.setattr(AxesMiddleware, "__call__", fail)
     monkeypatch.setattr(asgiref.local._ThreadCriticalLocal, "_get_storage", fail)
     monkeypatch.setattr(asgiref.local._DefaultLocal, "__getattr__", fail)
     _, answer = get(NOWHERE)
     assert json.loads(b"".join(answer))["details"] == {"resource": "campaign", "id": "none"}
+
+
+def test_what_an_answer_was_made_of_needs_no_garbage_collector(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Envelope(dict[str, Any]):
+        """A dictionary that can be referred to weakly."""
+
+    made: list[weakref.ref[Envelope]] = []
+
+    def envelope(error: str, message: str, details: Any) -> Envelope:
+        found = Envelope(error=error, message=message, details=details)
+        made.append(weakref.ref(found))
+        return found
+
+    monkeypatch.setattr(errors, "envelope", envelope)
+    gc.disable()
+    try:
+        get(NOWHERE)
+        assert [reference() for reference in made] == [None]
+    finally:
+        gc.enable()
 
 
 def test_requests_do_not_wait_for_the_garbage_collector() -> None:
