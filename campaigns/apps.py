@@ -9,5 +9,6 @@ class CampaignsConfig(AppConfig):
 
     def ready(self) -> None:
         from campaigns.catalogue.checks import TAG, check_catalogue
+        from messaging_project.api.checks import ENVIRONMENT
 
-        register(check_catalogue, TAG)
+        register(check_catalogue, TAG, ENVIRONMENT)

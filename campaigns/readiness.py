@@ -62,7 +62,7 @@ def check_readiness(campaign_id: UUID, answers: Answers | None = None) -> Readin
 
 def _steps(campaign_id: UUID) -> QuerySet[CampaignStep, Any]:
     steps = CampaignStep.objects.filter(campaign_id=campaign_id).order_by("position")
-    return steps.values_list("id", "template_version_id", "delay_minutes")
+    return steps.values_list("id", "template_id", "template_version_id", "delay_minutes")
 
 
 def hindrances(step_count: int, total_minutes: int) -> list[dict[str, Any]]:
@@ -79,17 +79,17 @@ def hindrances(step_count: int, total_minutes: int) -> list[dict[str, Any]]:
 def judged(steps: Iterable[Any]) -> Readiness:
     """Judge a campaign's steps, or rows with what is judged of them, given in order."""
     readiness = Readiness()
-    count, total, previous_version = 0, 0, None
+    count, total, previous = 0, 0, None
     for step in steps:
         count += 1
-        step_id, version_id, delay = step.id, step.template_version_id, step.delay_minutes
+        step_id, version, delay = step.id, (step.template_version_id, step.template_id), step.delay_minutes
         total += delay
         if delay > LONG_DELAY_MINUTES:
             message = f"The step waits {delay // MINUTES_PER_DAY} days, longer than a year."
             readiness.warnings.append({"code": "long_delay", "message": message, "step_id": str(step_id)})
-        if version_id == previous_version:
+        if version == previous:
             message = "The step sends the same template version as the step before it."
             readiness.warnings.append({"code": "repeated_version", "message": message, "step_id": str(step_id)})
-        previous_version = version_id
+        previous = version
     readiness.errors.extend(hindrances(count, total))
     return readiness

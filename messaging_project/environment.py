@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from ipaddress import ip_address
@@ -14,6 +15,8 @@ from django.core.exceptions import ImproperlyConfigured
 TRUE = frozenset({"1", "true", "yes", "on"})
 MAIL_PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
 FALSE = frozenset({"0", "false", "no", "off"})
+HOST = re.compile(r"\*|\.?[\w-]+(\.[\w-]+)*\.?|\[[0-9a-fA-F:.]+\]")
+ORIGIN = re.compile(r"https?://(\*\.)?([\w-]+(\.[\w-]+)*|\[[0-9a-fA-F:.]+\])(:\d+)?")
 
 
 class Environment:
@@ -47,6 +50,20 @@ class Environment:
     def words(self, name: str, default: tuple[str, ...] = ()) -> list[str]:
         """A comma-separated list; white space around the items is dropped."""
         return [word for item in self.text(name).split(",") if (word := item.strip())] or list(default)
+
+    def hosts(self, name: str, default: tuple[str, ...] = ()) -> list[str]:
+        """Names, such as example.com or .example.com with those below it, addresses, or * for any."""
+        return self._words_like(HOST, name, default, "comma-separated host names, such as messaging.example.com")
+
+    def origins(self, name: str) -> list[str]:
+        return self._words_like(ORIGIN, name, (), "comma-separated origins, such as https://admin.example.com")
+
+    def _words_like(self, pattern: re.Pattern[str], name: str, default: tuple[str, ...], what: str) -> list[str]:
+        found = self.words(name, default)
+        for word in found:
+            if not pattern.fullmatch(word):
+                raise ImproperlyConfigured(f"{name} has {word!r}: set it to {what}.")
+        return found
 
     def address(self, name: str, default: str) -> tuple[str, int]:
         """Host and port, such as 127.0.0.1:9100 or [::1]:9100."""

@@ -20,7 +20,7 @@ UNANSWERED = "The database doesn't answer."
 
 
 def health(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Middleware that stands before all others: a health check knows neither the host's name nor HTTPS."""
+    """Middleware that stands before those that ask for the host's name or HTTPS: a health check knows neither."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         if request.path_info.rstrip("/") == "/healthz":

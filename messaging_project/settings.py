@@ -23,8 +23,8 @@ LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 SECRET_KEY = env.text("DJANGO_SECRET_KEY")
 LOCAL = not SECRET_KEY
 DEBUG = env.flag("DJANGO_DEBUG", default=False)
-ALLOWED_HOSTS = env.words("DJANGO_ALLOWED_HOSTS", LOOPBACK_HOSTS)
-CSRF_TRUSTED_ORIGINS = env.words("DJANGO_CSRF_TRUSTED_ORIGINS")
+ALLOWED_HOSTS = env.hosts("DJANGO_ALLOWED_HOSTS", LOOPBACK_HOSTS)
+CSRF_TRUSTED_ORIGINS = env.origins("DJANGO_CSRF_TRUSTED_ORIGINS")
 _local_token_key = ""
 if LOCAL:
     if not set(ALLOWED_HOSTS) <= set(LOOPBACK_HOSTS):
@@ -77,8 +77,8 @@ INSTALLED_APPS = [
     "campaigns",
 ]
 MIDDLEWARE = [
-    "messaging_project.health.health",
     "messaging_project.api.request_id.RequestIdMiddleware",
+    "messaging_project.health.health",
     "django.middleware.security.SecurityMiddleware",
     "messaging_project.content_security_policy.content_security_policy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -150,9 +150,7 @@ if _mail_server := env.mail_server("EMAIL_URL"):
     EMAIL_TIMEOUT = 10
     DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM")
     if "@" not in DEFAULT_FROM_EMAIL:
-        raise ImproperlyConfigured(
-            "EMAIL_URL is set, and EMAIL_FROM isn't: set it to the address that mails come from."
-        )
+        raise ImproperlyConfigured("EMAIL_URL is set: set EMAIL_FROM to the address that mails come from.")
 CAN_SEND_EMAIL = _mail_server is not None
 
 # --- Language and time -----------------------------------------------------------------------------------------------

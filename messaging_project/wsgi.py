@@ -16,9 +16,12 @@ from django.core.cache import caches  # noqa: E402 - needs the settings
 from django.db import connections  # noqa: E402
 from django.urls import base as urls  # noqa: E402
 
+from messaging_project.api.checks import require_usable_settings  # noqa: E402
 from messaging_project.api.errors import API_PATH  # noqa: E402
 from messaging_project.api.json import LENGTH_UNKNOWN, MAX_BATCH_BYTES  # noqa: E402
 from messaging_project.watchdog import watchdog  # noqa: E402
+
+require_usable_settings()
 
 # So many new objects before Python looks for unreachable ones. With its own 700 it looks at those of each request while
 # they are in use, and again and again at the rows of a long campaign.

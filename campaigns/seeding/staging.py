@@ -1,7 +1,7 @@
 """Checked rows on their way to the database: in batches, and divided into sections."""
 
 from collections.abc import Iterable, Iterator
-from itertools import groupby
+from itertools import groupby, islice
 from operator import itemgetter, lt
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ from campaigns.models import CampaignStep, new_id
 from campaigns.seeding.rows import JSON_COLUMNS, NO_STEP, STEP_COLUMNS, Row, RowCampaign
 
 BATCH_ROWS = 10_000
+FEW = 50  # rows whose texts are measured together: one by one takes a tenth of the time of reading them
 BATCH_LENGTH = 2 * 1024 * 1024  # characters of JSON; this bounds the memory
 
 POSITION = STEP_COLUMNS.index("position")
@@ -40,12 +41,12 @@ JUDGEMENTS = ("seed_created", "seed_group", "seed_campaign", "seed_taken", "seed
 
 def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
     """The rows, many at a time."""
+    rest = iter(rows)
     batch: list[Row] = []
     length = 0
-    for row in rows:
-        batch.append(row)
-        if step := row[2]:
-            length += sum([len(step[index]) for index in JSON_INDEXES])
+    while few := list(islice(rest, min(FEW, BATCH_ROWS))):
+        batch += few
+        length += sum([len(step[index]) for _, _, step in few if step for index in JSON_INDEXES])
         if len(batch) >= BATCH_ROWS or length >= BATCH_LENGTH:
             yield batch
             batch, length = [], 0

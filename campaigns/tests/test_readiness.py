@@ -27,7 +27,8 @@ def readiness(client: APIClient, campaign: Campaign) -> Any:
 def campaign_of(*delays: int, version: str | None = None) -> Campaign:
     campaign = make_campaign()
     for position, delay in enumerate(delays):
-        make_step(campaign, position, delay_minutes=delay, template_version_id=version or f"v{position}")
+        version_id = version or f"v{position}"
+        make_step(campaign, position, delay_minutes=delay, template_id="t", template_version_id=version_id)
     return campaign
 
 
@@ -57,7 +58,7 @@ def test_errors_stand_in_the_way_of_activation(client: APIClient, delays: list[i
 
 def test_warnings_name_their_steps_and_do_not_stand_in_the_way(client: APIClient) -> None:
     campaign = campaign_of(YEAR, YEAR + 1, 0, version="same")
-    first, second, third = campaign.steps.order_by("position")
+    _, second, third = campaign.steps.order_by("position")
     repeated = "The step sends the same template version as the step before it."
     assert readiness(client, campaign) == {
         "ready": True,
@@ -73,11 +74,17 @@ def test_warnings_name_their_steps_and_do_not_stand_in_the_way(client: APIClient
         ],
     }
     assert client.post(campaign_url(campaign, "/activate")).status_code == 200
-    assert first.template_version_id == "same"
+
+
+def test_versions_of_two_templates_may_have_the_same_id(client: APIClient) -> None:
+    campaign = make_campaign()
+    for position, template in enumerate(("welcome", "tips")):
+        make_step(campaign, position, template_id=template, template_version_id="v1")
+    assert readiness(client, campaign)["warnings"] == []
 
 
 def test_the_same_version_with_another_between_is_no_warning(client: APIClient) -> None:
     campaign = make_campaign()
     for position, version in ((9, "a"), (5, "b"), (0, "a")):  # by position, not in order of creation
-        make_step(campaign, position, template_version_id=version)
+        make_step(campaign, position, template_id="t", template_version_id=version)
     assert readiness(client, campaign) == {"ready": True, "errors": [], "warnings": []}

@@ -1,13 +1,23 @@
-"""System checks that need more than the settings."""
+"""System checks of what the environment sets, where that needs more than the settings."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error
+from django.core.checks import CheckMessage, Error, run_checks
+from django.core.exceptions import ImproperlyConfigured
 from django.urls import URLResolver, get_resolver
 
 from messaging_project.api.token_settings import required_scopes
+
+ENVIRONMENT = "environment"  # the tag of checks without which nothing may be served
+
+
+def require_usable_settings() -> None:
+    """Raises ImproperlyConfigured for what commands would refuse: a server runs no system checks by itself."""
+    faults = [fault for fault in run_checks(tags=[ENVIRONMENT]) if fault.is_serious()]
+    if faults:
+        raise ImproperlyConfigured(" ".join(f"{fault.msg} {fault.hint}" for fault in faults))
 
 
 def check_required_scopes(**kwargs: Any) -> list[CheckMessage]:

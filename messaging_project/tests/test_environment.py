@@ -153,7 +153,10 @@ def test_a_damaged_file_of_secrets_says_how_to_get_new_ones(tmp_path: Path, cont
 def read_settings(variables: dict[str, str], *names: str) -> subprocess.CompletedProcess[str]:
     """Import the settings with nothing but these variables, and print those named as JSON."""
     values = f"[getattr(s, name, None) for name in {names}]"
-    code = f"import json; from messaging_project import settings as s; print(json.dumps({values}))"
+    return run_with(variables, f"import json; from messaging_project import settings as s; print(json.dumps({values}))")
+
+
+def run_with(variables: dict[str, str], code: str) -> subprocess.CompletedProcess[str]:
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "COVERAGE_PROCESS_CONFIG") if name in os.environ}
     return subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=inherited | variables, capture_output=True, text=True, check=False
@@ -165,6 +168,17 @@ def read_settings(variables: dict[str, str], *names: str) -> subprocess.Complete
     [
         ({"DJANGO_SECRET_KEY": SECRET[:49]}, "set it to a random string of at least 50 characters"),
         ({"DJANGO_ALLOWED_HOSTS": "messaging.example.com"}, "set DJANGO_SECRET_KEY too"),
+        (
+            PRODUCTION | {"DJANGO_ALLOWED_HOSTS": "a.example.com, https://b.example.com"},
+            "has 'https://b.example.com': set it",
+        ),
+        (PRODUCTION | {"DJANGO_ALLOWED_HOSTS": "b.example.com:443"}, "set it to comma-separated host names, such as"),
+        (
+            {"DJANGO_CSRF_TRUSTED_ORIGINS": "admin.example.com"},
+            "DJANGO_CSRF_TRUSTED_ORIGINS has 'admin.example.com': set it to comma-separated origins, such as https://",
+        ),
+        ({"DJANGO_CSRF_TRUSTED_ORIGINS": "https://admin.example.com/"}, "has 'https://admin.example.com/': set it"),
+        ({"EMAIL_URL": "smtps://mail.example.com", "EMAIL_FROM": "nope"}, "set EMAIL_FROM to the address"),
         ({"DJANGO_DEBUG": "maybe"}, "DJANGO_DEBUG is 'maybe': set it to 1 or 0"),
         ({"DJANGO_HTTPS": "tls"}, "DJANGO_HTTPS is 'tls': set it to 1 or 0"),
         (PRODUCTION | {"DJANGO_HSTS_SECONDS": "1y"}, "DJANGO_HSTS_SECONDS is '1y': set it to a whole number from 0"),
@@ -197,7 +211,7 @@ def read_settings(variables: dict[str, str], *names: str) -> subprocess.Complete
             "DATABASE_LOCK_TIMEOUT_MS is '5s': set it to a whole number from 0",
         ),
         ({"JWT_LEEWAY_SECONDS": "half"}, "JWT_LEEWAY_SECONDS is 'half': set it to a whole number from 0"),
-        ({"EMAIL_URL": "smtps://mail.example.com"}, "EMAIL_FROM isn't: set it to the address that mails come from"),
+        ({"EMAIL_URL": "smtps://mail.example.com"}, "set EMAIL_FROM to the address that mails come from"),
         ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL is 'LOUD': set it to one of DEBUG, INFO, WARNING, ERROR"),
         ({"DEMO": "perhaps"}, "DEMO is 'perhaps': set it to 1 or 0"),
     ],
@@ -205,6 +219,24 @@ def read_settings(variables: dict[str, str], *names: str) -> subprocess.Complete
 )
 def test_a_bad_value_stops_the_start_with_the_remedy(variables: dict[str, str], remedy: str) -> None:
     answer = read_settings(variables)
+
+    assert answer.returncode == 1
+    assert answer.stderr.splitlines()[-1].startswith("django.core.exceptions.ImproperlyConfigured: ")
+    assert remedy in answer.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("variables", "remedy"),
+    [
+        ({"API_REQUIRED_SCOPES": "addstep=campaigns:write"}, "API_REQUIRED_SCOPES names the operation addstep, which"),
+        ({"API_THROTTLES": "addStepp=5/second"}, "API_THROTTLES names the operation addStepp, which does not exist"),
+        ({"TEMPLATE_CATALOGUE": "nope.Nope"}, "TEMPLATE_CATALOGUE is 'nope.Nope', which can't be used"),
+        ({"TEMPLATE_CATALOGUE_STRICT": "1"}, "TEMPLATE_CATALOGUE_STRICT is set, and TEMPLATE_CATALOGUE isn't"),
+    ],
+    ids=lambda value: next(reversed(value)) if isinstance(value, dict) else "",
+)
+def test_what_only_the_code_can_tell_stops_a_server_too(variables: dict[str, str], remedy: str) -> None:
+    answer = run_with(variables, "import messaging_project.wsgi")
 
     assert answer.returncode == 1
     assert answer.stderr.splitlines()[-1].startswith("django.core.exceptions.ImproperlyConfigured: ")

@@ -60,7 +60,7 @@ def test_the_page_that_asks_lists_what_stands_in_the_way(publisher: Client) -> N
 def test_the_page_that_asks_lists_warnings_and_still_goes_on(publisher: Client) -> None:
     campaign = make_campaign()
     make_step(campaign, 0)
-    make_step(campaign, 5, template_version_id="t0-v1", delay_minutes=366 * 1440)
+    make_step(campaign, 5, template_id="t0", template_version_id="t0-v1", delay_minutes=366 * 1440)
     page = publisher.get(status_url(campaign, "active")).content.decode()
     assert "Position 5: The step waits 366 days, longer than a year." in page
     assert "Position 5: The step sends the same template version as the step before it." in page
