@@ -36,10 +36,14 @@ FIRST_RANGE = 64  # positions that the search for a free one reads at first
 def locked(campaign_id: UUID) -> Iterator[Campaign]:
     """A transaction that holds a campaign's row FOR NO KEY UPDATE. Raises NotFound."""
     with transaction.atomic():
-        campaign = Campaign.objects.select_for_update(no_key=True).filter(pk=campaign_id).first()
-        if campaign is None:
+        found = compiled.instances(Campaign, "a campaign, locked", _locked, campaign_id)
+        if not found:
             raise NotFound("campaign", campaign_id)
-        yield campaign
+        yield found[0]
+
+
+def _locked(campaign_id: UUID) -> QuerySet[Campaign, Any]:
+    return Campaign.objects.select_for_update(no_key=True).filter(pk=campaign_id).order_by()
 
 
 def require_editable(campaign: Campaign) -> None:
@@ -176,12 +180,15 @@ def _step(campaign_id: UUID, step_id: UUID) -> QuerySet[CampaignStep, Any]:
 
 def position_taken(campaign_id: UUID, position: int) -> PositionTaken | None:
     """The refusal that names the step at `position`, or None if the position is free."""
-    steps = CampaignStep.objects.filter(campaign_id=campaign_id, position=position)
-    holder_id = steps.values_list("id", flat=True).first()
-    if holder_id is None:
+    holders = compiled.rows("the step at a position", _at, campaign_id, position)
+    if not holders:
         return None
     free = first_free_position(campaign_id, position)
-    return PositionTaken(position, holder_id, free if free <= MAX_POSITION else None)
+    return PositionTaken(position, holders[0].id, free if free <= MAX_POSITION else None)
+
+
+def _at(campaign_id: UUID, position: int) -> QuerySet[CampaignStep, Any]:
+    return CampaignStep.objects.filter(campaign_id=campaign_id, position=position).order_by().values_list("id")
 
 
 def first_free_position(campaign_id: UUID, position: int) -> int:

@@ -8,7 +8,7 @@ from rest_framework.test import APIClient
 
 from campaigns.models import Campaign
 from campaigns.tests.api import ROOT, campaign_url
-from campaigns.tests.factories import make_campaign, make_step
+from campaigns.tests.factories import make_campaign, make_step, step_body
 from messaging_project.api.json import render
 from messaging_project.strict_json import StoredJSON
 
@@ -41,6 +41,25 @@ def test_no_query_is_compiled_twice_for_others_of_the_same_kind(
     assert answers[0].json()["name"] == "Second"
     assert {step["campaign_id"] for step in answers[2].json()["results"]} == {str(second.id)}
     assert [row["name"] for row in answers[-1].json()["results"]] == ["Second"]
+
+
+def test_what_a_write_looks_at_first_is_not_compiled_twice_either(
+    client: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = make_campaign(steps=1), make_campaign(steps=1)
+
+    def add(campaign: Campaign, etag: str) -> int:
+        added = client.post(campaign_url(campaign, "/steps"), step_body(1), headers={"If-Match": etag})
+        return added.status_code
+
+    etags = [client.get(campaign_url(campaign, "/steps"))["ETag"] for campaign in (first, second)]
+    assert add(first, etags[0]) == 201
+
+    def fail(*args: Any, **kwargs: Any) -> Any:
+        raise AssertionError("a query is compiled again")
+
+    monkeypatch.setattr(SQLCompiler, "as_sql", fail)
+    assert add(second, etags[1]) == 201
 
 
 def test_variables_are_read_as_they_were_stored(client: APIClient) -> None:
