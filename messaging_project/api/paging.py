@@ -135,7 +135,8 @@ def value_of(field: "Field[Any, Any]", text: str) -> Any:
             value = value.astimezone(UTC)
     except (ValidationError, OverflowError) as error:
         raise ValueError(text) from error
-    if field.value_to_string(SimpleNamespace(**{field.attname: value})) != text:
+    row: Any = SimpleNamespace(**{field.attname: value})
+    if field.value_to_string(row) != text:
         raise ValueError(text)
     return value
 
