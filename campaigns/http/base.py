@@ -173,8 +173,7 @@ class BaseCampaignViewSet(GenericViewSet[Campaign]):
         return validated
 
     def body(self) -> Any:
-        optional = self.action in self.optional_bodies
-        return {} if optional and self.request.stream is None else json_body(self.request, optional=optional)
+        return json_body(self.request, optional=self.action in self.optional_bodies)
 
     def canonical_request(self) -> tuple[str, Any]:
         """Path and body in one spelling: what differs in no more than that is the same request."""

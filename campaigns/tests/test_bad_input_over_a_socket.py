@@ -89,6 +89,27 @@ def test_a_body_that_ends_before_its_length_is_no_body(server: Server) -> None:
     assert "Traceback" not in server.log.read_text()
 
 
+@pytest.mark.parametrize("body", [b"zz\r\n", b""], ids=["a broken first chunk", "the client went away"])
+def test_an_optional_chunked_body_that_breaks_off_does_not_count_as_none(server: Server, body: bytes) -> None:
+    campaign = make_campaign()
+    before = stored()
+    raw = raw_post(server, campaign.id, "Transfer-Encoding: chunked\r\n", body).replace(b"/steps ", b"/duplicate ")
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(raw)
+        client.shutdown(socket.SHUT_WR)
+        while client.recv(CHUNK):  # until the server has answered, or given up
+            pass
+    assert stored() == before
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_a_body_that_is_announced_as_too_large_is_refused_before_it_is_sent(server: Server) -> None:
+    """As `100-continue` asks it; a client that has begun to send would lose the answer."""
+    campaign = make_campaign()
+    headers = "Expect: 100-continue\r\nContent-Length: 1073741824\r\n"
+    assert server.send(raw_post(server, campaign.id, headers, b"")).status == 413
+
+
 def test_log_lines_carry_the_request_id_of_the_answer(server: Server) -> None:
     answer = server.request("GET", "/v1/x", headers={"X-Request-ID": "find-me-7"})
     (line,) = [line for line in server.log.read_text().splitlines() if "find-me-7" in line]

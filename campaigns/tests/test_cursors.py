@@ -2,6 +2,8 @@
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -70,6 +72,13 @@ def test_it_stays_good_where_the_campaigns_id_is_spelled_otherwise(client: APICl
     assert [row["position"] for row in page["results"]] == [1]
 
 
+def with_parts(cursor: str, change: Callable[[list[str]], Any]) -> str:
+    """The cursor with other parts, encoded as the server encodes its own."""
+    parts = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    changed = json.dumps(change(parts), ensure_ascii=False, separators=(",", ":"))
+    return urlsafe_b64encode(changed.encode()).decode().rstrip("=")
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -81,14 +90,49 @@ def test_it_stays_good_where_the_campaigns_id_is_spelled_otherwise(client: APICl
         lambda parts: [*parts[:2], "-1"],
         lambda parts: [*parts[:2], "9" * 30],
         lambda parts: [*parts[:2], "1\0"],
+        lambda parts: [*parts[:2], "1_0"],
+        lambda parts: [*parts[:2], " 1"],
+        lambda parts: [*parts[:2], "+1"],
+        lambda parts: [*parts[:2], "01"],
+        lambda parts: [*parts[:2], "\u0661"],
         lambda parts: [*parts[:2], 1],
         lambda parts: dict(enumerate(parts)),
     ],
 )
-def test_a_cursor_that_was_not_given_out_is_refused(client: APIClient, change: object) -> None:
+def test_a_cursor_that_was_not_given_out_is_refused(client: APIClient, change: Callable[[list[str]], Any]) -> None:
     address = campaign_url(make_campaign(steps=3), "/steps?limit=1")
-    given = cursor_of(client, address)
-    parts = json.loads(urlsafe_b64decode(given + "=" * (-len(given) % 4)))
-    changed = json.dumps(change(parts), separators=(",", ":"))  # type: ignore[operator]
-    cursor = urlsafe_b64encode(changed.encode()).decode().rstrip("=")
+    cursor = with_parts(cursor_of(client, address), change)
     assert faults(client.get(f"{address}&cursor={cursor}")) == [("cursor", "invalid")]
+
+
+@pytest.mark.parametrize(
+    ("sort", "first"),
+    [
+        ("updated", "0001-01-01T00:00:00+14:00"),
+        ("updated", "9999-12-31T23:59:59-14:00"),
+        ("updated", "2026-01-01T01:00:00+01:00"),
+        ("updated", "2026-01-01T00:00:00Z"),
+        ("updated", "2026-01-01T00:00:00"),
+        ("updated", "2026-01-01"),
+        ("name", "a\0b"),
+        ("created", "{0190C2AB-1111-7ABC-8DEF-0123456789AB}"),
+    ],
+)
+def test_a_position_that_no_row_has_is_refused(client: APIClient, sort: str, first: str) -> None:
+    for _ in range(2):
+        make_campaign()
+    address = f"{ROOT}?limit=1&sort={sort}"
+    cursor = with_parts(cursor_of(client, address), lambda parts: [*parts[:2], first, *parts[3:]])
+    assert faults(client.get(f"{address}&cursor={cursor}")) == [("cursor", "invalid")]
+
+
+@pytest.mark.parametrize(
+    ("sort", "first"),
+    [("updated", "0001-01-01T00:00:00+00:00"), ("updated", "9999-12-31T23:59:59.999999+00:00"), ("name", "")],
+)
+def test_a_position_at_an_end_of_what_rows_may_have_is_taken(client: APIClient, sort: str, first: str) -> None:
+    ids = [str(make_campaign(name="x").id) for _ in range(2)]
+    address = f"{ROOT}?limit=2&sort={sort}"
+    cursor = with_parts(cursor_of(client, f"{ROOT}?limit=1&sort={sort}"), lambda p: [*p[:2], first, p[3]])
+    expected = [] if first.startswith("9999") else ids
+    assert [row["id"] for row in client.get(f"{address}&cursor={cursor}").json()["results"]] == expected

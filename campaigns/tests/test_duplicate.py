@@ -74,3 +74,25 @@ def test_a_body_that_is_there_is_read(client: APIClient) -> None:
     address = campaign_url(make_campaign(), "/duplicate")
     assert client.post(address, "{", content_type="application/json").json()["error"] == "parse_error"
     assert client.post(address, "a=1", content_type="text/plain").json()["error"] == "unsupported_media_type"
+
+
+UNDECODED = "This server doesn't take Transfer-Encoding: send the body with a Content-Length."
+
+
+@pytest.mark.parametrize(
+    ("environ", "message"),
+    [
+        ({"HTTP_TRANSFER_ENCODING": "chunked"}, UNDECODED),
+        ({"HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": "0"}, UNDECODED),
+        ({"CONTENT_LENGTH": "-1"}, "Content-Length must be a number of bytes."),
+        ({"CONTENT_LENGTH": "ten"}, "Content-Length must be a number of bytes."),
+    ],
+)
+def test_a_body_whose_end_the_server_does_not_know_does_not_count_as_none(
+    client: APIClient, environ: dict[str, Any], message: str
+) -> None:
+    address = campaign_url(make_campaign(), "/duplicate")
+    before = stored()
+    answer = client.generic("POST", address, **environ)
+    assert (answer.status_code, answer.json()) == (400, {"error": "parse_error", "message": message})
+    assert stored() == before

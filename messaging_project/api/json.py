@@ -66,10 +66,12 @@ class JSONParser(BaseParser):
         if (coding := _content_coding(parser_context)) != "identity":
             raise EncodedBody(coding)
         limit = getattr(view, "max_body_bytes", MAX_BODY_BYTES)
-        body = stream.read(limit + 1)
-        if len(body) > limit:
+        announced = _announced(parser_context)
+        # Who expects a 100 has sent nothing yet. Others would lose the answer, if it came while they send.
+        body = b"" if announced > limit and _expects_continue(parser_context) else stream.read(limit + 1)
+        if max(len(body), announced) > limit:
             raise PayloadTooLarge(limit, getattr(view, "remedy_for_size", ""))
-        if len(body) < _announced(parser_context):
+        if len(body) < announced:
             raise exceptions.ParseError("The body is shorter than its Content-Length.")
         if not body:
             return NO_BODY
@@ -104,6 +106,11 @@ def _announced(parser_context: Any) -> int:
     return int(request.META.get("CONTENT_LENGTH") or 0)
 
 
+def _expects_continue(parser_context: Any) -> bool:
+    """Whether the client waits for a 100 before it sends the body (RFC 9110, 10.1.1)."""
+    return bool(parser_context["request"].META.get("HTTP_EXPECT"))
+
+
 def _content_coding(parser_context: Any) -> str:
     request = (parser_context or {}).get("request")
     given: str = request.META.get("HTTP_CONTENT_ENCODING", "") if request is not None else ""
@@ -129,9 +136,25 @@ class EncodedBody(exceptions.APIException):
 
 def json_body(request: Request, *, optional: bool = False) -> Any:
     """The body of a request. DRF treats an absent body as an empty object; unless `optional`, here it is a fault."""
+    _require_readable_length(request)
     if request.stream is None:
+        if optional:
+            return NO_BODY
         if DefaultContentNegotiation().select_parser(request, [JSONParser()]) is None:
             raise exceptions.UnsupportedMediaType(request.content_type)
-    elif optional or request.data is not NO_BODY:
+    elif request.data is not NO_BODY:
         return request.data
+    elif optional and request.META.get("HTTP_TRANSFER_ENCODING"):  # the server tells no empty one from a broken one
+        raise exceptions.ParseError("The chunked body is empty, or broke off: send {} or Content-Length: 0 for none.")
+    elif optional:
+        return NO_BODY
     raise exceptions.ParseError("The body is empty: send a JSON object.")
+
+
+def _require_readable_length(request: Request) -> None:
+    """Refuses a body of which the server doesn't tell the end: it would count as none."""
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if not (length.isascii() and length.isdigit()):
+        raise exceptions.ParseError("Content-Length must be a number of bytes.")
+    if request.META.get("HTTP_TRANSFER_ENCODING") and LENGTH_UNKNOWN not in request.META:
+        raise exceptions.ParseError("This server doesn't take Transfer-Encoding: send the body with a Content-Length.")

@@ -5,6 +5,8 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -125,11 +127,17 @@ def comparable(field: "Field[Any, Any]", expression: Any) -> Any:
 
 
 def value_of(field: "Field[Any, Any]", text: str) -> Any:
+    """The value of which Order.position() makes the text. Raises ValueError for a text that it never makes."""
     try:
         value = field.to_python(text)
         field.run_validators(value)
-    except ValidationError as error:
+        if isinstance(value, datetime):
+            value = value.astimezone(UTC)
+    except (ValidationError, OverflowError) as error:
         raise ValueError(text) from error
+    row: Any = SimpleNamespace(**{field.attname: value})
+    if field.value_to_string(row) != text:
+        raise ValueError(text)
     return value
 
 
