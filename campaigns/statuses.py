@@ -28,8 +28,9 @@ class StatusRow:
 
     `targets`: the statuses that may follow. `is_editable`: whether steps may be changed. `is_deletable`: whether the
     campaign may be deleted. The rest describes the change that leads to it, and is empty where none does: `verb` and
-    `done` name it on a button and in a message; `consequences` is what a person reads before confirming it; `is_final`:
-    there is no way back; `action`: its name in the history (a value of models.Action).
+    `done` name it on a button and in a message; `consequences` is what a person reads before confirming it, for
+    one campaign or for many; `is_final`: there is no way back; `action`: its name in the history (a value of
+    models.Action).
     """
 
     targets: tuple[Status, ...]
@@ -48,7 +49,10 @@ STATUSES: dict[str, StatusRow] = {
         targets=(Status.PAUSED, Status.COMPLETED),
         verb="Activate",
         done="activated",
-        consequences=("Its steps are sent from now on.", "Its steps can't be changed unless it is paused first."),
+        consequences=(
+            "The steps are sent from now on.",
+            "They can't be changed unless their campaign is paused first.",
+        ),
         action="campaign.activated",
     ),
     Status.PAUSED: StatusRow(
@@ -56,14 +60,17 @@ STATUSES: dict[str, StatusRow] = {
         is_editable=True,
         verb="Pause",
         done="paused",
-        consequences=("No step is sent until it is resumed.", "Its steps can be changed while it is paused."),
+        consequences=("No step is sent until its campaign is resumed.", "Until then the steps can be changed."),
         action="campaign.paused",
     ),
     Status.COMPLETED: StatusRow(
         targets=(Status.ARCHIVED,),
         verb="Complete",
         done="completed",
-        consequences=("No further step is sent.", "It can't be resumed; it can be archived or duplicated."),
+        consequences=(
+            "No further step is sent.",
+            "A completed campaign can't be resumed; it can be archived or duplicated.",
+        ),
         is_final=True,
         action="campaign.completed",
     ),
@@ -72,7 +79,7 @@ STATUSES: dict[str, StatusRow] = {
         verb="Archive",
         done="archived",
         consequences=(
-            "It is put away for good: nothing of it is sent, and its status can't change again.",
+            "An archived campaign is put away for good: nothing of it is sent, and its status can't change again.",
             "It stays readable, and can be duplicated.",
         ),
         is_final=True,

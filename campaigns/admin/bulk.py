@@ -34,6 +34,15 @@ class Group:
         return len(self.rows) - len(self.listed)
 
 
+def refuse_too_many(request: HttpRequest, chosen: QuerySet[Any], limit: int, name: str) -> None:
+    """Say that the choice is beyond the limit. A page's rows never are: all of the list were chosen."""
+    messages.error(
+        request,
+        f"You chose {chosen.count():,} {name}, and at most {limit:,} are taken at once. "
+        "Narrow the list by its search and filters, or choose page by page.",
+    )
+
+
 def grouped(rows: Iterable[tuple[str, Any]]) -> list[Group]:
     """The rows by their refusals, those that will be changed first."""
     groups: dict[str, Group] = {"": Group("")}

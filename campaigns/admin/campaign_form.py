@@ -13,7 +13,7 @@ from django.utils.text import capfirst
 
 from campaigns import lifecycle, rules
 from campaigns.admin.fields import form_field, step_fields
-from campaigns.admin.merging import CHOICE, OVERWRITE, Merge, Shown, with_choices
+from campaigns.admin.merging import OVERWRITE, Merge, Shown, with_choices
 from campaigns.admin.numbers import parse_number
 from campaigns.admin.page_version import PageVersion
 from campaigns.admin.saving import DomainForm
@@ -268,8 +268,8 @@ class CampaignForm(DomainForm):
             part = Part(0, 0, self._row_ids)
         overwrite = str(PageVersion.current(campaign.pk, campaign.version, part))
         stored = {str(step.pk): step for step in part.steps(campaign.pk)}
-        data = {name: value for name, value in self.data.items() if name != OVERWRITE and not name.startswith(CHOICE)}
-        merge = Merge(data, Shown.parse(self.data.get("merged_with") or self.data.get("shown", "")))
+        merge = Merge.of_page(self.data)
+        data = merge.data
         data |= merge.fields(self, self._stored_fields(), merge.shown.fields)
         if rows:
             others = campaign.steps.exclude(pk__in=list(stored)).values_list("position", flat=True)

@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
-from campaigns.admin.bulk import MAX_AT_ONCE, Outcome, asked, grouped, sent, versions_sent
+from campaigns.admin.bulk import MAX_AT_ONCE, Outcome, asked, grouped, refuse_too_many, sent, versions_sent
 from campaigns.admin.refusals import busy_as_refusal, staff_message
 from campaigns.exceptions import CampaignsError, VersionMismatch
 from campaigns.history import Actor, actor_of
@@ -107,7 +107,7 @@ class DomainDeletion(admin.ModelAdmin):
             raise PermissionDenied
         chosen = list(queryset[: MAX_AT_ONCE + 1])
         if len(chosen) > MAX_AT_ONCE:
-            messages.error(request, f"Choose at most {MAX_AT_ONCE:,} {self.opts.verbose_name_plural} at once.")
+            refuse_too_many(request, queryset, MAX_AT_ONCE, str(self.opts.verbose_name_plural))
             return None
         if "post" not in request.POST:
             return self._confirmation(request, queryset, chosen)

@@ -38,6 +38,11 @@ VERBS: dict[str, str] = {
     Action.STEPS_REPLACED: "changed the steps",
 }
 WAYS: dict[str, str] = {ActorType.TOKEN: "API", ActorType.USER: "admin", ActorType.COMMAND: "command"}
+COUNTED: dict[str, str] = {  # what the count of an entry is about
+    Action.STEPS_ADDED: "steps added",
+    Action.STEPS_SHIFTED: "steps moved down",
+    Action.STEPS_REORDERED: "steps with another position than before",
+}
 COUNTS = ("added", "changed", "removed")  # of steps, where many were written at once
 
 
@@ -93,7 +98,7 @@ class Change:
             shown = (_shown(before, name), _shown(after, name))
             is_empty_count = name in COUNTS and not after.get(name)
             if shown != (ABSENT, ABSENT) and not is_empty_count:
-                yield label(name), *shown
+                yield (COUNTED.get(self.entry.action, name) if name == "steps" else label(name)), *shown
 
 
 def _shown(values: dict[str, Any], name: str) -> str:

@@ -79,6 +79,18 @@ class Merge:
     conflicts: list[Conflict] = field(default_factory=list)
     taken: list[str] = field(default_factory=list)
 
+    @classmethod
+    def of_page(cls, sent: Values) -> "Merge":
+        """Of what a page sent with what is stored now; of a page that was merged before, only what came after that."""
+        data = {name: value for name, value in sent.items() if name != OVERWRITE and not name.startswith(CHOICE)}
+        return cls(data, Shown.parse(sent.get("merged_with") or sent.get("shown", "")))
+
+    @property
+    def taken_over(self) -> list[str]:
+        """What this and the earlier merges of the page took from the other side."""
+        earlier = self.data.get("taken", "")
+        return list(dict.fromkeys([*filter(None, earlier.split("; ")), *self.taken]))
+
     def fields(
         self, form: forms.BaseForm, theirs: Values, base: Mapping[str, str], *, prefix: str = "", where: str = ""
     ) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.db import Error as DatabaseError
+from django.utils.text import get_text_list
 
 from campaigns import exceptions
 from campaigns.models import Campaign
@@ -33,7 +34,9 @@ def _position_taken(error: exceptions.PositionTaken) -> str:
 
 def _invalid_transition(error: exceptions.InvalidTransition) -> str:
     allowed = STATUSES[error.status].targets
-    remedy = f"From here it can become {' or '.join(allowed)}." if allowed else "This status is final."
+    remedy = f"From here it can become {get_text_list(list(allowed))}." if allowed else "This status is final."
+    if error.target == error.status:
+        return f"It is {error.status} already. {remedy}"
     return f"A campaign that is {error.status} can't become {error.target}. {remedy}"
 
 

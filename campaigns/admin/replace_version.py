@@ -17,6 +17,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
+from campaigns.admin.bulk import refuse_too_many
 from campaigns.admin.fields import form_field
 from campaigns.admin.refusals import busy_as_refusal, not_editable, staff_message
 from campaigns.exceptions import CampaignsError
@@ -81,7 +82,7 @@ def replace_version(
         queryset.select_related(None).defer("variables").order_by("-campaign_id", "position")[: MAX_AT_ONCE + 1]
     )
     if len(steps) > MAX_AT_ONCE:
-        messages.error(request, f"Choose at most {MAX_AT_ONCE:,} steps at once.")
+        refuse_too_many(request, queryset, MAX_AT_ONCE, "steps")
         return None
     form = ReplaceVersionForm(request.POST if "template_version_id" in request.POST else None)
     new = form.cleaned_data["template_version_id"] if form.is_valid() else None

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from campaigns.admin.bulk import MAX_AT_ONCE, Outcome, asked, grouped, sent, versions_sent
+from campaigns.admin.bulk import MAX_AT_ONCE, Outcome, asked, grouped, refuse_too_many, sent, versions_sent
 from campaigns.admin.page_version import PageVersion
 from campaigns.admin.refusals import staff_message
 from campaigns.admin.stored_steps import MAX_ON_ONE_PAGE, drawn
@@ -37,7 +37,7 @@ def change_statuses(
     limit = MAX_SEEN if target == ACTIVE else MAX_AT_ONCE
     campaigns = list(queryset[: limit + 1])
     if len(campaigns) > limit:
-        messages.error(request, f"Choose at most {limit:,} campaigns at once.")
+        refuse_too_many(request, queryset, limit, "campaigns")
         return None
     if "confirmed" not in request.POST:
         return _list_confirmation(model_admin, request, campaigns, target)

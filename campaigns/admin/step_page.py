@@ -19,7 +19,7 @@ from campaigns.admin.campaign_list import status_badge
 from campaigns.admin.deletion import DomainDeletion
 from campaigns.admin.fields import step_fields
 from campaigns.admin.history_page import changes_since, last_entry
-from campaigns.admin.merging import CHOICE, OVERWRITE, Merge, Shown, with_choices
+from campaigns.admin.merging import OVERWRITE, Merge, Shown, with_choices
 from campaigns.admin.paging import LargeTableAdmin
 from campaigns.admin.refusals import not_editable
 from campaigns.admin.replace_version import replace_version
@@ -70,8 +70,8 @@ class StepPageForm(DomainForm):
 
     def merged(self) -> "StepPageForm":
         stored = self.instance.fields._asdict()
-        data = {name: value for name, value in self.data.items() if name != OVERWRITE and not name.startswith(CHOICE)}
-        merge = Merge(data, Shown.parse(self.data.get("merged_with") or self.data.get("shown", "")))
+        merge = Merge.of_page(self.data)
+        data = merge.data
         data |= merge.fields(self, stored, merge.shown.fields)
         data |= {"merged_with": str(Shown.of(stored)), "overwrite": self.instance.etag}
         form = type(self)(data, instance=self.instance)

@@ -1,7 +1,8 @@
 // The campaign page: rows of steps that are added, removed and put in order, and a picture that follows them.
 // Everything works on the form that the server made; the server judges it all again.
 
-import { guard, markUnsaved, saveByKeys } from "./unsaved.js";
+import { isPlain, saveByKeys } from "./keys.js";
+import { guard, markUnsaved } from "./unsaved.js";
 
 const PREVIEW_DELAY_MS = 300;
 
@@ -131,6 +132,9 @@ function onClick(event) {
 }
 
 function onKey(event) {
+    if (!isPlain(event)) {
+        return;
+    }
     const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
     if (step && event.target.matches(".handle, .up, .down")) {
         event.preventDefault();

@@ -1,6 +1,7 @@
 // The page of a single step.
 
-import { guard, saveByKeys } from "./unsaved.js";
+import { saveByKeys } from "./keys.js";
+import { guard } from "./unsaved.js";
 
 const form = document.getElementById("campaignstep_form");
 

@@ -23,14 +23,3 @@ export function guard(form) {
         }
     });
 }
-
-// Ctrl+Enter, or Cmd+Enter, saves and stays on the page.
-export function saveByKeys(form) {
-    const button = form.querySelector("[name='_continue']");
-    form.addEventListener("keydown", (event) => {
-        if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && button) {
-            event.preventDefault();
-            form.requestSubmit(button);
-        }
-    });
-}

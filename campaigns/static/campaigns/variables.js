@@ -2,6 +2,7 @@
 // in it and nothing else, so that order and spelling of all the rest stay.
 
 import { Fault, formatted, isNumber, parse } from "./json_text.js";
+import { isPlain } from "./keys.js";
 
 const MAX_ROWS = 200;
 const KINDS = { text: "text", number: "number", boolean: "true/false", null: "null", JSON: "JSON" };
@@ -303,8 +304,7 @@ class Editor {
     }
 
     onKey(event) {
-        const isPlain = !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey);
-        if (event.key === "Enter" && isPlain && event.target.matches("input")) {
+        if (event.key === "Enter" && isPlain(event) && event.target.matches("input")) {
             event.preventDefault();
             this.add();
         }

@@ -164,7 +164,8 @@ def test_delete_selected_takes_no_more_than_a_page_can_wait_for(
     monkeypatch.setattr("campaigns.admin.deletion.MAX_AT_ONCE", 2)
     first, *_ = (make_campaign(name=f"C{number}") for number in range(3))
     answer = editor.post(reverse(LIST), {**choose(first), "select_across": "1"})
-    assert messages_of(answer) == ["Choose at most 2 campaigns at once."]
+    (said,) = messages_of(answer)
+    assert said.startswith("You chose 3 campaigns, and at most 2 are taken at once.")
     assert Campaign.objects.count() == 3
 
 

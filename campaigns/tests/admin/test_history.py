@@ -89,6 +89,8 @@ def test_a_save_that_only_moves_steps_counts_them(editor: Client) -> None:
     campaign = make_campaign(steps=3)
     save(editor, campaign, opened(editor, campaign) | row(0, position=2) | row(2, position=0))
     assert told(campaign) == [("steps.reordered", None, {"steps": 2})]
+    page = editor.get(campaign_url(campaign.pk, "history"))
+    assert list(page.context["changes"][0].fields) == [("steps with another position than before", "-", "2")]
 
 
 def test_a_step_that_is_inserted_moves_the_others_down(editor: Client) -> None:

@@ -27,8 +27,10 @@ def test_it_tells_each_kind_of_change_and_how_many_more() -> None:
     campaign.steps.filter(position=3).update(delay_minutes=5)
     shown = page()
     assert "Against revision 1, which ran last" in shown
-    assert "<li>Added as step 6: new-v1</li>" in shown
-    assert "<li>Removed, was step 7: t6-v1</li>" in shown
-    assert "<li>Moved from step 1 to step 7</li>" in shown
-    assert "<li>Changed, step 3: delay</li>" not in shown  # beyond the first lines
+    assert "<li>Added at position 6: t6 · new-v1</li>" in shown
+    assert "<li>Removed: t6 · t6-v1, place 6 in the frozen order</li>" in shown
+    assert "<li>Moved, now at position 50: t0 · t0-v1, place 0 in the frozen order</li>" in shown
+    assert "<li>Changed at position 3: t3 · t3-v1: delay</li>" not in shown  # beyond the first lines
     assert "<li>and 1 more</li>" in shown
+    campaign.steps.filter(position=6).delete()
+    assert "<li>Changed at position 3: t3 · t3-v1: delay</li>" in page()

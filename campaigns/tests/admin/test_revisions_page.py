@@ -39,7 +39,9 @@ def test_each_revision_shows_what_was_frozen(editor: Client) -> None:
     assert ("t2-v1" in shown(editor, revisions_url(campaign, 1))) is True
     second = shown(editor, revisions_url(campaign, 2))
     assert ("new-v2" in second, "t2-v1" in second, "t102-v1" in second) == (True, False, False)
-    assert "t102-v1" in shown(editor, revisions_url(campaign, 2) + "?p=2")
+    last = shown(editor, revisions_url(campaign, 2) + "?p=2")
+    assert "t102-v1" in last
+    assert 'title="Place 102 in the frozen order">102<' in last
 
 
 def test_a_campaign_that_never_ran_has_none(editor: Client) -> None:

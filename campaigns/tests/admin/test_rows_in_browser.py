@@ -97,6 +97,26 @@ def test_a_step_is_inserted_and_duplicated_and_ctrl_enter_saves(browser: Browser
     assert campaign.steps.get(position=3).variables == {"a": 1}
 
 
+@pytest.mark.any_database
+def test_ctrl_enter_only_saves_wherever_the_focus_is(browser: Browser, live_server: LiveServer) -> None:
+    campaign = make_campaign(steps=3)
+    with person(browser, live_server.url, "emil", *EDIT) as emil:
+        emil.open(campaign_url(campaign.pk))
+        with emil.page.expect_navigation():
+            emil.field(0, "DELETE").press("Control+Enter")
+        assert emil.templates() == ["t0", "t1", "t2"]
+        emil.field(1, "DELETE").press("Space")
+        with emil.page.expect_navigation():
+            emil.field(1, "DELETE").press("Control+Enter")
+        assert emil.templates() == ["t0", "t2"]
+        emil.field(0, "DELETE").press("Enter")
+        emil.page.locator("#steps-heading").click()
+        assert emil.page.locator("form :focus").count() == 0
+        with emil.page.expect_navigation():
+            emil.page.keyboard.press("Control+Enter")
+        assert emil.templates() == ["t2"]
+
+
 def test_a_taken_position_is_a_fault_with_a_button_that_makes_room(browser: Browser, live_server: LiveServer) -> None:
     campaign = make_campaign(steps=4)
     with person(browser, live_server.url, "emil", *EDIT) as emil:
