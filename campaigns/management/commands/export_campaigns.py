@@ -5,13 +5,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from campaigns.exceptions import NotFound
+from campaigns.management.files import UNUSABLE, UnusableOutput, require_distinct
 from campaigns.models import Campaign
 from campaigns.revisions import NUMBER
 from campaigns.seeding.exporting import export, find_campaigns
 from campaigns.seeding.sources import FORMATS, format_of
 from campaigns.seeding.writers import output
-
-UNUSABLE = 2
 
 
 class Command(BaseCommand):
@@ -35,7 +34,10 @@ class Command(BaseCommand):
         path = options["output"]
         chosen = options["format"] or format_of(path or "") or "csv"
         try:
+            require_distinct({"--output": path})
             campaigns = None if options["campaign"] is None else find_campaigns(_several(options["campaign"]))
+        except UnusableOutput as error:
+            raise CommandError(str(error), returncode=UNUSABLE) from error
         except NotFound as error:
             raise CommandError(f"No campaign has the id or external id {error.id!r}.", returncode=UNUSABLE) from error
         chosen_rows = {

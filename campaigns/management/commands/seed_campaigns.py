@@ -13,7 +13,8 @@ from django.db import Error as DatabaseError
 
 from campaigns.catalogue.checks import TAG
 from campaigns.exceptions import Contention
-from campaigns.management.outputs import UNUSABLE, ShownPreview, UnusableOutput, opened, reported
+from campaigns.management.files import UNUSABLE, UnusableOutput, opened, require_distinct
+from campaigns.management.outputs import ShownPreview, reported
 from campaigns.management.progress import Display
 from campaigns.rules import STEP_FIELDS
 from campaigns.seeding.loading import CheckpointMoved, Load, Options, Outcome, Refused, TooManyFaults
@@ -26,6 +27,7 @@ from messaging_project.metrics import SEEDED
 
 REFUSED, INTERRUPTED = 1, 130
 MAX_FAULTS = 1_000
+OUTPUTS = ("errors", "diff", "report")
 EXAMPLE = """
 external_id,campaign_name,position,template_id,template_version_id,delay_minutes,variables
 spring,Spring sale,0,tpl-welcome,tpl-welcome-v3,0,"{""subject"": ""Good to see you""}"
@@ -91,12 +93,13 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         with _usable(), ExitStack() as files:
+            require_distinct({f"--{name}": options[name] for name in (*OUTPUTS, "output")}, options["file"])
             options["check"] = TemplateCheck() if options["check_templates"] else None
             how, source = _load_options(options), _source(options)
             if options["output"]:
                 self._write(source, options)
                 return
-            errors, diff, report = (opened(files, options[name]) for name in ("errors", "diff", "report"))
+            errors, diff, report = (opened(files, options[name]) for name in OUTPUTS)
             silent = options["verbosity"] == 0
             display = Display(source.name, self.stderr, errors, silent=silent)
             preview = ShownPreview(None if silent else self.stdout, diff)
