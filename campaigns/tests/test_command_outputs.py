@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 from django.core.management import CommandError
 from django.db import connection
 
-from campaigns.tests.factories import stored
+from campaigns.seeding import writers
+from campaigns.tests.factories import make_campaign, stored
 from campaigns.tests.seed_files import csv_file, export, row, seed
 
 pytestmark = pytest.mark.django_db
@@ -86,3 +88,57 @@ def test_no_output_overwrites_the_database(suffix: str, rows: Path, database_fil
         export("-o", file)
     assert refused.value.returncode == 2
     assert sqlite3.connect(database_file).execute("SELECT name FROM sqlite_schema").fetchall() == [("precious",)]
+
+
+# --- What an export replaces -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.any_database
+@pytest.mark.parametrize("mode", [0o600, 0o664, 0o400])
+def test_an_export_keeps_the_mode_of_what_it_replaces_and_the_link_to_it(mode: int, tmp_path: Path) -> None:
+    make_campaign(steps=1)
+    file = tmp_path / "export.csv"
+    file.write_text("the one of yesterday")
+    file.chmod(mode)
+    link = a_symlink(file)
+    export("-o", str(link))
+    assert (link.is_symlink(), file.read_text(), stat.S_IMODE(file.stat().st_mode)) == (True, export(), mode)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["export.csv", "symlink"]
+
+
+@pytest.mark.any_database
+def test_an_export_is_written_to_a_pipe_that_stays(tmp_path: Path) -> None:
+    make_campaign(steps=1)
+    os.mkfifo(pipe := tmp_path / "pipe.csv")
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    export("-o", str(pipe))
+    assert (os.read(reader, 65_536).decode(), pipe.is_fifo()) == (export(), True)
+    os.close(reader)
+
+
+@pytest.mark.any_database
+@pytest.mark.parametrize("name", ["stdout.csv", "log.csv"])
+def test_an_export_adds_to_what_standard_output_is_already(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_campaign(steps=1)
+    (log := tmp_path / "log.csv").write_text("before\n")
+    (tmp_path / "stdout.csv").symlink_to("/dev/fd/1")  # as /dev/stdout is, which a faulty export would replace
+    monkeypatch.chdir(tmp_path)
+    kept = os.dup(writers.STANDARD_OUTPUT)
+    try:
+        with log.open("ab") as file:
+            os.dup2(file.fileno(), writers.STANDARD_OUTPUT)
+        export("-o", name)
+    finally:
+        os.dup2(kept, writers.STANDARD_OUTPUT)
+        os.close(kept)
+    assert log.read_text() == f"before\n{export()}"
+
+
+@pytest.mark.any_database
+def test_a_dash_is_standard_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_campaign(steps=1)
+    monkeypatch.chdir(tmp_path)
+    assert export("-o", "-") == export()
+    assert list(tmp_path.iterdir()) == []

@@ -12,6 +12,8 @@ from campaigns.seeding.exporting import export, find_campaigns
 from campaigns.seeding.sources import FORMATS, format_of
 from campaigns.seeding.writers import output
 
+STDOUT = "-"
+
 
 class Command(BaseCommand):
     help = (
@@ -28,10 +30,10 @@ class Command(BaseCommand):
         frozen = "the steps of the revision N of those campaigns that have it; latest: of the last one that each has"
         add("--revision", type=_number, metavar="N", help=frozen)
         add("--format", choices=FORMATS, help="default: what the name of FILE says, else csv")
-        add("-o", "--output", metavar="FILE", help="default: standard output; .gz compresses")
+        add("-o", "--output", metavar="FILE", help="default, and -: standard output; .gz compresses")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        path = options["output"]
+        path = None if options["output"] == STDOUT else options["output"]
         chosen = options["format"] or format_of(path or "") or "csv"
         try:
             require_distinct({"--output": path})
