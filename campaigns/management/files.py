@@ -11,7 +11,6 @@ from django.db import connection
 
 from campaigns.seeding.sources import STDIN
 
-UNUSABLE = 2
 SQLITE_SUFFIXES = ("", "-wal", "-shm", "-journal")
 
 

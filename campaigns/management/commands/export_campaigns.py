@@ -2,20 +2,22 @@ import sys
 from argparse import ArgumentTypeError
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from campaigns.exceptions import NotFound
-from campaigns.management.files import UNUSABLE, UnusableOutput, require_distinct
+from campaigns.management.files import UnusableOutput, require_distinct
 from campaigns.models import Campaign
 from campaigns.revisions import NUMBER
 from campaigns.seeding.exporting import export, find_campaigns
 from campaigns.seeding.sources import FORMATS, format_of
 from campaigns.seeding.writers import output
+from messaging_project import commands
+from messaging_project.commands import UNUSABLE
 
 STDOUT = "-"
 
 
-class Command(BaseCommand):
+class Command(commands.Command):
     help = (
         "Write campaigns and their steps as CSV or JSON Lines, from one consistent snapshot. "
         "`seed_campaigns --restore-status` reads it back. See docs/seeding.md."

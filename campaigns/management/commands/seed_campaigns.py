@@ -8,12 +8,12 @@ from contextlib import ExitStack, closing, contextmanager
 from textwrap import indent
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
+from django.core.management.base import CommandError, CommandParser, DjangoHelpFormatter
 from django.db import Error as DatabaseError
 
 from campaigns.catalogue.checks import TAG
 from campaigns.exceptions import Contention
-from campaigns.management.files import UNUSABLE, UnusableOutput, opened, require_distinct
+from campaigns.management.files import UnusableOutput, opened, require_distinct
 from campaigns.management.outputs import ShownPreview, reported
 from campaigns.management.progress import Display
 from campaigns.rules import STEP_FIELDS
@@ -23,6 +23,8 @@ from campaigns.seeding.sources import FORMATS, STDIN, FileSource, Source, format
 from campaigns.seeding.synthetic import SyntheticSource
 from campaigns.seeding.template_check import CheckedSource, TemplateCheck
 from campaigns.seeding.writers import write_rows
+from messaging_project import commands
+from messaging_project.commands import UNUSABLE
 from messaging_project.metrics import SEEDED
 
 REFUSED, INTERRUPTED = 1, 130
@@ -56,7 +58,7 @@ def epilog() -> str:
     return f"columns of a file, in any order:\n{columns}\nexample:\n{indent(EXAMPLE.strip(), '  ')}"
 
 
-class Command(BaseCommand):
+class Command(commands.Command):
     help = (
         "Load campaigns and their steps from a CSV or JSON Lines file (gzipped too), or make synthetic ones. "
         "Each row is checked by the rules of the API; by default any fault means that nothing is written. "
@@ -210,7 +212,7 @@ def _ending(load: Load, error: BaseException) -> tuple[int, str] | None:
         case KeyboardInterrupt():
             return INTERRUPTED, "Interrupted."
         case DatabaseError():
-            return UNUSABLE, f"The database ended the load: {str(error).strip()}."
+            return UNUSABLE, commands.ended_by_database("load", error)
     return None
 
 
