@@ -9,11 +9,12 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from campaigns.management.files import OutputFile
+from campaigns.management.files import OutputFile, UnusableOutput
 from campaigns.management.progress import printable
 from campaigns.seeding.loading import Load
 from campaigns.seeding.merging import Merge
 from campaigns.seeding.rows import RowRefused
+from messaging_project.commands import UNUSABLE
 
 SHOWN_CAMPAIGNS = 100
 OUTCOMES = {0: "done", 1: "refused", 130: "interrupted"}
@@ -55,7 +56,7 @@ class ShownPreview:
 
 @contextmanager
 def reported(load: Load, report: OutputFile | None, *, dry_run: bool) -> Iterator[None]:
-    """Write the outcome and the counts of the load, however it ends."""
+    """Write the outcome and the counts of the load, however it ends. A report that can't be written hides no ending."""
     code, message = 0, ""
     try:
         yield
@@ -63,8 +64,12 @@ def reported(load: Load, report: OutputFile | None, *, dry_run: bool) -> Iterato
         code, message = error.returncode, str(error)
         raise
     finally:
-        if report:
-            report.write(json.dumps(_report(load, code, message, dry_run=dry_run), indent=2) + "\n")
+        try:
+            if report:
+                report.write(json.dumps(_report(load, code, message, dry_run=dry_run), indent=2) + "\n")
+        except UnusableOutput as error:
+            ending = message or ("Nothing was written." if dry_run else "The load is committed.")
+            raise CommandError(f"{error} {ending}", returncode=code or UNUSABLE) from error
 
 
 def _report(load: Load, code: int, message: str, *, dry_run: bool) -> dict[str, Any]:

@@ -1,15 +1,20 @@
 """The files that the bulk commands write: which ones they refuse, and what becomes of what was there."""
 
 import os
+import resource
+import signal
 import sqlite3
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError
 from django.db import connection
 
+from campaigns.management import files
 from campaigns.seeding import writers
 from campaigns.tests.factories import make_campaign, stored
 from campaigns.tests.seed_files import csv_file, export, row, seed
@@ -141,4 +146,53 @@ def test_a_dash_is_standard_output(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     make_campaign(steps=1)
     monkeypatch.chdir(tmp_path)
     assert export("-o", "-") == export()
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- A full disk -----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file may grow: what the system says of it is as good as a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.parametrize(
+    ("position", "options", "code", "ending"),
+    [
+        (0, {}, 2, "The load is committed."),
+        (0, {"dry_run": True}, 2, "Nothing was written."),
+        (-1, {}, 1, "1 row was refused. Nothing was written."),
+    ],
+    ids=["loaded", "dry run", "refused"],
+)
+def test_a_report_that_cannot_be_written_does_not_hide_how_the_load_ended(
+    position: int, options: dict[str, Any], code: int, ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = tmp_path / "report"
+    write = files.OutputFile.write
+
+    def full_under_the_report(file: files.OutputFile, text: str) -> None:
+        with full_disk() if file._path == str(report) else nullcontext():
+            write(file, text)
+
+    monkeypatch.setattr(files.OutputFile, "write", full_under_the_report)
+    said = seed(csv_file(tmp_path / "steps.csv", row(position)), report=str(report), **options)
+    assert (said.code, said.message) == (code, f"{report}: File too large. {ending}")
+    assert bool(stored()) == (ending == "The load is committed.")
+
+
+@pytest.mark.any_database
+def test_synthetic_data_that_cannot_be_written_names_its_file(tmp_path: Path) -> None:
+    with full_disk():
+        said = seed(campaigns=1, steps=1, output=str(tmp_path / "made.csv"))
+    assert (said.code, said.message) == (2, f"{tmp_path / 'made.csv'}: File too large.")
     assert list(tmp_path.iterdir()) == []

@@ -129,7 +129,10 @@ class Command(commands.Command):
         chosen = options["format"] or format_of(path)
         if chosen is None:
             raise UnusableInput(f"{path}: choose --format csv or --format jsonl.")
-        count = write_rows(source.rows(lambda _: None), path, chosen)
+        try:
+            count = write_rows(source.rows(lambda _: None), path, chosen)
+        except OSError as error:
+            raise UnusableOutput(f"{path}: {error.strerror}.") from error
         if options["verbosity"]:
             self.stdout.write(f"{counted(count, 'row', 'rows')} written to {path}.")
 
