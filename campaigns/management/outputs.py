@@ -1,56 +1,23 @@
-"""What a load writes besides its progress: the preview of a dry run, and files that the operator names."""
+"""What a load tells besides its progress: the preview of a dry run, and its report."""
 
 import json
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from django.core.management.base import CommandError
 
+from campaigns.management.files import OutputFile, UnusableOutput
 from campaigns.management.progress import printable
 from campaigns.seeding.loading import Load
 from campaigns.seeding.merging import Merge
 from campaigns.seeding.rows import RowRefused
+from messaging_project.commands import UNUSABLE
 
-UNUSABLE = 2
 SHOWN_CAMPAIGNS = 100
 OUTCOMES = {0: "done", 1: "refused", 130: "interrupted"}
-
-
-class UnusableOutput(Exception):
-    """A file can't be written to. Not an OSError: those of the input are told otherwise."""
-
-
-class OutputFile:
-    """A text file, written line by line, so that a full disk is noticed at once. Raises UnusableOutput."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        with self._explained():
-            self._file: IO[str] = Path(path).open("w", buffering=1, encoding="utf-8")  # noqa: SIM115 - see opened()
-
-    def write(self, text: str) -> None:
-        with self._explained():
-            self._file.write(text)
-
-    def close(self) -> None:
-        with suppress(OSError):  # it was raised by write()
-            self._file.close()
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise UnusableOutput(f"{self._path}: {error.strerror}.") from error
-
-
-def opened(stack: ExitStack, path: str | None) -> OutputFile | None:
-    """The file, until the stack is closed. Raises UnusableOutput."""
-    return stack.enter_context(closing(OutputFile(path))) if path else None
 
 
 class ShownPreview:
@@ -89,7 +56,7 @@ class ShownPreview:
 
 @contextmanager
 def reported(load: Load, report: OutputFile | None, *, dry_run: bool) -> Iterator[None]:
-    """Write the outcome and the counts of the load, however it ends."""
+    """Write the outcome and the counts of the load, however it ends. A report that can't be written hides no ending."""
     code, message = 0, ""
     try:
         yield
@@ -97,8 +64,12 @@ def reported(load: Load, report: OutputFile | None, *, dry_run: bool) -> Iterato
         code, message = error.returncode, str(error)
         raise
     finally:
-        if report:
-            report.write(json.dumps(_report(load, code, message, dry_run=dry_run), indent=2) + "\n")
+        try:
+            if report:
+                report.write(json.dumps(_report(load, code, message, dry_run=dry_run), indent=2) + "\n")
+        except UnusableOutput as error:
+            ending = message or ("Nothing was written." if dry_run else "The load is committed.")
+            raise CommandError(f"{error} {ending}", returncode=code or UNUSABLE) from error
 
 
 def _report(load: Load, code: int, message: str, *, dry_run: bool) -> dict[str, Any]:

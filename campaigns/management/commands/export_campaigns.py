@@ -2,19 +2,22 @@ import sys
 from argparse import ArgumentTypeError
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from campaigns.exceptions import NotFound
+from campaigns.management.files import UnusableOutput, require_distinct
 from campaigns.models import Campaign
 from campaigns.revisions import NUMBER
 from campaigns.seeding.exporting import export, find_campaigns
 from campaigns.seeding.sources import FORMATS, format_of
 from campaigns.seeding.writers import output
+from messaging_project import commands
+from messaging_project.commands import UNUSABLE
 
-UNUSABLE = 2
+STDOUT = "-"
 
 
-class Command(BaseCommand):
+class Command(commands.Command):
     help = (
         "Write campaigns and their steps as CSV or JSON Lines, from one consistent snapshot. "
         "`seed_campaigns --restore-status` reads it back. See docs/seeding.md."
@@ -29,13 +32,16 @@ class Command(BaseCommand):
         frozen = "the steps of the revision N of those campaigns that have it; latest: of the last one that each has"
         add("--revision", type=_number, metavar="N", help=frozen)
         add("--format", choices=FORMATS, help="default: what the name of FILE says, else csv")
-        add("-o", "--output", metavar="FILE", help="default: standard output; .gz compresses")
+        add("-o", "--output", metavar="FILE", help="default, and -: standard output; .gz compresses")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        path = options["output"]
+        path = None if options["output"] == STDOUT else options["output"]
         chosen = options["format"] or format_of(path or "") or "csv"
         try:
+            require_distinct({"--output": path})
             campaigns = None if options["campaign"] is None else find_campaigns(_several(options["campaign"]))
+        except UnusableOutput as error:
+            raise CommandError(str(error), returncode=UNUSABLE) from error
         except NotFound as error:
             raise CommandError(f"No campaign has the id or external id {error.id!r}.", returncode=UNUSABLE) from error
         chosen_rows = {

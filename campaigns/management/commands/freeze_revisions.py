@@ -1,13 +1,12 @@
 from collections import Counter
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from campaigns.revisions import freeze_all
 from campaigns.statuses import Status
+from messaging_project import commands
 
 
-class Command(BaseCommand):
+class Command(commands.Command):
     help = (
         "Make revision 1 of every campaign that is active, paused or completed and has none: of what a version from "
         "before revisions activated. Commits in batches, and may be repeated."

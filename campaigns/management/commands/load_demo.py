@@ -13,7 +13,6 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
-from django.core.management.base import BaseCommand
 from django.db import transaction
 
 from campaigns import lifecycle
@@ -21,6 +20,7 @@ from campaigns.history import Actor
 from campaigns.models import ActorType, Campaign
 from campaigns.rules import StepFields
 from campaigns.steps import first_free_position
+from messaging_project import commands
 
 USERNAME = "demo"
 TOKEN_SECONDS = 30 * 24 * 3_600
@@ -57,7 +57,7 @@ NEW_STEP = {
 }
 
 
-class Command(BaseCommand):
+class Command(commands.Command):
     help = (
         "Load a draft, an active campaign and a staff account to try things with, and print how. "
         "What is there already stays as it is. Writes only with the local SQLite file, or where DEMO=1 is set."

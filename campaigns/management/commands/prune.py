@@ -2,15 +2,15 @@ from typing import Any
 
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from campaigns.management.days import days
-from messaging_project import login_guard
+from messaging_project import commands, login_guard
 from messaging_project.api import idempotency, throttles
 
 
-class Command(BaseCommand):
+class Command(commands.Command):
     help = "Delete what is of no use any longer; the history only if asked. Run it daily."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -1,14 +1,15 @@
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from campaigns import feed
 from campaigns.management.days import days
+from messaging_project import commands
 
 
-class Command(BaseCommand):
+class Command(commands.Command):
     help = "Delete the history of changes older than so many days, in batches. The API and the admin then lack it."
 
     def add_arguments(self, parser: CommandParser) -> None:

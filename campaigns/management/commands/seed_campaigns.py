@@ -8,12 +8,13 @@ from contextlib import ExitStack, closing, contextmanager
 from textwrap import indent
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
+from django.core.management.base import CommandError, CommandParser, DjangoHelpFormatter
 from django.db import Error as DatabaseError
 
 from campaigns.catalogue.checks import TAG
 from campaigns.exceptions import Contention
-from campaigns.management.outputs import UNUSABLE, ShownPreview, UnusableOutput, opened, reported
+from campaigns.management.files import UnusableOutput, opened, require_distinct
+from campaigns.management.outputs import ShownPreview, reported
 from campaigns.management.progress import Display
 from campaigns.rules import STEP_FIELDS
 from campaigns.seeding.loading import CheckpointMoved, Load, Options, Outcome, Refused, TooManyFaults
@@ -22,10 +23,13 @@ from campaigns.seeding.sources import FORMATS, STDIN, FileSource, Source, format
 from campaigns.seeding.synthetic import SyntheticSource
 from campaigns.seeding.template_check import CheckedSource, TemplateCheck
 from campaigns.seeding.writers import write_rows
+from messaging_project import commands
+from messaging_project.commands import UNUSABLE
 from messaging_project.metrics import SEEDED
 
 REFUSED, INTERRUPTED = 1, 130
 MAX_FAULTS = 1_000
+OUTPUTS = ("errors", "diff", "report")
 EXAMPLE = """
 external_id,campaign_name,position,template_id,template_version_id,delay_minutes,variables
 spring,Spring sale,0,tpl-welcome,tpl-welcome-v3,0,"{""subject"": ""Good to see you""}"
@@ -54,7 +58,7 @@ def epilog() -> str:
     return f"columns of a file, in any order:\n{columns}\nexample:\n{indent(EXAMPLE.strip(), '  ')}"
 
 
-class Command(BaseCommand):
+class Command(commands.Command):
     help = (
         "Load campaigns and their steps from a CSV or JSON Lines file (gzipped too), or make synthetic ones. "
         "Each row is checked by the rules of the API; by default any fault means that nothing is written. "
@@ -91,12 +95,13 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         with _usable(), ExitStack() as files:
+            require_distinct({f"--{name}": options[name] for name in (*OUTPUTS, "output")}, options["file"])
             options["check"] = TemplateCheck() if options["check_templates"] else None
             how, source = _load_options(options), _source(options)
             if options["output"]:
                 self._write(source, options)
                 return
-            errors, diff, report = (opened(files, options[name]) for name in ("errors", "diff", "report"))
+            errors, diff, report = (opened(files, options[name]) for name in OUTPUTS)
             silent = options["verbosity"] == 0
             display = Display(source.name, self.stderr, errors, silent=silent)
             preview = ShownPreview(None if silent else self.stdout, diff)
@@ -124,7 +129,10 @@ class Command(BaseCommand):
         chosen = options["format"] or format_of(path)
         if chosen is None:
             raise UnusableInput(f"{path}: choose --format csv or --format jsonl.")
-        count = write_rows(source.rows(lambda _: None), path, chosen)
+        try:
+            count = write_rows(source.rows(lambda _: None), path, chosen)
+        except OSError as error:
+            raise UnusableOutput(f"{path}: {error.strerror}.") from error
         if options["verbosity"]:
             self.stdout.write(f"{counted(count, 'row', 'rows')} written to {path}.")
 
@@ -207,7 +215,7 @@ def _ending(load: Load, error: BaseException) -> tuple[int, str] | None:
         case KeyboardInterrupt():
             return INTERRUPTED, "Interrupted."
         case DatabaseError():
-            return UNUSABLE, f"The database ended the load: {str(error).strip()}."
+            return UNUSABLE, commands.ended_by_database("load", error)
     return None
 
 

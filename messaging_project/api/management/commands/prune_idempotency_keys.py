@@ -1,11 +1,10 @@
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
+from messaging_project import commands
 from messaging_project.api.idempotency import prune
 
 
-class Command(BaseCommand):
+class Command(commands.Command):
     help = "Delete the stored answers of Idempotency-Keys that are older than 24 hours. Run it daily."
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,0 +1,102 @@
+"""A command whose database can't be used says so in one sentence, with exit code 2."""
+
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command, get_commands, load_command_class
+from django.db import connections
+from django.db.utils import load_backend
+from pytest_django import DjangoDbBlocker
+
+from messaging_project.commands import Command
+
+pytestmark = pytest.mark.any_database
+COMMANDS = {
+    "check_steps": [],
+    "export_campaigns": [],
+    "freeze_revisions": [],
+    "prune": [],
+    "prune_history": ["--older-than", "9"],
+    "prune_idempotency_keys": [],
+    "seed_campaigns": ["--campaigns", "1", "--steps", "1"],
+}
+NEED_NO_DATABASE = {"issue_token", "serve_metrics"}
+
+
+def damaged(file: Path, _: ExitStack) -> str:
+    file.write_bytes(b"no database" * 1_000)
+    return "file is not a database"
+
+
+def missing(file: Path, _: ExitStack) -> str:
+    file.parent.rmdir()
+    return "unable to open database file"
+
+
+def locked(file: Path, until_closed: ExitStack) -> str:
+    until_closed.enter_context(closing(sqlite3.connect(file, isolation_level=None))).execute("BEGIN EXCLUSIVE")
+    return "database is locked"
+
+
+def unmigrated(_: Path, __: ExitStack) -> str:
+    return "no such table: "
+
+
+@contextmanager
+def as_default(engine: str, **settings: Any) -> Iterator[None]:
+    configured = connections.configure_settings({"default": {"ENGINE": engine, **settings}})["default"]
+    kept, wrapper = connections["default"], load_backend(engine).DatabaseWrapper(configured, "default")
+    connections["default"] = wrapper
+    try:
+        yield
+    finally:
+        wrapper.close()
+        connections["default"] = kept
+
+
+def message(name: str) -> str:
+    with pytest.raises(CommandError) as raised:
+        call_command(name, *COMMANDS[name], stdout=StringIO(), stderr=StringIO())
+    assert raised.value.returncode == 2
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("make", [damaged, missing, locked, unmigrated])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_sqlite_that_cannot_be_used_is_one_sentence(
+    name: str, make: Callable[[Path, ExitStack], str], tmp_path: Path, django_db_blocker: DjangoDbBlocker
+) -> None:
+    (folder := tmp_path / "folder").mkdir()
+    with ExitStack() as until_closed, django_db_blocker.unblock():
+        said = make(folder / "db.sqlite3", until_closed)
+        options = {"timeout": 0, "transaction_mode": "IMMEDIATE"}
+        until_closed.enter_context(as_default("messaging_project.sqlite", NAME=folder / "db.sqlite3", OPTIONS=options))
+        told = message(name)
+    what = "load" if name == "seed_campaigns" else "command"
+    assert told.startswith(f"The database ended the {what}: {said}")
+    assert (told.count("\n"), told[-1]) == (0, ".")
+
+
+def test_a_postgresql_that_is_away_is_one_sentence() -> None:
+    environment = {**os.environ, "DATABASE_URL": "postgres://x@127.0.0.1:1/x"}
+    command = [sys.executable, "manage.py", "check_steps"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert re.fullmatch(
+        r"CommandError: The database ended the command: connection failed: .* Connection refused\.\n", done.stderr
+    )
+
+
+def test_every_command_of_the_project_is_such_a_command() -> None:
+    ours = {name: app for name, app in get_commands().items() if app in ("campaigns", "messaging_project.api")}
+    others = {name for name, app in ours.items() if not isinstance(load_command_class(app, name), Command)}
+    assert (others, {*COMMANDS} <= {*ours}) == (NEED_NO_DATABASE, True)
