@@ -20,12 +20,25 @@ STEP_COLUMNS = ("id", "campaign_id", *STEP_FIELDS, "version")  # what is written
 # Accepted entity tags, without quotes; None means no condition.
 IfMatch = tuple[str, ...] | None
 DIGEST = re.compile(r"[0-9a-f]{32}")
+# What an entity tag is of, by its form.
+KINDS = {
+    "the whole step list": DIGEST,
+    "the step": re.compile(r"\d+"),
+    "the campaign": re.compile(r"\d+-\d+-\d+"),
+    "the campaign with include=steps": re.compile(r"\d+-\d+-\d+-[0-9a-f]{32}"),
+    "a page of the step list": re.compile(r"page[01]{2}[0-9a-f]{32}"),
+}
 
 
 def match_version(etag: str, if_match: IfMatch) -> None:
     """Raises VersionMismatch. The answer stays true only under the campaign's lock."""
     if if_match is not None and etag not in if_match:
         raise VersionMismatch(etag)
+
+
+def kind_of(tag: str) -> str | None:
+    """Which of KINDS an entity tag without quotes is; None for one that nothing has."""
+    return next((kind for kind, form in KINDS.items() if form.fullmatch(tag)), None)
 
 
 def list_etag(versions: Iterable[tuple[UUID, int]]) -> str:

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.functional import SimpleLazyObject
 from prometheus_client import Counter, Histogram
 
-from messaging_project import metrics
+from messaging_project import json_lines, metrics
 
 logger = logging.getLogger("messaging.request")
 View = Callable[..., HttpResponseBase]
@@ -66,13 +66,14 @@ def count_pool(second: int) -> None:
 
 def log(request: HttpRequest, response: HttpResponseBase, operation: str, seconds: float) -> None:
     """Nothing of the body, the query or the headers."""
-    told = {
-        "operation": operation,
-        "status": response.status_code,
-        "ms": round(seconds * 1_000, 2),
-        "subject": subject_of(request),
-    }
-    logger.info("%s %s", request.method, request.path, extra={"told": told})
+    if logger.isEnabledFor(logging.INFO):
+        told = {
+            "operation": operation,
+            "status": response.status_code,
+            "ms": round(seconds * 1_000, 2),
+            "subject": subject_of(request),
+        }
+        json_lines.write(time.time(), "INFO", logger.name, f"{request.method} {request.path}", told)
 
 
 def operation_of(request: HttpRequest) -> str:
@@ -80,10 +81,21 @@ def operation_of(request: HttpRequest) -> str:
     match = request.resolver_match
     if match is None:
         return "unmatched"
-    view: Any = getattr(match.func, "cls", None)
-    action = getattr(match.func, "actions", {}).get(str(request.method).lower())
-    operation = getattr(view, "operation_ids", {}).get(action) or getattr(view, "operation_id", None)
-    return operation if isinstance(operation, str) else match.view_name or "unnamed"
+    by_method, of_view = operations(match.func)
+    return by_method.get(request.method) or of_view or match.view_name or "unnamed"
+
+
+@cache  # there are as many views as URL patterns
+def operations(view: View) -> tuple[dict[str | None, str], str | None]:
+    """The operation ids of a view by method, and the one of a view that has a single one."""
+    of_class: Any = getattr(view, "cls", None)
+    ids = getattr(of_class, "operation_ids", {})
+    actions = getattr(view, "actions", {}).items()
+    operation = getattr(of_class, "operation_id", None)
+    return (
+        {method.upper(): ids[action] for method, action in actions if action in ids},
+        operation if isinstance(operation, str) else None,
+    )
 
 
 def subject_of(request: HttpRequest) -> str | None:

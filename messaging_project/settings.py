@@ -302,18 +302,18 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"request_id": {"()": "messaging_project.api.request_id.RequestIdFilter"}},
-    "formatters": {
-        "text": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"},
-        "json": {"()": "messaging_project.json_lines.JSONFormatter"},
+    "formatters": {"text": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"}},
+    "handlers": {
+        "text": {"class": "logging.StreamHandler", "filters": ["request_id"], "formatter": "text"},
+        "json": {"class": "messaging_project.json_lines.JSONLines"},
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["request_id"], "formatter": LOG_FORMAT}},
     "loggers": {
         "axes": {"level": "WARNING"},  # failed logins and locks, without each step on the way
         # As JSON each request has its line already.
         "django.request": {"level": "ERROR" if LOG_FORMAT == "json" else "NOTSET"},
     },
     "root": {
-        "handlers": ["console"],
+        "handlers": [LOG_FORMAT],
         "level": env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO"),
     },
 }

@@ -76,7 +76,8 @@ class Watchdog:
             logger.error("The database %s.", "answers again" if answers else "does not answer: requests are refused")
         self.knows_outage = not answers
         if self.knows_outage:
-            if pool := DatabaseWrapper._connection_pools.pop("default", None):  # type: ignore[attr-defined]
+            default: Any = connections["default"]
+            if pool := default._connection_pools.pop("default", None):
                 pool.close(timeout=0)  # whoever waits for a connection fails at once; the next pool begins afresh
             for wrapper in self._since.copy():
                 cut(wrapper.connection)

@@ -42,7 +42,7 @@ TESTS = [
     *(f"messaging_project/tests/test_{name}.py" for name in ("access_tokens", "scopes", "token_settings")),
 ]
 SLOW_SECONDS = 2  # a test that takes longer starts processes or waits: it is left out
-TIMEOUT_SECONDS = 20  # for the tests of one mutant: a loop without an end is noticed, too
+TIMEOUT_SECONDS = 20  # beyond three times what the tests of a mutant took: a loop without an end is noticed, too
 WANTED = 0.95
 REPORT = os.fdopen(os.dup(1), "w")  # pytest captures what else is written
 
@@ -146,12 +146,24 @@ def mutants(path: Path) -> Iterator[tuple[str, list[tuple[CodeType, CodeType]]]]
     count = Mutator()
     count.visit(ast.parse(source))
     original = functions(compile(source, path, "exec"))
+    free = {code.co_firstlineno: code.co_freevars for code in reversed(original)}
+    same = functions(compile(_closing_over(ast.parse(source), free), path, "exec"))
     for number in range(count.count):
         mutator = Mutator(number)
-        tree = ast.fix_missing_locations(mutator.visit(ast.parse(source)))
+        tree = _closing_over(mutator.visit(ast.parse(source)), free)
         changed = {_place(code): code for code in functions(compile(tree, path, "exec"))}
-        pairs = [(old, changed.get(_place(old), old)) for old in original]
-        yield f"{path.name}:{mutator.line}: {mutator.said}", [(old, new) for old, new in pairs if old != new]
+        found = [(old, changed.get(_place(kept), kept), kept) for old, kept in zip(original, same, strict=True)]
+        yield f"{path.name}:{mutator.line}: {mutator.said}", [(old, new) for old, new, kept in found if new != kept]
+
+
+def _closing_over(tree: ast.Module, names: dict[int, tuple[str, ...]]) -> ast.Module:
+    """Let functions close over the names that they did, though a change removed their use: their closures stay."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            used: list[ast.stmt] = [ast.Expr(ast.Name(name, ast.Load())) for name in names[first]]
+            node.body.append(ast.If(ast.Constant(False), used or [ast.Pass()], []))
+    return ast.fix_missing_locations(tree)
 
 
 def _place(code: CodeType) -> tuple[Any, ...]:
@@ -216,15 +228,16 @@ class Run:
     def _judge(self, said: str, pairs: list[tuple[CodeType, CodeType]]) -> None:
         self.count += 1
         items = {item for old, _ in pairs for item in self.reached[old.co_filename, old.co_firstlineno]}
-        if not self._is_killed(pairs, sorted(items, key=self.seconds.__getitem__)):
+        if not self._is_killed(said, pairs, sorted(items, key=self.seconds.__getitem__)):
             self.survivors.append(f"{said} ({len(items)} tests)")
             print(f"  survives: {self.survivors[-1]}", file=REPORT, flush=True)
 
-    def _is_killed(self, pairs: list[tuple[CodeType, CodeType]], items: list[pytest.Item]) -> bool:
+    def _is_killed(self, said: str, pairs: list[tuple[CodeType, CodeType]], items: list[pytest.Item]) -> bool:
         self._database.restore()
+        timeout = TIMEOUT_SECONDS + 3 * sum(self.seconds[item] for item in items)
         child = os.fork()
         if child == 0:
-            signal.alarm(TIMEOUT_SECONDS)
+            signal.alarm(int(timeout))
             try:
                 apply(pairs)
                 alive = all(passes(item, item) for item in items)
@@ -232,7 +245,10 @@ class Run:
                 print(f"  {error!r}", file=REPORT, flush=True)
                 alive = True
             os._exit(0 if alive else 1)
-        return os.waitpid(child, 0)[1] != 0
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if code < 0:
+            print(f"  {signal.Signals(-code).name} ended {said}", file=REPORT, flush=True)
+        return code != 0
 
 
 def passes(item: pytest.Item, following: pytest.Item) -> bool:

@@ -9,8 +9,10 @@ from django.db.models import TextChoices
 
 from campaigns import exceptions
 from campaigns.statuses import EDITABLE, STATUSES, Status
+from campaigns.versions import kind_of
 from messaging_project.api import errors
 from messaging_project.api.errors import RETRY_AFTER_SECONDS, APIError, validation_error
+from messaging_project.api.etags import TAG, is_weak, quoted
 from messaging_project.field_paths import MAX_ECHOED
 
 
@@ -32,17 +34,17 @@ CURSOR_PRUNED = (
 )
 
 
-def as_http(exc: Exception, *, offers_shift: bool = False) -> Exception:
+def as_http(exc: Exception, *, offers_shift: bool = False, if_match: str = "") -> Exception:
     """A refusal of the domain as an error answer of the API; any other exception unchanged.
 
     `offers_shift`: the operation takes `?on_conflict=shift`, so that is the remedy for a taken position.
+    `if_match`: the header that a version was judged by.
     """
     match exc:
         case exceptions.NotFound():
             return errors.not_found(exc.resource, str(exc.id))
         case exceptions.VersionMismatch():
-            message = "It was changed since you read it: get it again and repeat your change."
-            return APIError(412, "precondition_failed", message, {"etag": f'"{exc.etag}"'})
+            return APIError(412, "precondition_failed", _why_no_match(exc.etag, if_match), {"etag": quoted(exc.etag)})
         case exceptions.ExternalIdTaken():
             return _external_id_taken(exc)
         case exceptions.Contention():
@@ -55,6 +57,19 @@ def as_http(exc: Exception, *, offers_shift: bool = False) -> Exception:
         case exceptions.BadState():
             return BAD_STATES[type(exc)](exc)
     return exc
+
+
+def _why_no_match(etag: str, if_match: str) -> str:
+    """What is wrong with the tags of an If-Match: those that can never match must not be read again, and again."""
+    tags = TAG.findall(if_match)
+    if tags and all(map(is_weak, tags)):
+        return "A weak tag never matches: send it without W/, which a proxy on the way may have put there."
+    sent, wanted = {kind_of(tag.strip('"')) for tag in tags}, kind_of(etag)
+    if sent and not sent & {wanted, None}:
+        return (
+            f"The tag is of {' and of '.join(sorted(map(str, sent)))}: send the ETag of {wanted}, as you have read it."
+        )
+    return "It was changed since you read it: get it again and repeat your change."
 
 
 def _external_id_taken(exc: exceptions.ExternalIdTaken) -> APIError:

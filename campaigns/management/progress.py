@@ -65,7 +65,11 @@ class Display:
         if self._bar is None or not self._bar.desc.startswith(name):
             self._close_bar()
             stream = getattr(self._stderr, "_out", self._stderr)  # Django's wrapper ends each write with a new line
-            self._bar = tqdm(total=total, desc=name, bar_format=bar_format, unit=" rows", unit_scale=True, file=stream)
+            self._bar = tqdm(
+                total=total, desc=name, bar_format=bar_format, unit=" rows", unit_scale=True, file=stream, delay=1
+            )
+            self._bar.delay = 0  # the first one is drawn when it is known: Ctrl-C meanwhile would leave it there
+            self._bar.refresh()
         return self._bar
 
     def _close_bar(self) -> None:

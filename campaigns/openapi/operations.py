@@ -66,7 +66,7 @@ CAMPAIGNS = {
         tag="Campaigns",
         summary="List campaigns",
         description=(
-            "All campaigns, or those that every given parameter chooses; of one that is repeated, any of its values. "
+            "All campaigns, or those that every given parameter chooses; of one that is a list, any of its values. "
             "Getting a campaign by your own key: `?external_id=crm-4711`."
         ),
         answer=CampaignAnswerSerializer(many=True),

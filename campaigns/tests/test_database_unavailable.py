@@ -110,6 +110,8 @@ def read_only() -> Iterator[None]:
     try:
         yield
     finally:
+        with connection.cursor() as cursor:  # PgBouncer gives the session to others
+            cursor.execute(setting.format("off"))
         connection.close()
         if connection.vendor == "postgresql":
             connection.close_pool()  # type: ignore[attr-defined]  # the session may be in it
@@ -162,3 +164,14 @@ def test_a_read_only_database_ends_a_load_with_a_sentence_and_is_exported(tmp_pa
     assert said.message.startswith("The database ended the load: ")
     assert said.message.endswith(" Nothing was written.")
     assert stored() == before
+
+
+@pytest.mark.postgresql
+def test_a_pool_that_is_taken_away_between_two_steps_is_made_anew() -> None:
+    pools: Any = connection._connection_pools  # type: ignore[attr-defined]
+    pool = pools.pop("default")
+    try:
+        assert pools["default"] is connection.pool  # type: ignore[attr-defined]
+        assert pools["default"] is not pool
+    finally:
+        pools["default"] = pool

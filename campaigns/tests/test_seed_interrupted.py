@@ -380,7 +380,7 @@ def test_an_api_call_on_a_campaign_that_is_being_loaded_is_told_to_try_again(
     first, second = make_campaign(external_id="a"), make_campaign(external_id="b")
     file = csv_file(tmp_path / "steps.csv", row(0, "a"), row(0, "b"))
     steps = f"/v1/messaging/campaigns/{first.id}/steps"
-    with running_server(tmp_path / "log", url_of_test_database(), DATABASE_LOCK_TIMEOUT_MS="500") as server:
+    with running_server(tmp_path / "log", url_of_test_database()) as server:
         with transaction.atomic():
             Campaign.objects.select_for_update().get(pk=second.pk)
             seeding = elsewhere(seed, file)

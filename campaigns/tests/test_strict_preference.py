@@ -11,6 +11,7 @@ from campaigns.revisions import freeze_all
 from campaigns.tests.api import ROOT, campaign_url, faults
 from campaigns.tests.factories import ACTOR, make_campaign, positions, step_body, stored
 from campaigns.views import CampaignViewSet, EventViewSet, RevisionViewSet, StepViewSet
+from messaging_project.api import queries
 
 pytestmark = pytest.mark.django_db
 STRICT = {"Prefer": "handling=strict"}
@@ -142,12 +143,43 @@ def test_without_faults_strictness_changes_no_more_than_a_header(client: APIClie
     ("query", "message"),
     [
         ("?stauts=active", "Unknown parameter; did you mean status?"),
-        ("?status=active&status=draft&limit=1&limit=2", "Is given more than once."),
+        ("?status=active&status=draft&limit=1&limit=2", "Is given more than once: send it once."),
     ],
 )
 def test_what_is_wrong_with_a_parameter_is_said(client: APIClient, query: str, message: str) -> None:
     (fault,) = client.get(ROOT + query, headers=STRICT).json()["details"]["errors"]
     assert fault["message"] == message
+
+
+@pytest.mark.parametrize("headers", [{}, STRICT], ids=["leniently", "strictly"])
+@pytest.mark.parametrize(
+    ("name", "query", "field"),
+    [
+        ("listCampaigns", "?limit=0&limit=1", "limit"),
+        ("listCampaigns", "?sort=foo&sort=name", "sort"),
+        ("listCampaigns", "?search=a&search=a", "search"),
+        ("listCampaigns", "?created_from=2026-01-01&created_from=2026-01-02", "created_from"),
+        ("addSteps", "?on_conflict=x&on_conflict=shift", "on_conflict"),
+        ("getTimeline", "?tz=UTC&tz=Europe/Berlin", "tz"),
+        ("listEvents", "?cursor=latest&cursor=latest", "cursor"),
+    ],
+)
+def test_a_parameter_that_has_one_value_is_given_once(
+    client: APIClient, name: str, query: str, field: str, headers: dict[str, str]
+) -> None:
+    call = Call(client, name)
+    before = stored()
+    assert faults(call(query, **headers)) == [(field, "repeated")]
+    assert stored() == before
+
+
+def test_near_names_are_looked_for_as_long_as_they_are_listed(
+    client: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at = []
+    monkeypatch.setattr(queries, "get_close_matches", lambda name, known, n: looked_at.extend([name] * bool(known)))
+    answer = client.get(f"{ROOT}?{'&'.join(f'stauts{n}=1' for n in range(200))}", headers=STRICT)
+    assert (answer.json()["details"]["total"], len(looked_at)) == (200, 100)
 
 
 def test_an_operation_without_parameters_says_so(client: APIClient) -> None:

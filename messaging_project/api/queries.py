@@ -8,6 +8,8 @@ from django.http import QueryDict
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
+from messaging_project.field_paths import MAX_LISTED_FAULTS
+
 
 def unknown_name(name: str, known: Iterable[str], kind: str) -> ErrorDetail:
     """The fault of a name that isn't known, with the nearest that is."""
@@ -22,12 +24,12 @@ class StrictSerializer(serializers.Serializer[Any]):
     """A serializer that, with `strict` in its context, reports more faults beside those of its fields."""
 
     def to_internal_value(self, data: Any) -> Any:
-        faults: dict[str, Any] = {}
+        faults: dict[str, Any] = self.faults_of_form(data)
         values = None
         try:
             values = super().to_internal_value(self.plain(data))
         except serializers.ValidationError as error:
-            faults = dict(error.detail)  # type: ignore[arg-type]  # of a serializer it is a dict
+            faults = {**error.detail, **faults}  # type: ignore[dict-item]  # of a serializer it is a dict
         if self.context.get("strict"):
             faults |= self.strict_faults(data)
         if faults:
@@ -37,6 +39,10 @@ class StrictSerializer(serializers.Serializer[Any]):
     def plain(self, data: Any) -> Any:
         """The data as the fields take it."""
         return data
+
+    def faults_of_form(self, data: Any) -> dict[Any, list[ErrorDetail]]:
+        """Faults of how values are given, in place of those that fields find in them."""
+        return {}
 
     def strict_faults(self, data: Any) -> dict[Any, list[ErrorDetail]]:
         raise NotImplementedError
@@ -59,7 +65,7 @@ class Repeatable(serializers.Field[Any, Any, Any, Any]):
 
 
 class QuerySerializer(StrictSerializer):
-    """The parameters of a query string. Of one that isn't Repeatable the last value counts."""
+    """The parameters of a query string. One that isn't Repeatable is given once at most."""
 
     def plain(self, data: QueryDict | dict[str, Any]) -> dict[str, Any]:
         if not isinstance(data, QueryDict):
@@ -69,11 +75,17 @@ class QuerySerializer(StrictSerializer):
     def _is_repeatable(self, name: str) -> bool:
         return isinstance(self.fields.get(name), Repeatable)
 
+    def faults_of_form(self, data: QueryDict | dict[str, Any]) -> dict[str, list[ErrorDetail]]:
+        if not isinstance(data, QueryDict):
+            return {}
+        return {
+            name: [ErrorDetail("Is given more than once: send it once.", "repeated")]
+            for name, values in data.lists()
+            if len(values) > 1 and name in self.fields and not self._is_repeatable(name)
+        }
+
     def strict_faults(self, data: QueryDict) -> dict[str, list[ErrorDetail]]:
-        faults = {}
-        for name in sorted(data):
-            if name not in self.fields:
-                faults[name] = [unknown_name(name, self.fields, "parameter")]
-            elif len(data.getlist(name)) > 1 and not self._is_repeatable(name):
-                faults[name] = [ErrorDetail("Is given more than once.", "repeated")]
-        return faults
+        unknown = [name for name in sorted(data) if name not in self.fields]
+        # Those beyond are only counted, and a look for near names takes long.
+        known = {name: self.fields if index < MAX_LISTED_FAULTS else () for index, name in enumerate(unknown)}
+        return {name: [unknown_name(name, known[name], "parameter")] for name in unknown}

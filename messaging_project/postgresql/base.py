@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from django.conf import settings
+from django.db import connections
 from django.db.backends.postgresql import base
 from django.db.backends.postgresql.psycopg_any import BaseTzLoader
 from psycopg.adapt import AdaptersMap
@@ -40,19 +41,20 @@ def with_time_loader(adapters: AdaptersMap) -> AdaptersMap:
     return ours
 
 
+class Pools(dict[str, Any]):
+    """By alias. The watchdog may take a pool away between two steps of Django's: then there is a new one."""
+
+    def __missing__(self, alias: str) -> Any:
+        return connections[alias].pool  # type: ignore[attr-defined]  # of this backend
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
+    _connection_pools = Pools()
+
     def get_connection_params(self) -> dict[str, Any]:
         parameters = super().get_connection_params()
         parameters["context"] = with_time_loader(parameters["context"])
         return with_timeouts(parameters) if watchdog.is_on else parameters
-
-    @property
-    def pool(self) -> Any:
-        while True:
-            try:
-                return super().pool
-            except KeyError:  # the watchdog took it away between two steps of Django's
-                continue
 
     def _set_autocommit(self, autocommit: bool) -> None:
         if self.connection.autocommit != autocommit:  # a pool's connections have it on already

@@ -1,13 +1,16 @@
 """What Prometheus and the log are told of requests, by real processes."""
 
 import json
+import logging
 import os
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,8 +27,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from campaigns.models import CampaignStep
 from campaigns.tests.factories import make_campaign, step_body
 from campaigns.tests.server import running_server, url_of_test_database
-from messaging_project import telemetry
+from messaging_project import json_lines, telemetry
+from messaging_project.api.request_id import current_request_id
 from messaging_project.environment import Environment
+from messaging_project.json_lines import JSONLines
 from messaging_project.metrics import LiveProcesses
 
 Samples = dict[tuple[str, ...], float]
@@ -155,6 +160,38 @@ def test_as_json_each_request_has_one_line_without_its_body(tmp_path: Path) -> N
     ]
     assert all(0 < line["ms"] < 60_000 for line in lines)
     assert not any(secret in text for secret in ("private", "made.up", server.token))
+
+
+@pytest.mark.parametrize(
+    "message", ["said", "half of \ud800 a pair", "x" * 100_000], ids=["short", "surrogate", "long"]
+)
+def test_a_record_becomes_one_line_with_its_exception(message: str, capfd: pytest.CaptureFixture[str]) -> None:
+    told = {"levelname": "ERROR", "name": "of.mine", "msg": message, "created": 1_800_000_000.25}
+    try:
+        raise ValueError("wrong")
+    except ValueError:
+        JSONLines().handle(logging.makeLogRecord(told | {"exc_info": sys.exc_info()}))
+    (line,) = capfd.readouterr().err.splitlines()
+    found = json.loads(line)
+    assert found.pop("exception").splitlines()[-1] == "ValueError: wrong"
+    assert found == {
+        "time": "2027-01-15T08:00:00.250+00:00",
+        "level": "ERROR",
+        "logger": "of.mine",
+        "message": message,
+        "request_id": current_request_id(),
+    }
+
+
+def test_lines_of_several_threads_stay_whole(capfd: pytest.CaptureFixture[str]) -> None:
+    def write_lines(number: int) -> None:
+        for _ in range(200):
+            json_lines.write(0, "INFO", "of.mine", "x" * number, {})
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(write_lines, range(8)))
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert Counter(line["message"] for line in lines) == {"x" * number: 200 for number in range(8)}
 
 
 def requests_in(log: Path, count: int) -> list[dict[str, Any]]:
