@@ -113,10 +113,8 @@ class BaseCampaignViewSet(GenericViewSet[Campaign]):
                 raise validation_error(BODY_UNWANTED)
 
     def handle_exception(self, exc: Exception) -> Response:
-        offers_shift, if_match = (
-            self.operation_id in {"addStep", "addSteps"},
-            self.request.META.get("HTTP_IF_MATCH", ""),
-        )
+        offers_shift = self.operation_id in {"addStep", "addSteps"}
+        if_match = self.request.META.get("HTTP_IF_MATCH", "")
         return super().handle_exception(as_http(exc, offers_shift=offers_shift, if_match=if_match))
 
     # --- The request -------------------------------------------------------------------------------------------------
@@ -144,11 +142,7 @@ class BaseCampaignViewSet(GenericViewSet[Campaign]):
 
     @property
     def if_match(self) -> IfMatch:
-        try:
-            return etags.if_match(self.request)
-        except APIError:
-            self.require_existence()
-            raise
+        return etags.if_match(self.request)
 
     def get_step(self) -> CampaignStep:
         """The path's step. Raises NotFound: for the campaign if that doesn't exist, else for the step."""

@@ -12,7 +12,7 @@ from campaigns.statuses import EDITABLE, STATUSES, Status
 from campaigns.versions import kind_of
 from messaging_project.api import errors
 from messaging_project.api.errors import RETRY_AFTER_SECONDS, APIError, validation_error
-from messaging_project.api.etags import TAG, is_weak, quoted
+from messaging_project.api.etags import TAG, is_list, is_weak, quoted
 from messaging_project.field_paths import MAX_ECHOED
 
 
@@ -61,8 +61,10 @@ def as_http(exc: Exception, *, offers_shift: bool = False, if_match: str = "") -
 
 def _why_no_match(etag: str, if_match: str) -> str:
     """What is wrong with the tags of an If-Match: those that can never match must not be read again, and again."""
+    if not is_list(if_match):
+        return 'If-Match must be * or entity tags in double quotes, as ETag headers have them: "1".'
     tags = TAG.findall(if_match)
-    if tags and all(map(is_weak, tags)):
+    if all(map(is_weak, tags)):
         return "A weak tag never matches: send it without W/, which a proxy on the way may have put there."
     sent, wanted = {kind_of(tag.strip('"')) for tag in tags}, kind_of(etag)
     if sent and not sent & {wanted, None}:

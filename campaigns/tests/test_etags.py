@@ -8,7 +8,7 @@ from django.db import connection
 from rest_framework.test import APIClient
 
 from campaigns.models import Campaign, CampaignStep
-from campaigns.tests.api import NO_ID, campaign_url, faults, not_editable, not_found, stale, step_url
+from campaigns.tests.api import NO_ID, campaign_url, not_editable, not_found, stale, step_url
 from campaigns.tests.factories import make_campaign, make_step, step_body, stored
 
 pytestmark = pytest.mark.django_db
@@ -257,10 +257,12 @@ def test_a_tag_of_something_else_is_told_so(client: APIClient, name: str, of: st
 
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("form", ["{unquoted}", "no tag", "", ",", "{}, x", "*, {}"])
-def test_a_header_that_is_no_list_of_tags_is_a_fault(client: APIClient, name: str, form: str) -> None:
+def test_a_header_that_is_no_list_of_tags_is_told_so(client: APIClient, name: str, form: str) -> None:
     case = Case(client, name)
     etag, before = case.etag, stored()
-    assert faults(case.call(form.format(etag, unquoted=etag.strip('"')))) == [("If-Match", "invalid")]
+    message = 'If-Match must be * or entity tags in double quotes, as ETag headers have them: "1".'
+    answer = case.call(form.format(etag, unquoted=etag.strip('"')))
+    assert (answer.status_code, answer.json()) == (412, {**stale(etag), "message": message})
     assert stored() == before
 
 

@@ -6,26 +6,27 @@ from django.utils.http import parse_etags
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from messaging_project.api.errors import validation_error
-
 ANY = "*"
 TAG = re.compile(r'(?:W/)?"[^"]*"')
-IF_MATCH_PATTERN = r'^(\*|(W/)?"[^"]*"([ \t]*,[ \t]*(W/)?"[^"]*")*)$'
-IF_MATCH = re.compile(IF_MATCH_PATTERN)
-IF_MATCH_FAULT = ("If-Match", "invalid", 'Must be * or entity tags in double quotes, as ETag headers have them: "1".')
+TAGS = re.compile(r'(W/)?"[^"]*"([ \t]*,[ \t]*(W/)?"[^"]*")*')
 
 
 def if_match(request: Request) -> tuple[str, ...] | None:
     """The tags of the If-Match header, without quotes; None where it is absent or "*".
 
-    The comparison is strong (13.1.1), so weak tags never match. Raises an error answer for what is no list of tags.
+    The comparison is strong (13.1.1), so weak tags never match. A header that is no list of tags matches nothing.
     """
     header = request.META.get("HTTP_IF_MATCH")
     if header is None or header.strip() == ANY:
         return None
-    if not IF_MATCH.fullmatch(header.strip()):
-        raise validation_error(IF_MATCH_FAULT)
+    if not is_list(header):
+        return ()
     return tuple(tag.strip('"') for tag in TAG.findall(header) if not is_weak(tag))
+
+
+def is_list(header: str) -> bool:
+    """Whether a header is a list of entity tags."""
+    return TAGS.fullmatch(header.strip()) is not None
 
 
 def is_weak(tag: str) -> bool:

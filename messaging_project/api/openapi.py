@@ -13,7 +13,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiReque
 from rest_framework import exceptions, serializers
 from rest_framework.fields import empty
 
-from messaging_project.api import errors, etags, idempotency
+from messaging_project.api import errors, idempotency
 from messaging_project.api.json import PayloadTooLarge, render
 from messaging_project.api.paging import LIMIT_FAULT
 from messaging_project.api.request_id import HEADER as REQUEST_ID
@@ -152,7 +152,7 @@ def header(name: str, description: str, on: bool | Sequence[int] = True, *, alwa
 
 def if_match(whose: str) -> OpenApiParameter:
     sentence = f"The ETag of {whose}, as you have seen it: the call is refused if it isn't the current one."
-    return request_header("If-Match", sentence, etags.IF_MATCH_PATTERN)
+    return request_header("If-Match", sentence)
 
 
 IDEMPOTENCY_KEY = request_header(
