@@ -114,7 +114,7 @@ class BaseCampaignViewSet(GenericViewSet[Campaign]):
 
     def handle_exception(self, exc: Exception) -> Response:
         offers_shift = self.operation_id in {"addStep", "addSteps"}
-        if_match = self.request.META.get("HTTP_IF_MATCH", "")
+        if_match = self.request.META.get("HTTP_IF_MATCH")
         return super().handle_exception(as_http(exc, offers_shift=offers_shift, if_match=if_match))
 
     # --- The request -------------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ class Reason(TextChoices):
     NOT_DELETABLE = "not_deletable"
 
 
+CHANGED_MEANWHILE = "It was changed since you read it: get it again and repeat your change."
 CURSOR_PRUNED = (
     "Events after this cursor were deleted with the old history, or the database was restored from before it. To begin "
     "anew, take a cursor by ?cursor=latest, read the campaigns as they are now, and go on from that cursor; without a "
@@ -34,11 +35,11 @@ CURSOR_PRUNED = (
 )
 
 
-def as_http(exc: Exception, *, offers_shift: bool = False, if_match: str = "") -> Exception:
+def as_http(exc: Exception, *, offers_shift: bool = False, if_match: str | None = None) -> Exception:
     """A refusal of the domain as an error answer of the API; any other exception unchanged.
 
     `offers_shift`: the operation takes `?on_conflict=shift`, so that is the remedy for a taken position.
-    `if_match`: the header that a version was judged by.
+    `if_match`: the header that a version was judged by, if it is known.
     """
     match exc:
         case exceptions.NotFound():
@@ -59,19 +60,19 @@ def as_http(exc: Exception, *, offers_shift: bool = False, if_match: str = "") -
     return exc
 
 
-def _why_no_match(etag: str, if_match: str) -> str:
+def _why_no_match(etag: str, if_match: str | None) -> str:
     """What is wrong with the tags of an If-Match: those that can never match must not be read again, and again."""
+    if if_match is None:
+        return CHANGED_MEANWHILE
     if not is_list(if_match):
         return 'If-Match must be * or entity tags in double quotes, as ETag headers have them: "1".'
     tags = TAG.findall(if_match)
     if all(map(is_weak, tags)):
         return "A weak tag never matches: send it without W/, which a proxy on the way may have put there."
     sent, wanted = {kind_of(tag.strip('"')) for tag in tags}, kind_of(etag)
-    if sent and not sent & {wanted, None}:
-        return (
-            f"The tag is of {' and of '.join(sorted(map(str, sent)))}: send the ETag of {wanted}, as you have read it."
-        )
-    return "It was changed since you read it: get it again and repeat your change."
+    if sent & {wanted, None}:
+        return CHANGED_MEANWHILE
+    return f"The tag is of {' and of '.join(sorted(map(str, sent)))}: send the ETag of {wanted}, as you have read it."
 
 
 def _external_id_taken(exc: exceptions.ExternalIdTaken) -> APIError:

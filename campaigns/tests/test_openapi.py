@@ -153,6 +153,12 @@ def test_the_reasons_of_a_412_are_an_enumeration_that_generated_clients_have() -
     assert {reason for reason in Reason.values if f"`{reason}`" in words} == shown
 
 
+def test_the_example_of_a_failed_precondition_is_a_change_meanwhile() -> None:
+    of_412 = [it for it in DOCUMENTED.values() if "412" in it.description["responses"]]
+    shown = {example["message"] for it in of_412 for example in it.examples(412) if example["error"] != "bad_state"}
+    assert shown == {"It was changed since you read it: get it again and repeat your change."}
+
+
 def test_every_reason_is_given_by_some_refusal() -> None:
     shown = {
         example["details"].get("reason")
