@@ -7,7 +7,8 @@ gaps. Neither times nor ids would do: they aren't in the order of commits.
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -66,7 +67,9 @@ def changes_since(
     beyond the last: then the database was restored from before it. Not to be called inside a transaction: it commits
     what it numbers. A database that takes no writes gives what was numbered; it may be a copy that lags behind.
     """
-    is_behind = _number_if_possible()
+    is_behind = False
+    with _where_writable():
+        is_behind = number_entries()
     with snapshot():
         last, pruned = bounds()
         start = pruned if cursor is None else cursor
@@ -75,8 +78,10 @@ def changes_since(
         stop = max(start, min(last, start + BATCH))
         build = partial(_entries, limit + 1)
         rows = compiled.rows(("feed", limit), build, sorted(types), start, stop, load_json=load_json)
-    if start > last and _takes_writes():
-        raise CursorPruned
+    if start > last:
+        with _where_writable(), transaction.atomic():
+            _locked_last(wait=True)
+            raise CursorPruned
     if len(rows) > limit:
         return Changes(rows[:limit], rows[limit - 1].number, has_more=True)
     return Changes(rows, stop, has_more=is_behind or stop < last)
@@ -84,7 +89,8 @@ def changes_since(
 
 def latest_cursor() -> int:
     """The cursor after which come only changes that aren't committed yet. Not to be called inside a transaction."""
-    _number_if_possible(wait=True)
+    with _where_writable():
+        number_all()
     return bounds()[0]
 
 
@@ -105,27 +111,14 @@ def _entries(count: int, types: list[str], start: int, stop: int) -> QuerySet[Hi
 # --- Numbering -------------------------------------------------------------------------------------------------------
 
 
-def _number_if_possible(*, wait: bool = False) -> bool:
+@contextmanager
+def _where_writable() -> Iterator[None]:
+    """Leave the block at its first write where the database takes none."""
     try:
-        if wait:
-            number_all()
-            return False
-        return number_entries()
+        yield
     except DatabaseError as error:
         if not is_read_only(error):
             raise
-        return False
-
-
-def _takes_writes() -> bool:
-    try:
-        with transaction.atomic():
-            _locked_last(wait=True)
-    except DatabaseError as error:
-        if not is_read_only(error):
-            raise
-        return False
-    return True
 
 
 def number_all() -> None:

@@ -8,7 +8,7 @@ from rest_framework.response import Response
 
 ANY = "*"
 TAG = re.compile(r'(?:W/)?"[^"]*"')
-TAGS = re.compile(r'(W/)?"[^"]*"([ \t]*,[ \t]*(W/)?"[^"]*")*')
+TAGS = re.compile(rf"{TAG.pattern}(?:[ \t]*,[ \t]*{TAG.pattern})*")
 
 
 def if_match(request: Request) -> tuple[str, ...] | None:

@@ -137,16 +137,15 @@ class EncodedBody(exceptions.APIException):
 def json_body(request: Request, *, optional: bool = False) -> Any:
     """The body of a request. DRF treats an absent body as an empty object; unless `optional`, here it is a fault."""
     _require_readable_length(request)
-    if request.stream is None:
-        if optional:
-            return NO_BODY
-        if DefaultContentNegotiation().select_parser(request, [JSONParser()]) is None:
-            raise exceptions.UnsupportedMediaType(request.content_type)
-    elif request.data is not NO_BODY:
-        return request.data
-    elif optional and request.META.get("HTTP_TRANSFER_ENCODING"):  # the server tells no empty one from a broken one
-        raise exceptions.ParseError("The chunked body is empty, or broke off: send {} or Content-Length: 0 for none.")
-    elif optional:
+    if request.stream is not None:
+        if request.data is not NO_BODY:
+            return request.data
+        if optional and request.META.get("HTTP_TRANSFER_ENCODING"):  # the server tells no empty one from a broken one
+            message = "The chunked body is empty, or broke off: send {} or Content-Length: 0 for none."
+            raise exceptions.ParseError(message)
+    elif not optional and DefaultContentNegotiation().select_parser(request, [JSONParser()]) is None:
+        raise exceptions.UnsupportedMediaType(request.content_type)
+    if optional:
         return NO_BODY
     raise exceptions.ParseError("The body is empty: send a JSON object.")
 
