@@ -118,7 +118,19 @@ def test_a_method_that_is_none_names_the_allowed_ones(
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("accept", ["text/html", "application/xml", "application/jsonx", "image/*"])
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "text/html",
+        "application/xml",
+        "application/jsonx",
+        "image/*",
+        "application/json;q=0",
+        "*/*;q=0",
+        "*/*, application/json; q=0.000",
+        "application/*;q=0, */*",
+    ],
+)
 def test_answers_are_json_and_nothing_else(client: APIClient, accept: str) -> None:
     answer = client.get("/v1/messaging/campaigns", HTTP_ACCEPT=accept)
     assert (answer.status_code, answer["Content-Type"]) == (406, "application/json")
@@ -129,7 +141,7 @@ def test_answers_are_json_and_nothing_else(client: APIClient, accept: str) -> No
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("accept", ["*/*", "application/*", "text/html, application/json;q=0.1"])
+@pytest.mark.parametrize("accept", ["", "*/*", "application/*", "*/*;q=0, application/json;q=0.1"])
 def test_whoever_takes_json_gets_it(client: APIClient, accept: str) -> None:
     answer = client.get("/v1/messaging/campaigns", HTTP_ACCEPT=accept)
     assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
