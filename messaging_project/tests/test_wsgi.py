@@ -114,13 +114,20 @@ def test_parameters_that_no_media_type_has_are_left_out(parameter: str) -> None:
     assert (status, answer["message"]) == ("400 Bad Request", "The body is empty: send a JSON object.")
 
 
-def get(path: str) -> tuple[Any, Any]:
+@pytest.mark.parametrize("charset", ["utf-16", "undefined", "hex"])
+def test_a_query_string_is_utf8_whatever_the_body_is_said_to_be(charset: str) -> None:
+    _, (answer,) = get("/v1/messaging/campaigns", QUERY_STRING="limit=00", CONTENT_TYPE=f"a/b; charset={charset}")
+
+    assert json.loads(answer)["details"]["errors"][0]["field"] == "limit"
+
+
+def get(path: str, **environ: str) -> tuple[Any, Any]:
     """Headers and whole answer to a GET, as the application gives it."""
     environ = {
         "PATH_INFO": path,
         "HTTP_HOST": settings.ALLOWED_HOSTS[0],
         "HTTP_AUTHORIZATION": f"Bearer {hs256(claims())}",
-    }
+    } | environ
     setup_testing_defaults(environ)
     given: dict[str, str] = {}
     return given, application(environ, lambda status, headers: given.update(headers))
