@@ -358,8 +358,10 @@ async function refresh() {
     }
     timeline.classList.add("is-stale");
     try {
-        const answer = await fetch(timeline.dataset.url, { method: "POST", body: data, signal: request.signal });
-        if (answer.ok && !answer.redirected) {
+        // A session that has ended leads to the login, whose page would set the browser's CSRF key back to this page's.
+        const options = { method: "POST", body: data, redirect: "manual", signal: request.signal };
+        const answer = await fetch(timeline.dataset.url, options);
+        if (answer.ok) {
             timeline.innerHTML = await answer.text();
             timeline.classList.remove("is-stale");
         }
