@@ -23,7 +23,7 @@ def test_each_status_has_a_row_and_each_row_leads_to_statuses() -> None:
 def test_a_status_that_a_campaign_can_take_has_all_that_tells_of_it(status: str) -> None:
     row = STATUSES[status]
     action = row.verb.lower()
-    missing = {
+    places = {
         f"statuses.py: a verb, what was done, and consequences for {status}": row.verb
         and row.done
         and row.consequences,
@@ -34,7 +34,8 @@ def test_a_status_that_a_campaign_can_take_has_all_that_tells_of_it(status: str)
             CampaignViewSet.operation_ids.get(action) == f"{action}Campaign"
         ),
     }
-    assert [place for place, is_there in missing.items() if not is_there] == []
+    missing = [place for place, is_there in places.items() if not is_there]
+    assert missing == [], "\n".join(missing)  # pytest alone would show the first
 
 
 @pytest.mark.parametrize("status", Status.values)

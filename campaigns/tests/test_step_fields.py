@@ -55,7 +55,8 @@ def test_each_field_of_a_step_is_in_each_place_that_names_it() -> None:
             for page in ("api", "seeding")
         ),
     ]
-    assert [f"{place}: {name}" for place, wanted, known in places for name in wanted if name not in known] == []
+    missing = [f"{place}: {name}" for place, wanted, known in places for name in wanted if name not in known]
+    assert missing == [], "\n".join(missing)  # pytest alone would show the first
 
 
 def test_what_takes_the_values_in_the_order_of_the_fields_has_that_order() -> None:
