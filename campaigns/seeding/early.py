@@ -35,7 +35,7 @@ RETURNING id
 UNDONE = f"""
 SELECT DISTINCT created_id AS id FROM seed_group WHERE created_id IS NOT NULL AND campaign_id IN (
     SELECT c.id FROM seed_campaign c JOIN seed_group g ON g.campaign_id = c.id
-        JOIN ({merge_sql.CHANGES_WITHOUT_EXCEPTION}) ch ON ch.campaign_id = c.id
+        JOIN ({merge_sql.SUMS}) ch ON ch.campaign_id = c.id
         LEFT JOIN campaigns_campaign s ON s.id = g.created_id
     WHERE (s.id, s.external_id, s.name, s.description, s.status)
             IS DISTINCT FROM (c.id, c.external_id, c.name, c.description, {{new_status}})

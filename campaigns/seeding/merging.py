@@ -64,10 +64,10 @@ class Merge:
         self._make("seed_taken", merge_sql.TAKEN if self._stored else f"{merge_sql.TAKEN} LIMIT 0")
         self._taken = self._count("seed_taken")
         self._find_faults()
-        self._find_changes()
+        self._make("seed_change", merge_sql.CHANGES)
         if self._restore_status and (unready := self._execute(merge_sql.NOT_READY)):
             self.fault_count += unready
-            self._find_changes()
+            self._make("seed_change", merge_sql.CHANGES)
         return self._totals()
 
     def _take_back(self) -> bool:
@@ -82,10 +82,6 @@ class Merge:
         if connection.vendor == "postgresql" and self._stage.rows >= postgresql.MANY_ROWS:
             with connection.cursor() as cursor:
                 postgresql.analyze(cursor, keys)
-
-    def _find_changes(self) -> None:
-        exceptions = self.fault_count or self._taken
-        self._make("seed_change", merge_sql.CHANGES if exceptions else merge_sql.CHANGES_WITHOUT_EXCEPTION)
 
     def _find_faults(self) -> None:
         self._execute("DROP TABLE IF EXISTS seed_fault")
