@@ -185,6 +185,7 @@ class Load:
         if connection.vendor == "postgresql":
             restore, may_write_early = self._options.restore_status, self._may_write_early
             with self._transaction(), postgresql.staged(rows, tick, may_write_early, restore_status=restore) as stage:
+                self._locked_at = stage.locked_at
                 self._finish(stage)
         else:
             with sqlite.staged(rows, tick) as stage, self._transaction():
@@ -246,7 +247,7 @@ class Load:
         if any(counts[name] for name in CHANGES) and not self._options.dry_run:
             locking_at = time.monotonic()
             if merge.lock():
-                self._locked_at = locking_at
+                self._locked_at = stage.locked_at or locking_at
                 counts = self._judge(merge)
                 if not merge.locked_enough():  # what was equal isn't any more
                     return self._merge_once(stage)

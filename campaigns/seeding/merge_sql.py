@@ -68,8 +68,8 @@ WORDS = {
 
 # --- Which campaigns the rows belong to ------------------------------------------------------------------------------
 
-# Campaigns that were written early aren't stored yet: what the file says of them counts.
-CREATED = "SELECT DISTINCT created_id AS id FROM seed_section WHERE created_id IS NOT NULL"
+# Campaigns that were created early aren't stored yet: what the file says of them counts.
+CREATED = "SELECT DISTINCT early_id AS id FROM seed_section WHERE is_new AND early_id IS NOT NULL"
 GROUPS = """
 SELECT g.*, COALESCE(
     g.given_id, CASE WHEN n.id IS NULL THEN s.id END, FIRST_VALUE(g.given_id) OVER same, s.id,
@@ -97,6 +97,9 @@ WINDOW
     by_status AS (PARTITION BY g.campaign_id ORDER BY g.status IS NULL, g.line),
     by_line AS (PARTITION BY g.campaign_id ORDER BY g.line)
 """
+
+# The stored campaigns that have rows which weren't written early.
+STORED = "seed_campaign WHERE stored AND id IN (SELECT campaign_id FROM seed_group WHERE early_id IS NULL)"
 
 # --- Positions that are taken ----------------------------------------------------------------------------------------
 
@@ -271,7 +274,7 @@ RESTORED = """
 SELECT c.id FROM seed_campaign c JOIN seed_change ch ON ch.campaign_id = c.id
 WHERE NOT c.stored AND {new_status} IN ({has_run})
 """
-STEPS_TO_ADD = "SELECT MIN(line), SUM(steps) FROM seed_group WHERE created_id IS NULL"
+STEPS_TO_ADD = "SELECT MIN(line), SUM(steps) FROM seed_group WHERE early_id IS NULL"
 WITHOUT_FAULTS = " AND NOT EXISTS (SELECT 1 FROM seed_fault f WHERE f.line = r.line)"
 WITHOUT_TAKEN = " AND NOT EXISTS (SELECT 1 FROM seed_taken t WHERE t.line = r.line)"
 UPDATE_STEPS = """

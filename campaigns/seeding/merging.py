@@ -2,7 +2,7 @@
 
 `judge` locks nothing; it fills these temporary tables:
 
-seed_created   campaigns that were written early, see early.py
+seed_created   campaigns that were made early, see early.py
 seed_group     each section, and which campaign that is
 seed_campaign  each campaign of the file, as it is stored or will be
 seed_taken     rows whose position is taken, and whether by an equal step
@@ -56,9 +56,9 @@ class Merge:
         self._make("seed_created", merge_sql.CREATED)
         self._make("seed_group", merge_sql.GROUPS)
         self._make("seed_campaign", merge_sql.CAMPAIGNS)
-        if self._count("seed_created") and self._take_back():
+        if self._count("seed_group WHERE early_id IS NOT NULL") and self._take_back():
             return self.judge()
-        self._stored = self._count("seed_campaign WHERE stored")
+        self._stored = self._count(merge_sql.STORED)
         if self._stored:
             self._refresh_statistics(postgresql.STEP_KEYS)
         self._make("seed_taken", merge_sql.TAKEN if self._stored else f"{merge_sql.TAKEN} LIMIT 0")
@@ -71,7 +71,7 @@ class Merge:
         return self._totals()
 
     def _take_back(self) -> bool:
-        """Stage the campaigns that were written early and should not have been, as if they never were."""
+        """Stage the rows that were written early and should not have been, as if they never were."""
         self._make("seed_undone", early.UNDONE, self._flags)
         is_needed = self._count("seed_undone") > 0
         for statement in early.UNDO if is_needed else ():

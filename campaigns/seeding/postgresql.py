@@ -5,7 +5,7 @@ The thread that reads also packs rows. The one that writes only sends what is pa
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from itertools import chain, pairwise
@@ -84,19 +84,21 @@ def staged(
             sys.setswitchinterval(SWITCH_SECONDS)
             packing.adapters.register_dumper(JSONText, JSONText)
             early = EarlyCampaigns(copying, may_write_early, restore_status=restore_status)
-            written = thread.submit(_send, copying, [])
-            divided = map(stage.divide, staging.batches(rows))
-            begun = ((sections, thread.submit(early.insert, early.candidates(sections))) for sections in divided)
-            # One behind: the campaigns of the next batch are inserted before the rows of this one are sent.
-            for number, ((sections, inserted), _) in enumerate(pairwise(chain(begun, [([], Future())]))):
-                early.assign(sections, inserted.result())
-                if number == 1:
+            begun, written = thread.submit(early.begin, ""), thread.submit(_send, copying, [])
+            divided: Iterator[list[Section]] = map(stage.divide, staging.batches(rows))
+            # The campaigns of each batch are begun before the rows of the last one are sent.
+            for number, (last, sections) in enumerate(pairwise(chain([[]], divided, [[]]))):
+                early.assign(last, begun.result())
+                begun = thread.submit(early.begin, early.candidates(sections))
+                if number == 2:
                     thread.submit(analyze, copying, CAMPAIGN_KEYS)
-                packed = _packed(packing, sections)
+                packed = _packed(packing, last)
                 written.result()
                 written = thread.submit(_send, copying, packed)
-                tick(stage.rows)
+                if last:
+                    tick(stage.rows)
             written.result()
+            stage.locked_at = early.locked_at
         for statement in AFTER:
             cursor.execute(statement)
     yield stage
