@@ -182,6 +182,7 @@ SELECT line, 'position', 'position_taken',
     'The position holds another step; --on-conflict skip keeps that one, --on-conflict update replaces it.'
 FROM seed_taken WHERE NOT same
 """
+CLOSED = "seed_campaign WHERE stored AND status NOT IN ({editable})"
 NOT_EDITABLE = """
 INSERT INTO seed_fault (line, field, code, message)
 SELECT r.line, 'campaign_id', 'campaign_not_editable',

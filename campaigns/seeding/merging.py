@@ -91,7 +91,7 @@ class Merge:
             statements.append(merge_sql.REPEATED_POSITIONS)
         if self._on_conflict == "error" and self._taken:
             statements.append(merge_sql.DIFFERING_STEPS)
-        if self._stored:
+        if self._stored and self._count(merge_sql.CLOSED):
             statements.append(merge_sql.NOT_EDITABLE)
         self.fault_count = sum(self._execute(statement, self._flags) for statement in statements)
 
