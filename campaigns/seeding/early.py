@@ -21,7 +21,7 @@ from psycopg import errors
 
 from campaigns.seeding import merge_sql
 from campaigns.seeding.rows import IDS
-from campaigns.seeding.staging import BATCH_ROWS, Ascent, Early, Section
+from campaigns.seeding.staging import BATCH_ROWS, Ascent, Section
 
 # It conflicts with itself only: on the table of checkpoints it is in nobody's way.
 LOAD_LOCK = "LOCK TABLE campaigns_seedmark IN SHARE UPDATE EXCLUSIVE MODE"
@@ -101,7 +101,7 @@ class EarlyCampaigns:
         self._is_allowed = is_allowed
         self._statements = merge_sql.filled(BEGIN)
         self._flags = {"restore_status": int(restore_status)}
-        self._known: OrderedDict[UUID | str, Early | None] = OrderedDict()  # None: the campaign's rows are staged
+        self._known: OrderedDict[UUID | str, Ascent | None] = OrderedDict()  # None: the campaign's rows are staged
         self._is_open = is_allowed() and _take_load_lock(cursor)
 
     def candidates(self, sections: list[Section]) -> str:
@@ -114,7 +114,7 @@ class EarlyCampaigns:
                 found[section.key] = campaign if Ascent().goes_on(section) else None
         return json.dumps(list(filter(None, found.values()))) if any(found.values()) else ""
 
-    def begin(self, campaigns: str) -> dict[UUID, Early]:
+    def begin(self, campaigns: str) -> dict[UUID, Ascent]:
         """Insert or lock these campaigns. Return those that are ours, by the ids that are given here."""
         if not campaigns:
             return {}
@@ -128,10 +128,10 @@ class EarlyCampaigns:
         locked, inserted, extendable = results
         if locked and self.locked_at is None:
             self.locked_at = asked_at
-        begun = {given_id: Early(campaign_id, False, Ascent()) for given_id, campaign_id in locked & extendable}
-        return begun | {campaign_id: Early(campaign_id, True, Ascent()) for (campaign_id,) in inserted}
+        begun = {given_id: Ascent(campaign_id) for given_id, campaign_id in locked & extendable}
+        return begun | {campaign_id: Ascent(campaign_id, is_new=True) for (campaign_id,) in inserted}
 
-    def assign(self, sections: list[Section], begun: dict[UUID, Early]) -> None:
+    def assign(self, sections: list[Section], begun: dict[UUID, Ascent]) -> None:
         """Say of each section whose steps can be written which campaign they belong to.
 
         Of a campaign whose positions don't ascend, the rest is staged. No other one is begun then.
@@ -140,12 +140,12 @@ class EarlyCampaigns:
             if section.key not in self._known:
                 self._remember(section, begun.get(section.new_id))
             if early := self._known[section.key]:
-                if early.ascent.goes_on(section):
+                if early.goes_on(section):
                     section.early = early
                 else:
                     self._is_open = False
 
-    def _remember(self, section: Section, begun: Early | None) -> None:
+    def _remember(self, section: Section, begun: Ascent | None) -> None:
         """Under all names of the campaign: other rows may call it otherwise."""
         early = begun and (self._known.get(begun.id) or begun)
         names = (*section.campaign[: len(IDS)], early.id) if early else (section.key,)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from itertools import groupby, islice
 from operator import itemgetter, lt
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import uuid_utils
@@ -17,6 +17,7 @@ BATCH_LENGTH = 2 * 1024 * 1024  # characters of JSON; this bounds the memory
 
 POSITION = STEP_COLUMNS.index("position")
 DELAY = STEP_COLUMNS.index("delay_minutes")
+UNKNOWN = UUID(int=0)
 JSON_INDEXES = [STEP_COLUMNS.index(column) for column in JSON_COLUMNS]
 
 # The temporary tables that rows wait in, with the type of each column. Nothing else sees them, and filling them locks
@@ -61,7 +62,7 @@ class Section:
         self.number, self.campaign, self.rows = number, campaign, rows
         self.key = campaign.campaign_id or campaign.external_id or ""
         self.new_id = campaign.campaign_id or new_id()  # of the campaign, if it is made of this section
-        self.early: Early | None = None
+        self.early: Ascent | None = None  # the campaign that these steps are written to early
         self.steps = [step for _, _, step in rows if step]
         self.positions = [step[POSITION] for step in self.steps]
 
@@ -72,27 +73,21 @@ class Section:
         if self.early is None:
             return *values, None, None, None, None
         lines = [line for line, _, step in self.rows if step]
-        return *values, self.early.id, self.early.is_new, ",".join(map(str, lines)), ",".join(map(str, self.positions))
+        texts = [",".join(map(str, numbers)) for numbers in (lines, self.positions)]
+        return *values, self.early.id, self.early.is_new, *texts
 
 
 class Ascent:
-    """Whether each section of a campaign goes on above the positions of those before."""
+    """A campaign, as far as each of its sections goes on above the positions of those before."""
 
-    def __init__(self) -> None:
+    def __init__(self, campaign_id: UUID = UNKNOWN, *, is_new: bool = False) -> None:
+        self.id, self.is_new = campaign_id, is_new
         self._last = -1
 
     def goes_on(self, section: Section) -> bool:
         positions = [self._last, *section.positions]
         self._last = max(self._last, positions[-1])
         return all(map(lt, positions, positions[1:]))
-
-
-class Early(NamedTuple):
-    """A campaign whose steps are written early, new or stored."""
-
-    id: UUID
-    is_new: bool
-    ascent: Ascent
 
 
 class Stage:
