@@ -49,11 +49,11 @@ BEFORE = (
     f"SET LOCAL lock_timeout = {EARLY_LOCK_TIMEOUT_MS}",
     f"DROP TABLE IF EXISTS {', '.join(STAGED)}",  # of another load in the same outer transaction
     *(f"{table} ON COMMIT DROP" for table in TABLES),
+    "CREATE INDEX ON seed_row (line)",  # for writing in slices; made now, it grows while the server waits for rows
     # Plans are made while the tables are empty, and the foreign key keeps its own when they no longer are.
     "SET LOCAL enable_seqscan = off",
 )
 AFTER = (
-    "CREATE INDEX ON seed_row USING brin (line)",  # for writing in slices; made earlier, it would know no rows
     "ANALYZE seed_row (line, section, position)",
     "ANALYZE seed_section",
     "SET LOCAL enable_seqscan TO DEFAULT",
