@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,22 +10,39 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
 from campaigns import rules, timeline
+from campaigns.instants import INSTANT, in_utc, parse_instant
 from campaigns.models import Action, Campaign
 from campaigns.rule_fields import RuleField
-from campaigns.timeline import SPACE_FOR_PLUS
 from messaging_project.api.paging import CursorField, Order, PageQuerySerializer
 from messaging_project.api.queries import QuerySerializer, Repeatable
+
+IN_UTC = "As in RFC 3339 (`2026-12-01T09:00:00Z`); without an offset it is in UTC, and a date alone is its midnight."
 
 
 class NoQuerySerializer(QuerySerializer):
     """A query string without parameters of its own."""
 
 
-class InstantField(serializers.DateTimeField):
-    """An ISO 8601 date and time in a query string, where "+" means a space."""
+@dataclass(frozen=True)
+class Reading:
+    """The rule of a text that the function `read` understands; its ValueError is a fault with this message."""
 
-    def to_internal_value(self, value: Any) -> datetime:
-        return super().to_internal_value(SPACE_FOR_PLUS.sub("+", value))
+    read: Callable[[str], Any]
+    message: str
+    schema: dict[str, Any] = field(default_factory=lambda: {"type": "string"})
+
+    def __call__(self, value: Any, /) -> Any:
+        try:
+            return self.read(value)
+        except ValueError as error:
+            raise rules.RuleViolation(rules.Fault((), "invalid", self.message)) from error
+
+
+def instant_field(help_text: str) -> RuleField:
+    """The parameter that is an instant, in UTC."""
+    schema = {"type": "string", "format": "date-time"}
+    rule = Reading(lambda text: in_utc(parse_instant(text), UTC), INSTANT, schema)
+    return RuleField(rule, required=False, help_text=f"{help_text} {IN_UTC}")
 
 
 def words(*words: str) -> rules.OneOf:
@@ -106,10 +123,8 @@ class CampaignFilterSerializer(PageQuerySerializer):
             "has both. Case matters."
         ),
     )
-    created_from = InstantField(required=False, help_text="Campaigns created at this time or later. ISO 8601.")
-    created_before = InstantField(
-        required=False, help_text="Campaigns created before this time, and not at it. ISO 8601."
-    )
+    created_from = instant_field("Campaigns created at this time or later.")
+    created_before = instant_field("Campaigns created before this time, and not at it.")
     search = RuleField(
         rules.CAMPAIGN_FIELDS["name"].rule,
         required=False,
@@ -160,25 +175,8 @@ class AddStepsQuerySerializer(AddStepQuerySerializer):
     include = include_field(list_etag=LIST_ETAG)
 
 
-@dataclass(frozen=True)
-class Reading:
-    """The rule of a text that the function `read` understands; its ValueError is a fault with this message."""
-
-    read: Callable[[str], Any]
-    message: str
-    schema: dict[str, Any] = field(default_factory=lambda: {"type": "string"})
-
-    def __call__(self, value: Any, /) -> Any:
-        try:
-            return self.read(value)
-        except ValueError as error:
-            raise rules.RuleViolation(rules.Fault((), "invalid", self.message)) from error
-
-
 class TimelineQuerySerializer(QuerySerializer):
     """Where and when a recipient enters: `tz` as a ZoneInfo, and `start`, if it was given, in UTC."""
-
-    INSTANT = "Must be an ISO 8601 date and time, such as 2026-12-01T09:00:00+01:00."
 
     tz = RuleField(
         Reading(
@@ -190,11 +188,11 @@ class TimelineQuerySerializer(QuerySerializer):
         help_text="The IANA time zone of the local times.",
     )
     start = RuleField(
-        Reading(timeline.parse_instant, INSTANT),
+        Reading(parse_instant, INSTANT),
         required=False,
         help_text=(
-            "When the recipient enters, in ISO 8601 (`2026-12-01T09:00:00+01:00`); without an offset it is in `tz`. "
-            "Now without it."
+            "When the recipient enters, as in RFC 3339 (`2026-12-01T09:00:00+01:00`); without an offset it is in `tz`, "
+            "and a date alone is its midnight. Now without it."
         ),
     )
 
@@ -202,7 +200,7 @@ class TimelineQuerySerializer(QuerySerializer):
         zone = attrs.setdefault("tz", ZoneInfo("UTC"))
         if "start" in attrs:
             try:
-                attrs["start"] = timeline.in_utc(attrs["start"], zone)
-            except OverflowError as error:
-                raise serializers.ValidationError({"start": self.INSTANT}) from error
+                attrs["start"] = in_utc(attrs["start"], zone)
+            except ValueError as error:
+                raise serializers.ValidationError({"start": INSTANT}) from error
         return attrs

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import TextChoices
+from django.utils.text import get_text_list
 
 
 class Status(TextChoices):
@@ -91,3 +92,13 @@ if missing := [status.name for status in Status if status not in STATUSES]:
 
 EDITABLE = tuple(status for status, row in STATUSES.items() if row.is_editable)
 DELETABLE = tuple(status for status, row in STATUSES.items() if row.is_deletable)
+
+
+def why_not(status: str, target: str) -> str:
+    """Why a campaign can't go from `status` to `target`, and where it can go."""
+    if status == target:
+        reason = f"The campaign is already {status}."
+    else:
+        reason = f"{'An' if status[0] in 'aeiou' else 'A'} {status} campaign can't become {target}."
+    targets = get_text_list([*map(str, STATUSES[status].targets)])
+    return f"{reason} From here it can become {targets}." if targets else f"{reason} This status is final."

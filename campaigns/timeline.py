@@ -1,6 +1,5 @@
 """When each step of a campaign would be sent: offsets from the start, and instants for a given start."""
 
-import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -12,9 +11,6 @@ from django.db.models import QuerySet
 
 from campaigns.models import CampaignStep
 from messaging_project import compiled
-
-# "+" in a query string means a space, and clients forget to escape it.
-SPACE_FOR_PLUS = re.compile(r"(?<=\d) (?=\d\d(:?\d\d)?$)")
 
 
 def steps_to_plan(campaign_id: UUID) -> list[Any]:
@@ -75,13 +71,3 @@ def zone_named(name: str) -> ZoneInfo:
 @cache
 def _zone_names() -> frozenset[str]:
     return frozenset(available_timezones() - {"Factory", "localtime"})  # of no place, and of this machine's place
-
-
-def parse_instant(text: str) -> datetime:
-    """An ISO 8601 date and time; a space before the offset is read as "+". Raises ValueError."""
-    return datetime.fromisoformat(SPACE_FOR_PLUS.sub("+", text) if "T" in text or text.count(" ") > 1 else text)
-
-
-def in_utc(instant: datetime, zone: ZoneInfo) -> datetime:
-    """The instant in UTC. Without an offset it is in `zone`, the first if there are two. Raises OverflowError."""
-    return (instant if instant.tzinfo else instant.replace(tzinfo=zone)).astimezone(UTC)

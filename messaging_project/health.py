@@ -13,6 +13,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 
 from messaging_project.api.key_server import key_server
+from messaging_project.api.token_settings import NO_KEY
 from messaging_project.postgresql.base import with_timeouts
 
 HEALTHY = (Path(__file__).parent / "healthz" / "index.html").read_bytes()
@@ -85,7 +86,7 @@ def key_faults() -> list[str]:
     if tokens["JWKS_URL"]:
         has_keys = key_server(tokens["JWKS_URL"], tuple(tokens["ALGORITHMS"])).has_keys()
         return [] if has_keys else ["The identity provider's keys can't be fetched."]
-    return [] if tokens["HS256_KEY"] else ["No key for access tokens is set."]
+    return [] if tokens["HS256_KEY"] else [NO_KEY]
 
 
 def check_timeouts(databases: Iterable[str] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:

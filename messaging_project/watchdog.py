@@ -32,13 +32,15 @@ class Watchdog:
     """One for each process. Wrappers tell it of connections asked for and given back; its thread asks SELECT 1."""
 
     def __init__(self) -> None:
+        self.serves = False  # whether this process answers requests
         self.knows_outage = False
         self._since: dict[DatabaseWrapper, float] = {}
         self._own: psycopg.Connection[Any] | None = None  # outside the pool
         self._thread = Thread(target=self._watch, name="watchdog", daemon=True)
 
     def start(self) -> None:
-        """Watch from now on; does nothing the second time, and without PostgreSQL."""
+        """This process serves. Watch from now on; does nothing the second time, and without PostgreSQL."""
+        self.serves = True
         if not self.is_on and connections["default"].vendor == "postgresql":
             with suppress(RuntimeError):  # another request's thread was faster
                 self._thread.start()

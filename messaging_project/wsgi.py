@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from threading import local
@@ -50,10 +51,25 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     after token and scope, so that nobody without them can keep a thread waiting for the rest.
     Forms need their true length, and browsers always send it.
     """
+    leave_out_parameters(environ)
     watchdog.start()  # in processes that serve, and in no command
     if has_body_of_unknown_length(environ) and API_PATH.match(environ["PATH_INFO"]):
         environ |= {LENGTH_UNKNOWN: True, "CONTENT_LENGTH": str(MAX_BATCH_BYTES + 1)}
     return at_once(django_application(environ, start_response))
+
+
+# Parameters of media types that Django fails at, outside its handlers and so without an answer of ours.
+LEFT_OUT = {
+    # All but the boundary of a form. Django decodes the query string, too, by a body's charset; here all is UTF-8.
+    "CONTENT_TYPE": re.compile(r";(?!\s*boundary=)[^;]*", re.IGNORECASE),
+    "HTTP_ACCEPT": re.compile(r";[^;,]*\*[^;,]*"),  # in the form of RFC 2231: x*=charset''value, x*0=part
+}
+
+
+def leave_out_parameters(environ: dict[str, Any]) -> None:
+    for name, parameters in LEFT_OUT.items():
+        if ";" in environ.get(name, ""):
+            environ[name] = parameters.sub("", environ[name])
 
 
 def at_once(answer: Any) -> Iterable[bytes]:

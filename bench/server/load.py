@@ -43,16 +43,19 @@ def step(position: int) -> dict[str, object]:
 
 
 def prepare(port: int, token: str, connections: int) -> Target:
-    """Campaigns made by the project: one to read, as many to write as there are connections, and a hundred in all."""
+    """Campaigns made by the project: one to read, a hundred that stay as they are, and one to write per connection.
+
+    A list shows the oldest hundred: what is added must not decide how many steps it counts.
+    """
     ids: list[str] = []
     connection = HTTPConnection(HOST, port, timeout=60)
-    for _ in range(max(101, connections + 1)):
+    for _ in range(101 + connections):
         steps = [step(position) for position in range(20 if ids else 100)]
         body = json.dumps({"name": "Benchmark", "steps": steps})
         connection.request("POST", CAMPAIGNS, body, headers(token))
         ids.append(json.loads(connection.getresponse().read())["id"])
     connection.close()
-    return Target(token, ids[0], ids[1 : connections + 1])
+    return Target(token, ids[0], ids[101:])
 
 
 def headers(token: str) -> dict[str, str]:

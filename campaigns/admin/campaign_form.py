@@ -64,6 +64,10 @@ class StepForm(forms.Form):
         name = "step without a position" if position in (None, "") else f"step at position {position}"
         return f"{name} ({template})" if template else name
 
+    def has_changed(self) -> bool:
+        """A new row gets its position before anything is typed: with nothing else it is no step."""
+        return bool({*self.changed_data} - {"position"})
+
     def fields_of_step(self) -> StepFields:
         return StepFields(*(self.cleaned_data[name] for name in rules.STEP_FIELDS))
 
@@ -137,10 +141,17 @@ def bound_steps(data: Mapping[str, Any]) -> BaseStepFormSet:
 
 
 def with_more_rows(data: Mapping[str, Any]) -> dict[str, Any]:
-    """What a page sent, with empty rows at its end."""
+    """What a page sent, with rows at its end that have the next positions and nothing else."""
     name = f"{STEPS}-TOTAL_FORMS"
     total = parse_number(str(data.get(name, "")), 5) or 0
-    return {**dict(data.items()), name: str(total + MORE_ROWS)}
+    typed = [parse_number(str(data.get(_position_name(row), "")), 10) for row in range(total)]
+    position = max((each for each in typed if each is not None), default=-1) + 1
+    added = {_position_name(total + more): str(position + more) for more in range(MORE_ROWS)}
+    return {**dict(data.items()), **added, name: str(total + MORE_ROWS)}
+
+
+def _position_name(row: int) -> str:
+    return f"{STEPS}-{row}-position"
 
 
 @dataclass(frozen=True)

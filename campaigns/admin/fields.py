@@ -8,11 +8,13 @@ from django.core.exceptions import ValidationError
 from django.utils.text import capfirst
 
 from campaigns import rules
+from campaigns.admin.timeline_svg import duration
 from campaigns.admin.widgets import LabelledParts, NumberInput, Textarea, TextInput
-from campaigns.models import FIELDS, FieldValidator
+from campaigns.models import FIELDS, FieldValidator, maximum
 from messaging_project.strict_json import JSONError, loads
 
 MINUTES_PER_DAY = 24 * 60
+DELAY_UNITS = ("days", "hours", "minutes")
 PART = {"min": 0, "placeholder": "0", "inputmode": "numeric"}  # of a delay
 
 
@@ -71,7 +73,7 @@ class DelayWidget(LabelledParts):
 
     def __init__(self, attrs: dict[str, Any] | None = None) -> None:
         parts: dict[str, forms.Widget | type[forms.Widget]] = {
-            unit: NumberInput({**PART, "aria-label": f"delay, {unit}"}) for unit in ("days", "hours", "minutes")
+            unit: NumberInput({**PART, "aria-label": f"delay, {unit}"}) for unit in DELAY_UNITS
         }
         super().__init__(parts, attrs)
 
@@ -88,12 +90,24 @@ class DelayField(forms.MultiValueField):
     widget = DelayWidget
 
     def __init__(self, **kwargs: Any) -> None:
-        parts = [forms.IntegerField(min_value=0, required=False) for _ in range(3)]
-        super().__init__(parts, **{**kwargs, "required": False, "require_all_fields": False})
+        parts = [_delay_part(unit.capitalize()) for unit in DELAY_UNITS]
+        help_text = capfirst(kwargs.pop("help_text", "").removeprefix("Minutes "))
+        super().__init__(parts, **{**kwargs, "help_text": help_text, "required": False, "require_all_fields": False})
 
     def compress(self, data_list: list[int | None]) -> int:
         days, hours, minutes = (part or 0 for part in data_list or (0, 0, 0))
         return days * MINUTES_PER_DAY + hours * 60 + minutes
+
+    def run_validators(self, value: int) -> None:
+        """The rule's words are about minutes; its largest number of them is told as it is typed."""
+        if value > maximum("delay_minutes"):
+            raise ValidationError(f"Must be at most {duration(maximum('delay_minutes'))} in all.", code="max_value")
+        super().run_validators(value)
+
+
+def _delay_part(unit: str) -> forms.IntegerField:
+    messages = {"invalid": f"{unit} must be a whole number.", "min_value": f"{unit} must be 0 or more."}
+    return forms.IntegerField(min_value=0, required=False, error_messages=messages)
 
 
 # The field of a form for each kind of rule, and for what people type in another way than programs.

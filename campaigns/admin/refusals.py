@@ -5,11 +5,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.db import Error as DatabaseError
-from django.utils.text import get_text_list
 
 from campaigns import exceptions
 from campaigns.models import Campaign
-from campaigns.statuses import STATUSES
+from campaigns.statuses import STATUSES, why_not
 from messaging_project.database_errors import discard_connections, is_read_only, is_unavailable
 
 
@@ -32,14 +31,6 @@ def _position_taken(error: exceptions.PositionTaken) -> str:
     return f"Position {error.position} holds another step. {remedy}"
 
 
-def _invalid_transition(error: exceptions.InvalidTransition) -> str:
-    allowed = STATUSES[error.status].targets
-    remedy = f"From here it can become {get_text_list(list(allowed))}." if allowed else "This status is final."
-    if error.target == error.status:
-        return f"It is {error.status} already. {remedy}"
-    return f"A campaign that is {error.status} can't become {error.target}. {remedy}"
-
-
 def _not_deletable(error: exceptions.NotDeletable) -> str:
     remedy = " A campaign that has run can be archived." if STATUSES[error.status].targets else ""
     return f"Only a draft can be deleted; this campaign is {error.status}.{remedy}"
@@ -53,7 +44,7 @@ WORDS: dict[type[exceptions.CampaignsError], str | Callable[[Any], str]] = {
     exceptions.CampaignNotEditable: lambda error: not_editable(error.status),
     exceptions.Contention: "Other changes to the same campaign kept getting in the way: try again.",
     exceptions.ExternalIdTaken: "Another campaign has this external id.",
-    exceptions.InvalidTransition: _invalid_transition,
+    exceptions.InvalidTransition: lambda error: why_not(error.status, error.target),
     exceptions.NoRoom: "There is no room: the steps from there on reach the highest position. Choose a lower one.",
     exceptions.NotDeletable: _not_deletable,
     exceptions.NotFound: lambda error: f"This {error.resource} has been deleted meanwhile.",

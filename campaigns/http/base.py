@@ -189,14 +189,15 @@ class BaseCampaignViewSet(GenericViewSet[Campaign]):
         Only a fault costs a look-up, so that a missing campaign or step is a 404 before the body is a 400.
         """
         query_class = self.query_serializers.get(self.action or "", NoQuerySerializer)
-        context = {"strict": wants_strict(self.request)}
-        given = self.request.query_params if self.request.META.get("QUERY_STRING") else None
+        query_string = self.request.META.get("QUERY_STRING")
+        self.was_strict = wants_strict(self.request)
+        context = {"strict": self.was_strict, "query_string": query_string}
+        given = self.request.query_params if query_string else None
         query = query_class(data=given, context=context) if given else None
         faults: dict[str, Any] = {}
         for serializer in (*others, *([query] if query else [])):
             if not serializer.is_valid():
                 faults |= serializer.errors
-        self.was_strict = context["strict"]
         if faults:
             self.require_existence()
             raise serializers.ValidationError(faults)

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import TextChoices
 
 from campaigns import exceptions
-from campaigns.statuses import EDITABLE, STATUSES, Status
+from campaigns.statuses import EDITABLE, STATUSES, Status, why_not
 from campaigns.versions import kind_of
 from messaging_project.api import errors
 from messaging_project.api.errors import RETRY_AFTER_SECONDS, APIError, validation_error
@@ -119,11 +119,8 @@ def _no_room(exc: exceptions.NoRoom) -> APIError:
 
 
 def _invalid_transition(exc: exceptions.InvalidTransition) -> APIError:
-    allowed = list(STATUSES[exc.status].targets)
-    remedy = f"From here it can become {' or '.join(allowed)}." if allowed else "This status is final."
-    message = f"A campaign that is {exc.status} can't become {exc.target}. {remedy}"
-    details = {"status": exc.status, "target": exc.target, "allowed_targets": allowed}
-    return _bad_state(Reason.INVALID_TRANSITION, message, **details)
+    details = {"status": exc.status, "target": exc.target, "allowed_targets": list(STATUSES[exc.status].targets)}
+    return _bad_state(Reason.INVALID_TRANSITION, why_not(exc.status, exc.target), **details)
 
 
 def _not_ready(exc: exceptions.NotReady) -> APIError:

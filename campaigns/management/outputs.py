@@ -1,4 +1,4 @@
-"""What a load tells besides its progress: the preview of a dry run, and its report."""
+"""What a load tells besides its progress: the preview of a dry run, and the report."""
 
 import json
 from collections import Counter
@@ -11,13 +11,13 @@ from django.core.management.base import CommandError
 
 from campaigns.management.files import OutputFile, UnusableOutput
 from campaigns.management.progress import printable
-from campaigns.seeding.loading import Load
+from campaigns.seeding.loading import Load, Outcome
 from campaigns.seeding.merging import Merge
 from campaigns.seeding.rows import RowRefused
 from messaging_project.commands import UNUSABLE
 
 SHOWN_CAMPAIGNS = 100
-OUTCOMES = {0: "done", 1: "refused", 130: "interrupted"}
+OUTCOMES = {1: "refused", 130: "interrupted"}
 
 
 class ShownPreview:
@@ -54,36 +54,55 @@ class ShownPreview:
             self._stdout.write(printable(f"{name}: {told}"))
 
 
-@contextmanager
-def reported(load: Load, report: OutputFile | None, *, dry_run: bool) -> Iterator[None]:
-    """Write the outcome and the counts of the load, however it ends. A report that can't be written hides no ending."""
-    code, message = 0, ""
-    try:
-        yield
-    except CommandError as error:
-        code, message = error.returncode, str(error)
-        raise
-    finally:
+class Report:
+    """Tells scripts the outcome of a start, however it ends. Until then its file is empty: no earlier one is read."""
+
+    def __init__(self, *, dry_run: bool) -> None:
+        self.file: OutputFile | None = None
+        self.load: Load | None = None  # it may not come to one
+        self._dry_run = dry_run
+
+    @contextmanager
+    def written(self) -> Iterator[None]:
+        """One that can't be written hides no ending."""
+        outcome, code, message = "failed", 1, ""
         try:
-            if report:
-                report.write(json.dumps(_report(load, code, message, dry_run=dry_run), indent=2) + "\n")
-        except UnusableOutput as error:
-            ending = message or ("Nothing was written." if dry_run else "The load is committed.")
-            raise CommandError(f"{error} {ending}", returncode=code or UNUSABLE) from error
+            yield
+            outcome, code = "done", 0
+        except CommandError as error:
+            code, message = error.returncode, str(error)
+            outcome = OUTCOMES.get(code, outcome)
+            raise
+        except Exception as error:
+            message = repr(error)
+            raise
+        finally:
+            try:
+                if self.file:
+                    told = self._content(outcome, code, message)
+                    self.file.write(json.dumps(told, indent=2) + "\n")
+            except UnusableOutput as error:
+                raise CommandError(f"{error} {message or self.ending()}", returncode=code or UNUSABLE) from error
 
+    def ending(self) -> str:
+        """What became of the database when the load was done."""
+        return "The load is committed." if self._has_written() else "Nothing was written."
 
-def _report(load: Load, code: int, message: str, *, dry_run: bool) -> dict[str, Any]:
-    """`written` is null where the end of the commit wasn't heard of."""
-    outcome = asdict(load.outcome)
-    del outcome["started"]
-    return {
-        "outcome": OUTCOMES.get(code, "failed"),
-        "exit_code": code,
-        "message": message,
-        "dry_run": dry_run,
-        "written": None if load.committing else bool(load.outcome.committed_line) and not dry_run,
-        **outcome.pop("counts"),
-        **outcome,
-        "run_id": str(load.outcome.run_id),
-        "seconds": round(load.outcome.seconds, 3),
-    }
+    def _has_written(self) -> bool:
+        return self.load is not None and self.load.outcome.has_changes and not self._dry_run
+
+    def _content(self, outcome: str, code: int, message: str) -> dict[str, Any]:
+        done = self.load.outcome if self.load else Outcome()
+        told = asdict(done)
+        del told["started"]
+        return {
+            "outcome": outcome,
+            "exit_code": code,
+            "message": message,
+            "dry_run": self._dry_run,
+            "written": None if self.load and self.load.committing else self._has_written(),
+            **told.pop("counts"),
+            **told,
+            "run_id": str(done.run_id),
+            "seconds": round(done.seconds, 3),
+        }

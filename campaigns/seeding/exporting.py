@@ -1,15 +1,15 @@
 """Campaigns and their steps as a seed file, from one consistent snapshot, in constant memory."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import starmap
 from typing import Any, Literal
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from campaigns.exceptions import NotFound
-from campaigns.models import Campaign
+from campaigns.models import Campaign, Revision
 from campaigns.seeding.rows import COLUMNS, JSON_COLUMNS, STEP_COLUMNS
 from campaigns.seeding.sqlite import respelled
 from campaigns.seeding.writers import WRITERS, Cells
@@ -46,15 +46,28 @@ COPY = {
 }
 
 
-def find_campaigns(names: Sequence[str]) -> list[UUID]:
-    """The campaigns that have these ids or external ids. Raises NotFound."""
-    found = []
+def find_campaigns(names: Sequence[str]) -> dict[UUID, str]:
+    """The campaigns that have these ids or external ids, and under which of the names. Raises NotFound."""
+    found: dict[UUID, str] = {}
     for name in names:
         ids = list(Campaign.objects.filter(Q(pk=parse_uuid(name)) | Q(external_id=name)).values_list("id", flat=True))
         if not ids:
             raise NotFound("campaign", name)
-        found += ids
+        found |= dict.fromkeys(ids, name)
     return found
+
+
+def without_revision(
+    revision: int | Literal["latest"], *, statuses: Sequence[str] = (), campaigns: Collection[UUID] | None = None
+) -> QuerySet[Campaign]:
+    """Those that export() leaves out because they lack the revision. A campaign never loses one."""
+    revisions = Revision.objects.filter(campaign_id=OuterRef("pk"))
+    if revision != "latest":
+        revisions = revisions.filter(number=revision)
+    lacking = Campaign.objects.filter(~Exists(revisions))
+    if statuses:
+        lacking = lacking.filter(status__in=statuses)
+    return lacking if campaigns is None else lacking.filter(pk__in=campaigns)
 
 
 def export(
@@ -62,7 +75,7 @@ def export(
     format: str,
     *,
     statuses: Sequence[str] = (),
-    campaigns: Sequence[UUID] | None = None,
+    campaigns: Collection[UUID] | None = None,
     revision: int | Literal["latest"] | None = None,
 ) -> None:
     """Write the campaigns with one of `statuses` that are among `campaigns` (none given: all), with their steps.
@@ -86,7 +99,7 @@ def export(
         WRITERS[format](_cells(cursor), write)
 
 
-def _condition(statuses: Sequence[str], campaigns: Sequence[UUID] | None) -> tuple[str, list[Any]]:
+def _condition(statuses: Sequence[str], campaigns: Collection[UUID] | None) -> tuple[str, list[Any]]:
     conditions, parameters = ["1 = 1"], list[Any]()
     if statuses:
         conditions.append(f"c.status IN ({', '.join(['%s'] * len(statuses))})")

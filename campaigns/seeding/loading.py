@@ -73,8 +73,8 @@ class Options:
 
 @dataclass
 class Outcome:
-    """What a load did, or with `dry_run` would do. `locked_seconds`: the longest time that stored campaigns were locked
-    (on SQLite, the longest transaction)."""
+    """What a load did, or with `dry_run` would do; `counts` are of what is committed. `locked_seconds`: the longest
+    time that stored campaigns were locked (on SQLite, the longest transaction)."""
 
     run_id: UUID = field(default_factory=new_id)
     rows: int = 0
@@ -88,6 +88,13 @@ class Outcome:
     @property
     def seconds(self) -> float:
         return time.monotonic() - self.started
+
+    @property
+    def has_changes(self) -> bool:
+        return any(self.counts[name] for name in CHANGES)
+
+    def add(self, counts: Counts) -> None:
+        self.counts = {name: count + counts[name] for name, count in self.counts.items()}
 
 
 class Load:
@@ -107,6 +114,7 @@ class Load:
         self._digest = ""
         self._checkpoint: SeedCheckpoint | None = None
         self._locked_at: float | None = None
+        self._counts: Counts = {}  # of the transaction that is open
 
     def run(self) -> Outcome:
         """Load all of it in one transaction.
@@ -190,7 +198,9 @@ class Load:
         else:
             with sqlite.staged(rows, tick) as stage, self._transaction():
                 self._finish(stage)
-        self.outcome.committed_line = stage.last_line
+        self.outcome.add(self._counts)
+        if not self._options.dry_run:
+            self.outcome.committed_line = stage.last_line
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -253,7 +263,7 @@ class Load:
                     return self._merge_once(stage)
             merge.write(self._actor, self._told_in_history(), self._progress.writing)
         self._report(merge)
-        self.outcome.counts = {name: count + counts[name] for name, count in self.outcome.counts.items()}
+        self._counts = counts
         return None
 
     def _judge(self, merge: Merge) -> Counts:

@@ -88,9 +88,9 @@ class FileSource:
         except UnusableInput as error:
             raise UnusableInput(f"{self.name}:{error}") from error
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise UnusableInput(f"{self.name}: the gzip data is damaged or cut short: {error}") from error
+            raise UnusableInput(f"{self.name}: the gzip data is damaged or cut short: {error}.") from error
         except OSError as error:
-            raise UnusableInput(f"{self.name}: {error.strerror or error}") from error
+            raise UnusableInput(f"{self.name}: {error.strerror or error}.") from error
         finally:
             self._stream.close()
 
@@ -117,6 +117,6 @@ def _open(path: str) -> tuple[BinaryIO, int | None]:
     try:
         file = Path(path).open("rb", buffering=0)  # noqa: SIM115 - closed when its rows have been read
     except OSError as error:
-        raise UnusableInput(f"{path}: {error.strerror}") from error
+        raise UnusableInput(f"{path}: {error.strerror}.") from error
     size = Path(path).stat().st_size
     return file, size or None

@@ -123,6 +123,8 @@ CASES = [
             "application/xml",
             "application/jsonx",
             "application/merge-patch+json",
+            "application/*",
+            "*/*",
             "json",
             ";",
         )
@@ -221,8 +223,9 @@ CASES = [
     # The query
     *(
         fields(f"on_conflict={given}", step_body(), ("on_conflict", "invalid"), path=f"{STEPS}?on_conflict={given}")
-        for given in ("", "Shift", "replace", "shift%00", "%ff")
+        for given in ("", "Shift", "replace", "shift%00")
     ),
+    fields("a query that is not UTF-8", step_body(), ("on_conflict", "not_utf8"), path=f"{STEPS}?on_conflict=%ff"),
     fields(
         "a wrong field and a wrong query",
         step_body(-1),

@@ -1,5 +1,7 @@
 """The files that the bulk commands write: which ones they refuse, and what becomes of what was there."""
 
+import errno
+import json
 import os
 import resource
 import signal
@@ -7,11 +9,12 @@ import sqlite3
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import CommandError
+from django.core.management import CommandError, call_command
 from django.db import connection
 
 from campaigns.management import files
@@ -188,6 +191,30 @@ def test_a_report_that_cannot_be_written_does_not_hide_how_the_load_ended(
     said = seed(csv_file(tmp_path / "steps.csv", row(position)), report=str(report), **options)
     assert (said.code, said.message) == (code, f"{report}: File too large. {ending}")
     assert bool(stored()) == (ending == "The load is committed.")
+
+
+class FullDisk(StringIO):
+    """As standard output is that is buffered: it can't tell before it is flushed."""
+
+    def flush(self) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize(
+    ("dry_run", "ending"),
+    [(False, "The load is committed."), (True, "Nothing was written.")],
+    ids=["loaded", "dry run"],
+)
+def test_a_summary_that_cannot_be_written_does_not_hide_how_the_load_ended(
+    dry_run: bool, ending: str, rows: Path, tmp_path: Path
+) -> None:
+    report = tmp_path / "report"
+    message = f"standard output: No space left on device. {ending}"
+    with pytest.raises(CommandError, match=message) as failed:
+        call_command("seed_campaigns", str(rows), dry_run=dry_run, report=str(report), stdout=FullDisk())
+    told = json.loads(report.read_text())
+    assert (failed.value.returncode, bool(stored()), told["written"]) == (2, not dry_run, not dry_run)
+    assert (told["outcome"], told["exit_code"], told["message"]) == ("failed", 2, message)
 
 
 @pytest.mark.any_database

@@ -5,18 +5,16 @@ import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command, get_commands, load_command_class
-from django.db import connections
-from django.db.utils import load_backend
 from pytest_django import DjangoDbBlocker
 
+from campaigns.tests.databases import as_default
 from messaging_project.commands import Command
 
 pytestmark = pytest.mark.any_database
@@ -29,7 +27,7 @@ COMMANDS = {
     "prune_idempotency_keys": [],
     "seed_campaigns": ["--campaigns", "1", "--steps", "1"],
 }
-NEED_NO_DATABASE = {"issue_token", "serve_metrics"}
+NEED_NO_DATABASE = {"serve_metrics"}
 
 
 def damaged(file: Path, _: ExitStack) -> str:
@@ -49,18 +47,6 @@ def locked(file: Path, until_closed: ExitStack) -> str:
 
 def unmigrated(_: Path, __: ExitStack) -> str:
     return "no such table: "
-
-
-@contextmanager
-def as_default(engine: str, **settings: Any) -> Iterator[None]:
-    configured = connections.configure_settings({"default": {"ENGINE": engine, **settings}})["default"]
-    kept, wrapper = connections["default"], load_backend(engine).DatabaseWrapper(configured, "default")
-    connections["default"] = wrapper
-    try:
-        yield
-    finally:
-        wrapper.close()
-        connections["default"] = kept
 
 
 def message(name: str) -> str:

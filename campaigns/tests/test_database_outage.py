@@ -121,12 +121,7 @@ def test_the_service_starts_without_its_database(proxy: Proxy, tmp_path: Path) -
 
 def test_a_write_whose_turn_does_not_come_in_time_is_a_503(transactional_db: None, tmp_path: Path) -> None:
     campaign = make_campaign()
-    with running_server(
-        tmp_path / "log",
-        url_of_test_database(),
-        DATABASE_LOCK_TIMEOUT_MS="1000",
-        DATABASE_BUSY_TIMEOUT_SECONDS="1",
-    ) as server:
+    with running_server(tmp_path / "log", url_of_test_database(), DATABASE_BUSY_TIMEOUT_SECONDS="1") as server:
         with transaction.atomic():  # holds SQLite's one write lock
             Campaign.objects.select_for_update().get()  # and here the row
             assert summary(add(server, campaign, 0)) == REFUSED

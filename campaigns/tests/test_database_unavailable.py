@@ -9,15 +9,18 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
+from pytest_django import DjangoDbBlocker
 from rest_framework.test import APIClient
 
 from campaigns.models import Campaign
 from campaigns.tests.admin.pages import errors_of, opened, save
 from campaigns.tests.api import ROOT, campaign_url
+from campaigns.tests.databases import as_default
 from campaigns.tests.factories import make_campaign, step_body, stored
 from campaigns.tests.races import wait_until_ended
 from campaigns.tests.seed_files import csv_file, export, row, seed
 from campaigns.tests.test_operations_by_status import OPERATIONS
+from messaging_project.watchdog import watchdog
 
 UNAVAILABLE = (
     503,
@@ -164,6 +167,24 @@ def test_a_read_only_database_ends_a_load_with_a_sentence_and_is_exported(tmp_pa
     assert said.message.startswith("The database ended the load: ")
     assert said.message.endswith(" Nothing was written.")
     assert stored() == before
+
+
+# --- A file that isn't there -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.any_database
+def test_a_process_that_serves_makes_no_empty_database_where_its_file_was(
+    client: APIClient, tmp_path: Path, django_db_blocker: DjangoDbBlocker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watchdog, "serves", True)
+    (file := tmp_path / "100%?.sqlite3").touch()
+    with django_db_blocker.unblock(), as_default("messaging_project.sqlite", NAME=file):
+        assert whole(client.get(ROOT)) == 500  # no such table: in a database that is there, a fault of the program
+        connection.close()
+        file.unlink()
+        for answer in (client.get(ROOT), client.post(ROOT, {"name": "New"})):
+            assert whole(answer) == UNAVAILABLE
+    assert not [*tmp_path.iterdir()]
 
 
 @pytest.mark.postgresql

@@ -4,17 +4,20 @@ import logging
 import re
 from typing import Any
 
+import psycopg
 import pytest
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.db import IntegrityError
+from django.db import IntegrityError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
+from prometheus_client import REGISTRY
 from pytest_django import Settings
 from rest_framework import exceptions
 from rest_framework.test import APIClient
 from rest_framework.views import APIView
 
 from messaging_project.urls import handler400, handler403, handler404, handler500  # noqa: F401 - this is a URLconf, too
+from messaging_project.watchdog import watchdog
 
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 SECRET = "correct horse battery staple"
@@ -27,6 +30,7 @@ RAISED: dict[str, Exception] = {
     "suspicious": SuspiciousOperation(SECRET),
     "big": RequestDataTooBig(SECRET),
     "throttled": exceptions.Throttled(wait=7.2),
+    "away": OperationalError("away"),
 }
 
 
@@ -118,7 +122,19 @@ def test_a_method_that_is_none_names_the_allowed_ones(
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("accept", ["text/html", "application/xml", "application/jsonx", "image/*"])
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "text/html",
+        "application/xml",
+        "application/jsonx",
+        "image/*",
+        "application/json;q=0",
+        "*/*;q=0",
+        "*/*, application/json; q=0.000",
+        "application/*;q=0, */*",
+    ],
+)
 def test_answers_are_json_and_nothing_else(client: APIClient, accept: str) -> None:
     answer = client.get("/v1/messaging/campaigns", HTTP_ACCEPT=accept)
     assert (answer.status_code, answer["Content-Type"]) == (406, "application/json")
@@ -129,7 +145,7 @@ def test_answers_are_json_and_nothing_else(client: APIClient, accept: str) -> No
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("accept", ["*/*", "application/*", "text/html, application/json;q=0.1"])
+@pytest.mark.parametrize("accept", ["", "*/*", "application/*", "*/*;q=0, application/json;q=0.1"])
 def test_whoever_takes_json_gets_it(client: APIClient, accept: str) -> None:
     answer = client.get("/v1/messaging/campaigns", HTTP_ACCEPT=accept)
     assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
@@ -190,6 +206,38 @@ def test_djangos_own_refusals_are_envelopes_too(
 ) -> None:
     answer = raising_client.get(f"{prefix}/{what}")
     assert (answer.status_code, answer.json()) == (status, body)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("prefix", ["/v1/raise", "/v1/raise-outside-drf", "/raise"])
+def test_a_database_that_is_away_is_a_503_everywhere_and_counted(raising_client: APIClient, prefix: str) -> None:
+    before = outages()
+    answer = raising_client.get(f"{prefix}/away")
+    assert (answer.status_code, answer["Retry-After"], outages() - before) == (503, "5", 1)
+    if prefix == "/raise":
+        assert "The database doesn't answer right now." in answer.content.decode()
+    else:
+        message = "The database can't answer right now. Try again in 5 seconds."
+        assert answer.json() == {"error": "unavailable", "message": message}
+
+
+@pytest.mark.django_db
+def test_a_write_whose_wait_was_cut_is_called_one_that_may_have_happened(
+    raising_client: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut = OperationalError("cut")
+    cut.__cause__ = psycopg.OperationalError()
+    monkeypatch.setitem(RAISED, "away", cut)
+    monkeypatch.setattr(watchdog, "knows_outage", True)
+    said = raising_client.get("/v1/raise/away").json()["message"]
+    assert said == (
+        "The database can't answer right now. Try again in 5 seconds. "
+        "A write may have happened: repeat it with the same Idempotency-Key."
+    )
+
+
+def outages() -> float:
+    return REGISTRY.get_sample_value("messaging_outages_total", {"of": "database"}) or 0
 
 
 @pytest.mark.parametrize("what", ["value", "denied", "suspicious"])

@@ -123,7 +123,7 @@ def test_an_unknown_campaign_is_an_error_and_leaves_no_file(tmp_path: Path) -> N
 
 
 def test_a_file_that_cannot_be_written_is_an_error() -> None:
-    with pytest.raises(CommandError, match=r"/nowhere/out\.csv: No such file or directory") as raised:
+    with pytest.raises(CommandError, match=r"/nowhere/out\.csv: No such file or directory\.") as raised:
         export("-o", "/nowhere/out.csv")
     assert raised.value.returncode == 2
 
@@ -151,13 +151,28 @@ def test_a_revision_is_exported_as_it_was_frozen_and_can_be_loaded(format: str, 
     campaign.steps.all().delete()
 
     assert export("--revision", "1", format=format) == first
-    latest = export("--revision", "latest", format=format)
-    assert latest == export("--revision", "2", format=format)
+    latest = export("--revision", "latest", format=format, stderr=(err := io.StringIO()))
+    assert latest == export("--revision", "2", format=format, stderr=err)
+    assert err.getvalue().splitlines() == [
+        "Campaigns left out, without a revision: 1.",
+        "Campaigns left out, without revision 2: 1.",
+    ]
     assert (latest.count("t4-v1"), latest.count("t0-v1"), str(draft.id) in latest) == (1, 0, False)
-    assert "crm-1" not in export("--revision", "3", format=format)
     (tmp_path / f"first.{format}").write_text(first, newline="")
     assert seed(tmp_path / f"first.{format}").code == 0
     assert export(format=format, campaign=str(campaign.id)) == first
+
+
+def test_a_campaign_that_is_named_must_have_the_revision(tmp_path: Path) -> None:
+    run, paused, draft = make_campaign(steps=1), make_campaign(external_id="b", status="paused"), make_campaign()
+    lifecycle.change_status(run.id, "active", actor=ACTOR)
+    named = [str(run.id), "b", str(draft.id)]
+    with pytest.raises(CommandError, match=f"There is no revision 1 of 'b', '{draft.id}'\\.") as refused:
+        export("-o", str(tmp_path / "out.csv"), "--revision", "1", campaign=named)
+    assert (refused.value.returncode, list(tmp_path.iterdir())) == (2, [])
+    with pytest.raises(CommandError, match=r"There is no revision of 'b'\."):
+        export("--revision", "latest", campaign=named, status=paused.status)
+    assert str(run.id) in export("--revision", "1", campaign=named, status="active")
 
 
 def test_a_revision_has_a_number() -> None:

@@ -281,6 +281,7 @@ def test_a_key_that_is_none_is_refused(client: APIClient, key: str) -> None:
     answer = post(client, ROOT, {"name": "New"}, key=key)
     assert faults(answer) == [("Idempotency-Key", "invalid")]
     assert not Campaign.objects.exists()
+    assert faults(post(client, ROOT, {"name": 5}, key=key)) == [("Idempotency-Key", "invalid")]  # before the body
 
 
 @pytest.mark.parametrize("key", ["k", "k" * 255, '"two words"', "~!#$%&'()*+,-./:;<=>?@[]^_`{|}"])

@@ -117,7 +117,8 @@ def test_bulk_names_every_fault_with_its_index_and_writes_nothing(client: APICli
         ("steps[5].position", "repeated"),
         ("steps[6].template_version_id", "blank"),
     ]
-    assert "step 0" in answer.json()["details"]["errors"][3]["message"]
+    assert answer.json()["details"]["errors"][2]["message"] == "Must be a JSON object, not a string."
+    assert answer.json()["details"]["errors"][3]["message"] == "Must differ from the position of step 0."
     assert stored() == before
 
 
@@ -125,6 +126,8 @@ def test_the_first_100_faults_are_listed_with_their_number(client: APIClient) ->
     answer = bulk(client, make_campaign(), [{} for _ in range(50)])
     assert len(faults(answer)) == 100
     assert answer.json()["details"]["total"] == 150
+    exactly = bulk(client, make_campaign(), [5] * 100)
+    assert (len(faults(exactly)), "total" in exactly.json()["details"]) == (100, False)
 
 
 @pytest.mark.parametrize("body", [{}, {"steps": None}, {"steps": {}}, {"steps": "x"}, [], 5])

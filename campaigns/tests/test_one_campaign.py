@@ -4,10 +4,11 @@ import re
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
+from campaigns.lifecycle import unique_external_id
 from campaigns.models import Campaign, CampaignStep
 from campaigns.tests.api import NO_ID, ROOT, campaign_url, faults, not_found
 from campaigns.tests.factories import history_of, make_campaign, make_step, positions, step_body, stored
@@ -120,6 +121,12 @@ def test_an_external_id_whose_holder_has_gone_at_once_names_none(client: APIClie
             {"field": "external_id", "code": "unique", "message": "Another campaign had this external id: try again."}
         ]
     }
+
+
+def test_a_refusal_of_the_database_that_no_external_id_of_the_caller_explains_passes() -> None:
+    make_campaign(external_id="crm-1")
+    with pytest.raises(IntegrityError), unique_external_id(None):
+        make_campaign(external_id="crm-1")
 
 
 def test_many_campaigns_may_have_no_external_id(client: APIClient) -> None:

@@ -11,6 +11,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from campaigns.models import Campaign
+from campaigns.statuses import why_not
 from campaigns.tests.api import campaign_url, not_editable
 from campaigns.tests.factories import make_campaign, step_body, stored
 
@@ -97,16 +98,14 @@ def refusal(operation: Operation, campaign: Campaign, status: str) -> dict[str, 
 
 
 def invalid_transition(status: str, target: str) -> dict[str, Any]:
-    allowed = TARGETS[status]
-    remedy = f"From here it can become {' or '.join(allowed)}." if allowed else "This status is final."
     return {
         "error": "bad_state",
-        "message": f"A campaign that is {status} can't become {target}. {remedy}",
+        "message": why_not(status, target),
         "details": {
             "reason": "invalid_transition",
             "status": status,
             "target": target,
-            "allowed_targets": allowed,
+            "allowed_targets": TARGETS[status],
         },
     }
 

@@ -62,7 +62,7 @@ def test_history_is_deleted_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_number_of_days_that_cant_be_used_deletes_nothing(days: str) -> None:
     kept = make_entry(timezone.now() - timedelta(days=4_000))
 
-    with pytest.raises(CommandError, match=f"'{days}' is not a whole number of days from 1 to 36500"):
+    with pytest.raises(CommandError, match=f"'{days}' is not a whole number from 1 to 36500"):
         run("prune_history", f"--older-than={days}")
 
     assert ids() == [kept]

@@ -174,6 +174,55 @@ def test_a_place_is_written_as_a_path(path: str, keys: tuple[str | int, ...], ex
     assert place(path, keys) == expected
 
 
+BATCH = rules.Items(3, minimum=1, remedy="Add the others by further calls.")
+MESSAGES: list[tuple[rules.Rule, Any, str]] = [
+    (INTEGER, True, "Must be an integer, not a boolean."),
+    (INTEGER, 2.5, "Must be a whole number."),
+    (INTEGER, -1, "Must be 0 or more."),
+    (INTEGER, 2**31, "Must be at most 2147483647."),
+    (NAME, 5, "Must be a string, not a number."),
+    (NAME, "é" * 1_201, "Must have at most 200 characters; it has 1,201."),
+    (NAME, "a\nb", "Must not contain control characters."),
+    (NAME, "\ud800", "Must not contain half of a surrogate pair."),
+    (NAME, " ", "Must not be empty or only white space."),
+    (VARIABLES, [], "Must be an object, not an array."),
+    (
+        VARIABLES,
+        {"text": "a" * (64 * 1024)},
+        "Must take at most 65,536 bytes as compact JSON, numbers written out in full; it takes 65,547.",
+    ),
+    (VARIABLES, nested(21), "Must be nested at most 20 levels deep."),
+    (VARIABLES, {5: 0}, "Must have strings as names."),
+    (VARIABLES, {"\x00": 0}, "Its name must not contain the character U+0000."),
+    (VARIABLES, {"\ud800": 0}, "Its name must not contain half of a surrogate pair."),
+    (VARIABLES, {"a": "x\x00y"}, "Must not contain the character U+0000."),
+    (VARIABLES, {"a": "\ud800"}, "Must not contain half of a surrogate pair."),
+    (VARIABLES, {"a": 10**4_300}, "Must have at most 4,300 digits."),
+    (VARIABLES, {"a": Decimal(7)}, "Must have at most 4,300 digits."),
+    (VARIABLES, {"a": float("inf")}, "Must be a number that a 64-bit float can hold."),
+    (VARIABLES, {"a": {1}}, "Must be a JSON value."),
+    (BATCH, {}, "Must be an array, not an object."),
+    (BATCH, [], "Must have at least 1 item."),
+    (rules.Items(3, minimum=2), [0], "Must have at least 2 items."),
+    (BATCH, [0] * 1_001, "Must have at most 3 items; it has 1,001. Add the others by further calls."),
+    (rules.Items(1_000), [0] * 1_001, "Must have at most 1,000 items; it has 1,001."),
+    (rules.StepId(), None, "Must be a string, not null."),
+    (rules.StepId(), "first", "Must be the id of a step of this campaign."),
+    (rules.StepIds(), "a", "Must be an array, not a string."),
+    (rules.StepIds(), ["a", {}], "Must be a string, not an object."),
+    (rules.OneOf(("yes", "no")), "maybe", "Must be one of: yes, no."),
+]
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "message"), MESSAGES, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_a_fault_says_what_must_be(rule: rules.Rule, value: Any, message: str) -> None:
+    with pytest.raises(rules.RuleViolation) as violation:
+        rule(value)
+    assert [fault.message for fault in violation.value.faults] == [message]
+
+
 # --- Any JSON at all -------------------------------------------------------------------------------------------------
 
 any_text = st.text(st.characters(exclude_categories=()))  # lone surrogates, too

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import re
+from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from campaigns.management import progress
 from campaigns.management.commands.seed_campaigns import Command
 from campaigns.models import Campaign, CampaignStep, HistoryEntry, new_id
+from campaigns.seeding.loading import Load
 from campaigns.seeding.rows import COLUMNS
 from campaigns.tests.factories import history_of, make_campaign, make_step, stored
 from campaigns.tests.seed_files import (
@@ -316,6 +318,38 @@ def test_a_report_is_for_scripts(
     report = json.loads((tmp_path / "report.json").read_text())
     assert {name: report[name] for name in told} == told
     assert report["message"] == said.message
+
+
+def test_a_report_tells_of_its_own_start_only(csv_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(file: Path, **options: Any) -> tuple[Any, ...]:
+        seed(file, report=str(tmp_path / "report.json"), **options)
+        return report()
+
+    def report() -> tuple[Any, ...]:
+        found = json.loads((tmp_path / "report.json").read_text())
+        return tuple(found[name] for name in ("outcome", "exit_code", "written", "steps_added", "message"))
+
+    finish = Load._finish
+
+    def written_before(error: BaseException) -> Callable[..., None]:
+        def finished(*given: Any) -> None:
+            finish(*given)
+            raise error
+
+        return finished
+
+    file = csv_file(csv_path, row(0))
+    assert told(file) == ("done", 0, True, 1, "")
+    assert told(file) == ("done", 0, False, 0, "")
+    nowhere = tmp_path / "nowhere.csv"
+    assert told(nowhere, errors=None) == ("failed", 2, False, 0, f"{nowhere}: No such file or directory.")
+    csv_file(csv_path, row(1))
+    monkeypatch.setattr(Load, "_finish", written_before(KeyboardInterrupt()))
+    assert told(file) == ("interrupted", 130, False, 0, "Interrupted. Nothing was written.")
+    monkeypatch.setattr(Load, "_finish", written_before(ArithmeticError("unforeseen")))
+    with pytest.raises(ArithmeticError):
+        told(file)
+    assert report() == ("failed", 1, False, 0, "ArithmeticError('unforeseen')")
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,7 @@ def test_an_input_that_cannot_be_used_ends_with_2(content: bytes, message: str, 
     assert (said.code, stored()) == (2, [])
     assert message in said.message
     assert said.message.startswith(str(csv_path))
+    assert said.message.endswith(". Nothing was written.")
 
 
 def test_an_input_without_rows_may_be_meant(csv_path: Path) -> None:
@@ -137,7 +138,8 @@ def test_a_quote_that_is_not_closed_costs_its_own_line_only(csv_path: Path) -> N
         ((), {"campaigns": 0, "steps": 1}),
         ((), {"campaigns": 1}),
         (("-",), {"format": "csv", "commit_every": 10}),
-        (("steps.csv",), {"commit_every": -1, "errors": None}),
+        ((), {"campaigns": 1, "steps": 1, "commit_every": -1}),
+        ((), {"campaigns": 1, "steps": 1, "max_faults": -1}),
         (("steps.csv",), {"campaigns": 1, "steps": 1, "errors": None}),
         ((), {"campaigns": 1, "steps": 1, "diff": "diff.jsonl"}),
         ((), {"campaigns": 1, "steps": 1, "report": "/nowhere/report.json"}),
@@ -148,7 +150,7 @@ def test_a_quote_that_is_not_closed_costs_its_own_line_only(csv_path: Path) -> N
 def test_arguments_that_make_no_sense_end_with_2(arguments: tuple[str, ...], options: dict[str, Any]) -> None:
     said = seed(*arguments, **options)
     assert (said.code, stored()) == (2, [])
-    assert said.message
+    assert said.message.endswith(".")
 
 
 def test_standard_input_needs_a_format(csv_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

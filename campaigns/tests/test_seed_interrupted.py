@@ -294,7 +294,7 @@ def test_two_loads_that_meet_in_opposite_orders_both_succeed(
 @pytest.mark.postgresql
 def test_an_api_call_that_creates_a_campaign_of_the_file_is_told_to_try_again(tmp_path: Path) -> None:
     body = {"name": "Mine", "external_id": "c"}
-    with running_server(tmp_path / "log", url_of_test_database(), DATABASE_LOCK_TIMEOUT_MS="300") as server:
+    with running_server(tmp_path / "log", url_of_test_database()) as server:
         with seeding_process() as process:
             until(lambda: sessions(query=EARLY_STEPS, wait="Client") == 1)
             refused = server.post("/v1/messaging/campaigns", body)

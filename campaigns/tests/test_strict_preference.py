@@ -244,6 +244,7 @@ def test_what_another_address_gave_can_not(client: APIClient) -> None:
 def test_what_only_the_service_sets_is_told_apart(client: APIClient) -> None:
     answer = client.post(ROOT, {"name": "x", "status": "active", "id": "1"}, headers=STRICT)
     assert faults(answer) == [("id", "read_only"), ("status", "read_only")]
+    assert answer.json()["details"]["errors"][0]["message"] == "Can't be set."
     step = client.post(campaign_url(make_campaign(), "/steps"), step_body(0, campaign_id="1"), headers=STRICT)
     assert faults(step) == [("campaign_id", "read_only")]
 

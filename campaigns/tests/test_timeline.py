@@ -111,9 +111,7 @@ def test_the_timeline_of_no_steps_is_empty(client: APIClient) -> None:
     [
         ("start=", [("start", "invalid")]),
         ("start=tomorrow", [("start", "invalid")]),
-        ("start=2026-02-30T09:00", [("start", "invalid")]),
-        ("start=2026-12-01T09:00:00%2B25:00", [("start", "invalid")]),
-        ("start=0001-01-01T00:00:00%2B14:00", [("start", "invalid")]),
+        ("start=0001-01-01&tz=Asia/Tokyo", [("start", "invalid")]),
         ("tz=Europe/Nowhere", [("tz", "invalid")]),
         ("tz=", [("tz", "invalid")]),
         ("tz=../../etc/passwd", [("tz", "invalid")]),

@@ -8,7 +8,7 @@ from django.core.checks import CheckMessage, Error, run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import URLResolver, get_resolver
 
-from messaging_project.api.token_settings import required_scopes
+from messaging_project.api.token_settings import NO_KEY, required_scopes
 
 ENVIRONMENT = "environment"  # the tag of checks without which nothing may be served
 
@@ -28,6 +28,12 @@ def check_required_scopes(**kwargs: Any) -> list[CheckMessage]:
 def check_throttles(**kwargs: Any) -> list[CheckMessage]:
     """Every operation that API_THROTTLES names exists. A misspelt one would leave the real one without its limit."""
     return _unknown(settings.API_THROTTLES, "API_THROTTLES", "messaging_api.E002")
+
+
+def check_key(**kwargs: Any) -> list[CheckMessage]:
+    """For `check --deploy`: whether any access token can be accepted."""
+    tokens = settings.ACCESS_TOKENS
+    return [] if tokens["JWKS_URL"] or tokens["HS256_KEY"] else [Error(NO_KEY, id="messaging_api.E003")]
 
 
 def _unknown(named: Iterable[str], variable: str, id: str) -> list[CheckMessage]:

@@ -184,7 +184,6 @@ FRAMEWORK_ERRORS: dict[type[exceptions.APIException], str] = {
 }
 REMEDIES: dict[type[exceptions.APIException], str] = {
     exceptions.NotAuthenticated: "Send an access token: Authorization: Bearer <token>.",
-    exceptions.NotAcceptable: "Answers are application/json only; change the Accept header.",
     exceptions.UnsupportedMediaType: "Send the body as JSON, with the header Content-Type: application/json.",
 }
 

@@ -5,12 +5,12 @@ from typing import IO, Any
 
 import orjson
 from rest_framework import exceptions
-from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.utils.encoders import JSONEncoder
 
+from messaging_project.api.negotiation import ContentNegotiation
 from messaging_project.strict_json import JSONError, StoredJSON, loads, written_out
 
 MEDIA_TYPE = "application/json"
@@ -143,7 +143,7 @@ def json_body(request: Request, *, optional: bool = False) -> Any:
         if optional and request.META.get("HTTP_TRANSFER_ENCODING"):  # the server tells no empty one from a broken one
             message = "The chunked body is empty, or broke off: send {} or Content-Length: 0 for none."
             raise exceptions.ParseError(message)
-    elif not optional and DefaultContentNegotiation().select_parser(request, [JSONParser()]) is None:
+    elif not optional and ContentNegotiation().select_parser(request, [JSONParser()]) is None:
         raise exceptions.UnsupportedMediaType(request.content_type)
     if optional:
         return NO_BODY

@@ -14,7 +14,8 @@ from rest_framework import exceptions, serializers
 from rest_framework.fields import empty
 
 from messaging_project.api import errors, idempotency
-from messaging_project.api.json import PayloadTooLarge, render
+from messaging_project.api.json import MEDIA_TYPE, PayloadTooLarge, render
+from messaging_project.api.negotiation import not_acceptable
 from messaging_project.api.paging import LIMIT_FAULT
 from messaging_project.api.request_id import HEADER as REQUEST_ID
 from messaging_project.api.throttle_settings import Rate
@@ -200,7 +201,7 @@ def common_refusals(method: str, operation: Operation) -> Iterable[Exception]:
     yield errors.validation_error(UNKNOWN_PARAMETER)
     yield exceptions.NotAuthenticated()
     yield INSUFFICIENT_SCOPE
-    yield exceptions.NotAcceptable()
+    yield not_acceptable(MEDIA_TYPE)
     if method == "POST":
         yield errors.validation_error(idempotency.KEY_FAULT)
         yield idempotency.in_progress()

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
+from urllib.parse import unquote_plus, unquote_to_bytes
 
 from django.http import QueryDict
 from rest_framework import serializers
@@ -64,8 +65,31 @@ class Repeatable(serializers.Field[Any, Any, Any, Any]):
         return sorted({self.child.run_validation(value) for value in data})
 
 
+def names_of_undecodable(query_string: str) -> list[str]:
+    """The names of parameters that aren't UTF-8, from a WSGI environ's QUERY_STRING.
+
+    Django doesn't tell them: it puts U+FFFD in place of what it can't decode, or takes it for Latin-1.
+    """
+    given = (parameter for parameter in query_string.split("&") if not _is_utf8(parameter))
+    return [unquote_plus(parameter.partition("=")[0]) for parameter in given]
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        unquote_to_bytes(text.encode("latin-1")).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 class QuerySerializer(StrictSerializer):
-    """The parameters of a query string. One that isn't Repeatable is given once at most."""
+    """The parameters of a query string. One that isn't Repeatable is given once at most.
+
+    With a `query_string` in its context, what was sent, it reports what isn't UTF-8.
+    """
+
+    REPEATED = ErrorDetail("Is given more than once: send it once.", "repeated")
+    NOT_UTF8 = ErrorDetail("Is not UTF-8: percent-encode its bytes in UTF-8, such as %C3%A9 for é.", "not_utf8")
 
     def plain(self, data: QueryDict | dict[str, Any]) -> dict[str, Any]:
         if not isinstance(data, QueryDict):
@@ -78,11 +102,10 @@ class QuerySerializer(StrictSerializer):
     def faults_of_form(self, data: QueryDict | dict[str, Any]) -> dict[str, list[ErrorDetail]]:
         if not isinstance(data, QueryDict):
             return {}
-        return {
-            name: [ErrorDetail("Is given more than once: send it once.", "repeated")]
-            for name, values in data.lists()
-            if len(values) > 1 and name in self.fields and not self._is_repeatable(name)
-        }
+        repeated = [name for name, values in data.lists() if len(values) > 1 and not self._is_repeatable(name)]
+        faults = dict.fromkeys(repeated, self.REPEATED)
+        faults |= dict.fromkeys(names_of_undecodable(self.context.get("query_string", "")), self.NOT_UTF8)
+        return {name: [fault] for name, fault in faults.items() if name in self.fields}
 
     def strict_faults(self, data: QueryDict) -> dict[str, list[ErrorDetail]]:
         unknown = [name for name in sorted(data) if name not in self.fields]

@@ -24,6 +24,11 @@ LOCAL_ISSUER = "http://localhost:8000/"
 OPERATION = re.compile(r"\*|[A-Za-z0-9_.-]+")
 SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # scope-token of RFC 6749 section 3.3
 
+NO_KEY = (
+    "No key for access tokens is set, so every call is a 401: set JWT_JWKS_URL for an identity provider or "
+    "JWT_HS256_KEY for one shared key, and JWT_ISSUER."
+)
+
 
 class AccessTokens(TypedDict):
     """With JWKS_URL, HS256_KEY is ignored; without both, no token is accepted."""

@@ -94,7 +94,7 @@ class HasRequiredScopes(BasePermission):
         if not getattr(request.user, "is_authenticated", False):
             return False  # DRF makes it a 401
         scopes = _required_scopes(tuple(settings.REQUIRED_SCOPES))
-        required = scopes.get(getattr(view, "operation_id", None) or "*", scopes.get("*", frozenset()))
+        required = scopes.get(getattr(view, "operation_id", ""), scopes.get("*", frozenset()))
         if required <= getattr(request.user, "scopes", frozenset()):
             return True
         names = sorted(required)

@@ -8,13 +8,16 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 
 from django.db.backends.sqlite3 import base
 from django.db.utils import OperationalError
 
 from messaging_project.database_errors import is_busy
 from messaging_project.sqlite.queue import Queue
+from messaging_project.watchdog import watchdog
 
 PAUSE_SECONDS = 0.001
 DEFAULT_TIMEOUT_SECONDS = 5.0  # that of Python's module
@@ -32,6 +35,17 @@ _queues: defaultdict[str, Queue] = defaultdict(Queue)  # by the database's name
 
 class DatabaseWrapper(base.DatabaseWrapper):
     _queue: Queue | None = None  # where this connection has its turn
+
+    def get_connection_params(self) -> dict[str, Any]:
+        """Where SQLite finds no file it makes an empty database. A process that serves leaves that to `migrate`.
+
+        So a file that was moved away is an outage, and nothing stands in its place when it comes back. In a database
+        that is there, "no such table" stays the error of the program that it is.
+        """
+        parameters = super().get_connection_params()
+        if watchdog.serves and not self.is_in_memory_db():
+            parameters["database"] = f"{Path(parameters['database']).absolute().as_uri()}?mode=rw"
+        return parameters
 
     def _start_transaction_under_autocommit(self) -> None:
         mode: str = self.transaction_mode  # type: ignore[attr-defined]  # the stubs do not have it

@@ -52,6 +52,15 @@ def test_words_are_separated_by_commas_and_stripped() -> None:
     assert Environment({"NAME": " a, b ,,c "}).words("NAME") == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize("value", ["https://bücher.example", "https://a.example:٤٤٣"])
+def test_hosts_and_origins_are_ascii_as_browsers_send_them(value: str) -> None:
+    env = Environment({"NAME": value, "HOST": value.removeprefix("https://")})
+    with pytest.raises(ImproperlyConfigured, match=f"^NAME has '{value}': set it to comma-separated origins, such as"):
+        env.origins("NAME")
+    with pytest.raises(ImproperlyConfigured, match=r"^HOST has '.*': set it to comma-separated host names, such as"):
+        env.hosts("HOST")
+
+
 def test_a_choice_names_what_may_be_chosen() -> None:
     assert Environment({"NAME": "x"}).choice("NAME", ("x", "y"), default="y") == "x"
     with pytest.raises(ImproperlyConfigured, match=r"^NAME is 'z': set it to one of x, y\.$"):

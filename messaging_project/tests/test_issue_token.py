@@ -73,10 +73,10 @@ def test_each_token_has_an_id_of_its_own() -> None:
         (["--subject", "a\nb"], "--subject must be 1 to 255 printable characters"),
         (["--scope", 'a"b'], "--scope must be printable ASCII words"),
         (["--scope", "ä"], "--scope must be printable ASCII words"),
-        (["--expires-in", "0"], "--expires-in must be from 1 to 31622400 seconds"),
-        (["--expires-in", "-1"], "--expires-in must be from 1 to 31622400 seconds"),
-        (["--expires-in", "31622401"], "--expires-in must be from 1 to 31622400 seconds"),
-        (["--expires-in", "1h"], "invalid int value"),
+        (["--expires-in", "0"], "'0' is not a whole number from 1 to 31622400"),
+        (["--expires-in", "-1"], "'-1' is not a whole number from 1 to 31622400"),
+        (["--expires-in", "31622401"], "'31622401' is not a whole number from 1 to 31622400"),
+        (["--expires-in", "1h"], "'1h' is not a whole number from 1 to 31622400"),
     ],
 )
 def test_values_that_no_token_can_have(arguments: list[str], message: str) -> None:

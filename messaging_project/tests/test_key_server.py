@@ -11,6 +11,7 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from prometheus_client import REGISTRY
 from pytest_django import Settings
 
 from messaging_project.api import key_server, limited_fetch
@@ -389,9 +390,14 @@ def test_an_answer_without_keys_is_an_outage(whoami: Ask, provider: IdentityProv
 
 @pytest.mark.parametrize("status", [404, 500, 503])
 def test_an_error_of_the_key_server_is_an_outage(whoami: Ask, provider: IdentityProvider, status: int) -> None:
-    provider.status = status
+    provider.status, before = status, outages()
 
     assert_unavailable(whoami(rs256(claims())))
+    assert outages() - before == 1
+
+
+def outages() -> float:
+    return REGISTRY.get_sample_value("messaging_outages_total", {"of": "identity provider"}) or 0
 
 
 def test_a_redirect_is_not_followed(whoami: Ask, provider: IdentityProvider) -> None:

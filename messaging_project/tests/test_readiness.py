@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.contrib.auth.models import User
+from django.core.checks import Tags, run_checks
 from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
@@ -74,6 +75,22 @@ def test_a_provider_without_keys_is_told_until_it_has_them(
     assert readyz() == (503, ["The identity provider's keys can't be fetched."])
     provider.status = 200
     assert readyz() == (200, [])
+
+
+@pytest.mark.parametrize("name", ["JWKS_URL", "HS256_KEY"])
+def test_a_service_without_keys_is_told_which_variables_to_set(timeouts: None, settings: Settings, name: str) -> None:
+    settings.ACCESS_TOKENS = {**settings.ACCESS_TOKENS, "JWKS_URL": "", "HS256_KEY": ""}
+    remedy = "set JWT_JWKS_URL for an identity provider or JWT_HS256_KEY for one shared key, and JWT_ISSUER."
+    said = f"No key for access tokens is set, so every call is a 401: {remedy}"
+    assert readyz() == (503, [said])
+    assert deployment_errors() == [said]
+    settings.ACCESS_TOKENS |= {name: "set"}
+    assert deployment_errors() == []
+
+
+def deployment_errors() -> list[str]:
+    found = run_checks(tags=[Tags.security], include_deployment_checks=True)
+    return [message.msg for message in found if message.is_serious()]
 
 
 @pytest.mark.postgresql

@@ -27,6 +27,8 @@ def ask(path: str = URL, accept: str | None = None, **headers: str) -> Any:
         (URL, JSON, JSON),
         (URL, "application/json", "application/json"),
         (URL, "application/json,*/*;q=0.5", "application/json"),
+        (URL, f"{YAML};q=0.1, {JSON};q=0.2", JSON),
+        (URL, f"{YAML};q=0, */*", JSON),
         (f"{URL}?format=json", None, JSON),
         (f"{URL}/?format=json", "*/*", JSON),
         (f"{URL}?format=yaml", None, YAML),
@@ -56,6 +58,11 @@ def test_an_unknown_format_is_a_fault() -> None:
     response = ask(f"{URL}?format=xml")
     fault = {"field": "format", "code": "invalid_choice", "message": "Must be one of: yaml, json."}
     assert (response.status_code, response.json()["details"]) == (400, {"errors": [fault]})
+
+
+def test_who_takes_none_of_the_formats_is_told_all_of_them() -> None:
+    offered = f"{YAML}, {JSON} or application/json"
+    assert ask(accept="image/png").json()["message"] == f"Answers are {offered} only; change the Accept header."
 
 
 @pytest.mark.parametrize(

@@ -102,13 +102,32 @@ def test_a_request_without_length_and_coding_has_no_body() -> None:
     assert body.tell() == 0
 
 
-def get(path: str) -> tuple[Any, Any]:
+@pytest.mark.parametrize("parameter", ["x*=bogus''a", "x*=idna''%FF", "x*0=a;x*=b", f"x*{'9' * 5_000}=a"])
+def test_parameters_that_no_media_type_has_are_left_out(parameter: str) -> None:
+    """Django fails at them, for a body's media type before it looks at the address."""
+    headers = {"CONTENT_TYPE": f"application/json;{parameter}", "HTTP_ACCEPT": f"application/json;{parameter};q=0, */*"}
+
+    status, answer = post(io.BytesIO(), HTTP_TRANSFER_ENCODING="", **headers)
+    assert (status, answer["error"]) == ("406 Not Acceptable", "not_acceptable")
+
+    status, answer = post(io.BytesIO(), HTTP_TRANSFER_ENCODING="", **headers | {"HTTP_ACCEPT": "*/*"})
+    assert (status, answer["message"]) == ("400 Bad Request", "The body is empty: send a JSON object.")
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "undefined", "hex"])
+def test_a_query_string_is_utf8_whatever_the_body_is_said_to_be(charset: str) -> None:
+    _, (answer,) = get("/v1/messaging/campaigns", QUERY_STRING="limit=00", CONTENT_TYPE=f"a/b; charset={charset}")
+
+    assert json.loads(answer)["details"]["errors"][0]["field"] == "limit"
+
+
+def get(path: str, **environ: str) -> tuple[Any, Any]:
     """Headers and whole answer to a GET, as the application gives it."""
     environ = {
         "PATH_INFO": path,
         "HTTP_HOST": settings.ALLOWED_HOSTS[0],
         "HTTP_AUTHORIZATION": f"Bearer {hs256(claims())}",
-    }
+    } | environ
     setup_testing_defaults(environ)
     given: dict[str, str] = {}
     return given, application(environ, lambda status, headers: given.update(headers))

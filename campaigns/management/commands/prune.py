@@ -5,7 +5,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from campaigns.management.days import days
+from campaigns.management.commands.prune_history import DAYS
 from messaging_project import commands, login_guard
 from messaging_project.api import idempotency, throttles
 
@@ -14,7 +14,7 @@ class Command(commands.Command):
     help = "Delete what is of no use any longer; the history only if asked. Run it daily."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--history-older-than", type=days, metavar="DAYS", help="as prune_history --older-than")
+        parser.add_argument("--history-older-than", type=DAYS, metavar="DAYS", help="as prune_history --older-than")
 
     def handle(self, *args: Any, history_older_than: int | None, **options: Any) -> None:
         self.stdout.write(f"{idempotency.prune():,} idempotency keys deleted")

@@ -14,7 +14,7 @@ from django.db import Error as DatabaseError
 from campaigns.catalogue.checks import TAG
 from campaigns.exceptions import Contention
 from campaigns.management.files import UnusableOutput, opened, require_distinct
-from campaigns.management.outputs import ShownPreview, reported
+from campaigns.management.outputs import Report, ShownPreview
 from campaigns.management.progress import Display
 from campaigns.rules import STEP_FIELDS
 from campaigns.seeding.loading import CheckpointMoved, Load, Options, Outcome, Refused, TooManyFaults
@@ -24,12 +24,12 @@ from campaigns.seeding.synthetic import SyntheticSource
 from campaigns.seeding.template_check import CheckedSource, TemplateCheck
 from campaigns.seeding.writers import write_rows
 from messaging_project import commands
-from messaging_project.commands import UNUSABLE
+from messaging_project.commands import UNUSABLE, WholeNumber, unusable
 from messaging_project.metrics import SEEDED
 
 REFUSED, INTERRUPTED = 1, 130
 MAX_FAULTS = 1_000
-OUTPUTS = ("errors", "diff", "report")
+OUTPUTS = ("errors", "diff", "report", "output")
 EXAMPLE = """
 external_id,campaign_name,position,template_id,template_version_id,delay_minutes,variables
 spring,Spring sale,0,tpl-welcome,tpl-welcome-v3,0,"{""subject"": ""Good to see you""}"
@@ -77,7 +77,7 @@ class Command(commands.Command):
         add("--on-conflict", choices=("error", "skip", "update"), default="error", help=conflict)
         add("--skip-invalid", action="store_true", help="load the valid rows and leave out the faulty ones")
         faults = f"stop after N faults, 0 for all (default: {MAX_FAULTS:,}; 0 with --skip-invalid)"
-        add("--max-faults", type=int, metavar="N", help=faults)
+        add("--max-faults", type=WholeNumber(minimum=0), metavar="N", help=faults)
         add("--restore-status", action="store_true", help="give new campaigns their campaign_status")
         add("--allow-empty", action="store_true", help="accept an input without rows")
         templates = "refuse rows with a template version that the template catalogue hasn't got"
@@ -85,42 +85,50 @@ class Command(commands.Command):
         add("--dry-run", action="store_true", help="show what would change, and write nothing")
         add("--diff", metavar="FILE", help="with --dry-run: write each step that differs, before and after, to FILE")
         commit = "commit whole campaigns after about ROWS rows; after a stop, the same command continues"
-        add("--commit-every", type=int, default=0, metavar="ROWS", help=commit)
+        add("--commit-every", type=WholeNumber(), default=0, metavar="ROWS", help=commit)
         add("--errors", metavar="FILE", help="write every fault to FILE, as JSON Lines")
         add("--report", metavar="FILE", help="write the outcome and the counts to FILE, as JSON")
-        add("--campaigns", type=int, metavar="N", help="without a file: make N campaigns")
-        add("--steps", type=int, metavar="M", help="without a file: with M steps each")
-        add("--seed", type=int, default=0, help="the same seed makes the same data (default: 0)")
+        add("--campaigns", type=WholeNumber(), metavar="N", help="without a file: make N campaigns")
+        add("--steps", type=WholeNumber(minimum=0), metavar="M", help="without a file: with M steps each")
+        seed = "the same seed makes the same data (default: 0)"
+        add("--seed", type=WholeNumber(minimum=0), default=0, help=seed)
         add("--output", metavar="FILE", help="write the synthetic data to FILE instead of loading it")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        with _usable(), ExitStack() as files:
-            require_distinct({f"--{name}": options[name] for name in (*OUTPUTS, "output")}, options["file"])
+        report = Report(dry_run=options["dry_run"])
+        with ExitStack() as files, _terminable(), report.written(), _explained(report):
+            require_distinct({f"--{name}": options[name] for name in OUTPUTS}, options["file"])
+            report.file = opened(files, options["report"])  # before anything else can fail: it empties an earlier one
             options["check"] = TemplateCheck() if options["check_templates"] else None
             how, source = _load_options(options), _source(options)
             if options["output"]:
                 self._write(source, options)
-                return
-            errors, diff, report = (opened(files, options[name]) for name in OUTPUTS)
-            silent = options["verbosity"] == 0
-            display = Display(source.name, self.stderr, errors, silent=silent)
-            preview = ShownPreview(None if silent else self.stdout, diff)
-            load = Load(source, how, display, getpass.getuser(), preview if how.dry_run else None)
-            gc.freeze()  # what is there by now needn't be looked through for each batch of rows
-            files.callback(gc.unfreeze)
-            with reported(load, report, dry_run=how.dry_run):
-                with closing(display), _terminable(), _explained(load):
-                    in_batches = how.commit_every and not how.dry_run
-                    outcome = load.run_in_batches(lambda: _source(options)) if in_batches else load.run()
-                preview.close()
-                self._tell(outcome, dry_run=how.dry_run, silent=silent)
+            else:
+                self._load(source, how, options, report, files)
 
-    def _tell(self, outcome: Outcome, *, dry_run: bool, silent: bool) -> None:
+    def _load(self, source: Source, how: Options, options: dict[str, Any], report: Report, files: ExitStack) -> None:
+        errors, diff = (opened(files, options[name]) for name in ("errors", "diff"))
+        silent = options["verbosity"] == 0
+        display = Display(source.name, self.stderr, errors, silent=silent)
+        preview = ShownPreview(None if silent else self.stdout, diff)
+        load = report.load = Load(source, how, display, getpass.getuser(), preview if how.dry_run else None)
+        gc.freeze()  # what is there by now needn't be looked through for each batch of rows
+        files.callback(gc.unfreeze)
+        with closing(display):
+            in_batches = how.commit_every and not how.dry_run
+            outcome = load.run_in_batches(lambda: _source(options)) if in_batches else load.run()
+        preview.close()
+        self._tell(outcome, report, dry_run=how.dry_run, silent=silent)
+
+    def _tell(self, outcome: Outcome, report: Report, *, dry_run: bool, silent: bool) -> None:
         if not dry_run:
             SEEDED.labels("read").inc(outcome.rows)
             SEEDED.labels("refused").inc(outcome.refused)
         if not silent:
-            self.stdout.write(summary(outcome, dry_run=dry_run))
+            try:
+                self._say(summary(outcome, dry_run=dry_run))
+            except OSError as error:
+                raise CommandError(f"{unusable(error)} {report.ending()}", returncode=UNUSABLE) from error
         if outcome.refused:
             raise CommandError(f"{counted(outcome.refused, 'row was', 'rows were')} refused.", returncode=REFUSED)
 
@@ -134,13 +142,16 @@ class Command(commands.Command):
         except OSError as error:
             raise UnusableOutput(f"{path}: {error.strerror}.") from error
         if options["verbosity"]:
-            self.stdout.write(f"{counted(count, 'row', 'rows')} written to {path}.")
+            self._say(f"{counted(count, 'row', 'rows')} written to {path}.")
+
+    def _say(self, text: str) -> None:
+        """Raises OSError at once, and not when the process ends."""
+        self.stdout.write(text)
+        self.stdout.flush()
 
 
 def _load_options(options: dict[str, Any]) -> Options:
     """Raises UnusableInput."""
-    if options["commit_every"] < 0:
-        raise UnusableInput("--commit-every is a number of rows, 1 or more.")
     if options["commit_every"] and options["file"] == STDIN:
         raise UnusableInput("--commit-every reads its input twice: name a file instead of standard input.")
     if options["diff"] and not options["dry_run"]:
@@ -162,17 +173,7 @@ def _source(options: dict[str, Any]) -> Source:
         raise UnusableInput("--check-templates checks a FILE: no catalogue has the templates of synthetic data.")
     if campaigns is None or steps is None:
         raise UnusableInput("Name a FILE (- is standard input), or make synthetic data with --campaigns N --steps M.")
-    if campaigns < 1 or steps < 0:
-        raise UnusableInput("--campaigns is at least 1, and --steps at least 0.")
     return SyntheticSource(campaigns, steps, options["seed"])
-
-
-@contextmanager
-def _usable() -> Iterator[None]:
-    try:
-        yield
-    except (UnusableInput, UnusableOutput, OSError) as error:
-        raise CommandError(str(error), returncode=UNUSABLE) from error
 
 
 @contextmanager
@@ -189,24 +190,28 @@ def _terminable() -> Iterator[None]:
 
 
 @contextmanager
-def _explained(load: Load) -> Iterator[None]:
-    """Turns what ends a load into a sentence that says what was written."""
+def _explained(report: Report) -> Iterator[None]:
+    """Turns what ends a load, or keeps it from beginning, into a sentence that says what was written."""
     try:
         yield
     except (Exception, KeyboardInterrupt) as error:
-        if ending := _ending(load, error):
-            raise CommandError(f"{ending[1]} {_written(load)}", returncode=ending[0]) from error
+        if ending := _ending(report.load, error):
+            code, cause = ending
+            message = f"{cause} {_written(report.load)}" if report.load else cause
+            raise CommandError(message, returncode=code) from error
         raise
 
 
-def _ending(load: Load, error: BaseException) -> tuple[int, str] | None:
+def _ending(load: Load | None, error: BaseException) -> tuple[int, str] | None:
     match error:
         case UnusableInput() | UnusableOutput():
             return UNUSABLE, str(error)
-        case TooManyFaults():
+        case OSError():
+            return UNUSABLE, unusable(error)
+        case TooManyFaults() if load:
             faults = counted(load.outcome.faults, "fault", "faults")
             return REFUSED, f"Stopped reading after {faults} (--max-faults)."
-        case Refused():
+        case Refused() if load:
             return REFUSED, f"{counted(load.outcome.refused, 'row was', 'rows were')} refused."
         case CheckpointMoved():
             return UNUSABLE, "Another process is loading the same input."

@@ -2,9 +2,10 @@
 // Everything works on the form that the server made; the server judges it all again.
 
 import { isPlain, saveByKeys } from "./keys.js";
-import { guard, markUnsaved } from "./unsaved.js";
+import { guard, isUnsaved, markUnsaved } from "./unsaved.js";
 
 const PREVIEW_DELAY_MS = 300;
+const IS_BACK = "The step is back where it was.";
 
 const form = document.getElementById("campaign_form");
 const rows = document.getElementById("step-rows");
@@ -13,13 +14,19 @@ const status = document.getElementById("step-status");
 
 function start() {
     const addButton = document.getElementById("add-step");
-    addButton.hidden = false;
+    form.classList.add("has-script");
     addButton.addEventListener("click", addRow);
     rows.addEventListener("click", onClick);
     rows.addEventListener("keydown", onKey);
+    rows.addEventListener("focusin", (event) => {
+        if (!before?.row.contains(event.target)) {
+            before = null;
+        }
+    });
     rows.addEventListener("pointerdown", onPointerDown);
     rows.addEventListener("change", onChange);
     form.addEventListener("input", (event) => {
+        before = null;
         const row = event.target.closest(".step-row");
         if (row) {
             nameRow(row);
@@ -138,8 +145,11 @@ function onKey(event) {
     const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
     if (step && event.target.matches(".handle, .up, .down")) {
         event.preventDefault();
-        move(event.target.closest(".step-row"), step);
+        moveByKeys(event.target.closest(".step-row"), step);
         event.target.focus();
+    } else if (event.key === "Escape" && before && event.target.matches(".handle, .up, .down")) {
+        event.preventDefault();
+        putBack();
     } else if (event.key === "Enter" && event.target.matches("input[name$='-DELETE']")) {
         event.preventDefault();
         event.target.click();
@@ -177,6 +187,38 @@ function move(row, by) {
     announce(row);
 }
 
+// How the rows were before keys began to move `row`, until anything else happens.
+let before = null;
+
+function moveByKeys(row, by) {
+    const kept = before ?? {
+        row,
+        order: [...rows.children],
+        shown: [...rows.children].map((each) => [each, field(each, "position").value, each.classList.contains("is-moved")]),
+        isUnsaved: isUnsaved(),
+    };
+    move(row, by);
+    before = kept;
+}
+
+function putBack() {
+    const { row, order, shown, isUnsaved: wasUnsaved } = before;
+    arrange(order, row);
+    for (const [each, position, isMoved] of shown) {
+        setPosition(each, position);
+        each.classList.toggle("is-moved", isMoved);
+    }
+    changed(IS_BACK);
+    markUnsaved(wasUnsaved);
+}
+
+// It is the others that move in the document: what is moved loses the focus.
+function arrange(sorted, fixed) {
+    const place = sorted.indexOf(fixed);
+    fixed.before(...sorted.slice(0, place));
+    rows.append(...sorted.slice(place + 1));
+}
+
 const positionOf = (row) => (/^\d+$/.test(field(row, "position").value) ? Number(field(row, "position").value) : null);
 
 // The positions stay as they are, gaps and faults included; only which step has which changes.
@@ -199,11 +241,7 @@ function showByPosition(typed) {
     if (sorted.every((row, index) => row === rows.children[index])) {
         return;
     }
-    // It is the others that move in the document: what is moved loses the focus.
-    const fixed = document.activeElement.closest(".step-row") ?? typed;
-    const place = sorted.indexOf(fixed);
-    fixed.before(...sorted.slice(0, place));
-    rows.append(...sorted.slice(place + 1));
+    arrange(sorted, document.activeElement.closest(".step-row") ?? typed);
     document.activeElement.scrollIntoView({ block: "nearest" });
     announce(typed);
 }
@@ -229,41 +267,60 @@ function announce(row) {
 }
 
 function changed(message) {
+    before = null;
     markUnsaved();
     status.textContent = message;
     refreshLater();
 }
 
 function onPointerDown(event) {
-    if (!event.target.matches(".handle") || event.button !== 0) {
-        return;
+    if (event.target.matches(".handle") && event.button === 0) {
+        event.preventDefault();
+        event.target.focus();
+        drag(event.target.closest(".step-row"), event.clientY);
     }
-    event.preventDefault();
-    const handle = event.target;
-    const row = handle.closest(".step-row");
-    const before = liveRows().indexOf(row);
-    const drag = new AbortController();
-    let y = event.clientY;
+}
+
+function drag(row, start) {
+    const order = [...rows.children];
+    const place = liveRows().indexOf(row);
+    const ending = new AbortController();
+    let y = start;
     let frame = 0;
     const keepUp = () => {
         follow(row, y);
         frame = requestAnimationFrame(keepUp);
     };
     const end = () => {
-        drag.abort();
+        ending.abort();
         cancelAnimationFrame(frame);
         row.classList.remove("is-dragged");
-        if (liveRows().indexOf(row) !== before) {
+    };
+    const drop = () => {
+        end();
+        if (liveRows().indexOf(row) !== place) {
             renumber();
             announce(row);
         }
     };
-    handle.focus();
+    const cancel = () => {
+        end();
+        arrange(order, row);
+        status.textContent = IS_BACK;
+    };
+    const on = (type, act, capture = false) => document.addEventListener(type, act, { signal: ending.signal, capture });
     row.classList.add("is-dragged");
-    document.addEventListener("pointermove", (moved) => { y = moved.clientY; }, { signal: drag.signal });
+    on("pointermove", (moved) => { y = moved.clientY; });
+    on("pointerup", drop);
+    on("pointercancel", cancel);
+    on("keydown", (pressed) => {
+        if (pressed.key === "Escape") {
+            pressed.preventDefault();
+            pressed.stopPropagation();
+            cancel();
+        }
+    }, true);
     keepUp();
-    document.addEventListener("pointerup", end, { signal: drag.signal });
-    document.addEventListener("pointercancel", end, { signal: drag.signal });
 }
 
 // Brings the row to where the pointer is; near the window's edge the page scrolls along, also while the pointer holds still. It is the neighbours that move
@@ -301,8 +358,10 @@ async function refresh() {
     }
     timeline.classList.add("is-stale");
     try {
-        const answer = await fetch(timeline.dataset.url, { method: "POST", body: data, signal: request.signal });
-        if (answer.ok && !answer.redirected) {
+        // A session that has ended leads to the login, whose page would set the browser's CSRF key back to this page's.
+        const options = { method: "POST", body: data, redirect: "manual", signal: request.signal };
+        const answer = await fetch(timeline.dataset.url, options);
+        if (answer.ok) {
             timeline.innerHTML = await answer.text();
             timeline.classList.remove("is-stale");
         }

@@ -12,7 +12,7 @@ let waiting;
 let asked = 0;
 
 async function templates(prefix) {
-    const answer = await fetch(`${url}?q=${encodeURIComponent(prefix)}`);
+    const answer = await fetch(`${url}?q=${encodeURIComponent(prefix)}`, { redirect: "manual" });  // never to the login
     return answer.ok ? (await answer.json()).templates : [];
 }
 

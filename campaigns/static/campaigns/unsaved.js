@@ -4,8 +4,10 @@ import { keep } from "./kept.js";
 
 let isDirty = document.querySelector(".errornote, .conflict, .typed-before") !== null;
 
-export function markUnsaved() {
-    isDirty = true;
+export const isUnsaved = () => isDirty;
+
+export function markUnsaved(is = true) {
+    isDirty = is;
 }
 
 export function guard(form) {

@@ -25,6 +25,12 @@ ALL_RULES = {"runOnly": {"type": "tag", "values": TAGS}, "resultTypes": ["violat
 # What a theme can change: no rule but these looks at colours.
 COLOUR_RULES = {**ALL_RULES, "runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
 WIDTHS = (390, 1101, 1440)
+LOOKS = (
+    (390, "light", ALL_RULES),
+    (390, "dark", COLOUR_RULES),
+    (1101, "dark", COLOUR_RULES),
+    (1440, "light", ALL_RULES),
+)
 # A colour on its way from one theme to the other would be judged as it is then.
 WITHOUT_TRANSITIONS = """() => {
     const sheet = new CSSStyleSheet();
@@ -36,15 +42,14 @@ FIND = """options => axe.run(options).then(({violations}) =>
 
 
 def violations(page: Page) -> list[str]:
-    """Those of the page as it is, in each width and theme."""
+    """Those of the page as it is: in each width, and in each theme."""
     page.evaluate(AXE_SCRIPT)
     page.evaluate(WITHOUT_TRANSITIONS)
     found = []
-    for width in WIDTHS:
+    for width, scheme, rules in LOOKS:
         page.set_viewport_size({"width": width, "height": 900})
-        for scheme, rules in (("light", ALL_RULES), ("dark", COLOUR_RULES)):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # a string, not a Literal
-            found += [f"{page.url} {width} {scheme} {each}" for each in page.evaluate(FIND, rules)]
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # a string, not a Literal
+        found += [f"{page.url} {width} {scheme} {each}" for each in page.evaluate(FIND, rules)]
     return found
 
 

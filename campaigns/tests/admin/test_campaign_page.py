@@ -79,9 +79,11 @@ def test_a_removed_row_is_not_judged(editor: Client) -> None:
     assert positions(campaign) == [1]
 
 
-def test_a_row_left_blank_is_no_step(editor: Client) -> None:
+@pytest.mark.parametrize("position", ["", "1"])
+def test_a_row_left_blank_is_no_step(position: str, editor: Client) -> None:
     campaign = make_campaign(steps=1)
-    save(editor, campaign, with_new_row(opened(editor, campaign), position="", template_id="", template_version_id=""))
+    fields = {"position": position, "template_id": "", "template_version_id": ""}
+    assert save(editor, campaign, with_new_row(opened(editor, campaign), **fields)).status_code == 302
     assert positions(campaign) == [0]
 
 
@@ -105,11 +107,15 @@ FAULTS = {
     ),
     "a negative delay": (
         row(0, delay_minutes_hours=-1),
-        {"steps-0-delay_minutes": ["Ensure this value is greater than or equal to 0."]},
+        {"steps-0-delay_minutes": ["Hours must be 0 or more."]},
     ),
     "a delay of too many days": (
         row(0, delay_minutes_days=1_500_000),
-        {"steps-0-delay_minutes": ["Must be at most 2147483647."]},
+        {"steps-0-delay_minutes": ["Must be at most 1,491,308 d 2 h 7 min in all."]},
+    ),
+    "a delay of which two parts are wrong": (
+        row(0, delay_minutes_days="1.5", delay_minutes_minutes=-1),
+        {"steps-0-delay_minutes": ["Days must be a whole number.", "Minutes must be 0 or more."]},
     ),
     "variables that are no JSON": (
         row(0, variables='{\n  "a": 1,\n}'),

@@ -6,12 +6,16 @@ import pytest
 from django.test import Client
 
 from campaigns.admin.stored_steps import MAX_FOUND
+from campaigns.exceptions import NoRoom
+from campaigns.many_steps import DesiredStep, replace_part
 from campaigns.models import Campaign
+from campaigns.parts import Part
 from campaigns.steps import add_step, change_step, remove_step
 from campaigns.tests.admin.pages import FormReader, campaign_url, errors_of, row, with_new_row
-from campaigns.tests.factories import ACTOR, history_of, make_campaign, make_step, step_fields, stored
+from campaigns.tests.factories import ACTOR, history_of, make_campaign, make_step, positions, step_fields, stored
 
 LAST = 349
+TOP = 2_147_483_647
 
 
 @pytest.fixture
@@ -143,6 +147,26 @@ def test_a_position_that_another_page_holds_is_a_fault_that_offers_to_make_room(
         ("steps.shifted", {"from_position": 5, "to_position": 100, "steps": 95}),
         ("steps.reordered", {"steps": 51}),
     ]
+
+
+@pytest.mark.django_db
+def test_a_step_that_leaves_its_page_finds_room_up_to_the_highest_position() -> None:
+    campaign = make_campaign(steps=1)
+    make_step(campaign, TOP - 1)
+    leave_page(campaign, TOP - 1)
+    assert positions(campaign) == [TOP - 1, TOP]
+    make_step(campaign, 0)
+    before = stored()
+    with pytest.raises(NoRoom) as refusal:
+        leave_page(campaign, TOP)
+    assert (refusal.value.position, stored()) == (TOP, before)
+
+
+def leave_page(campaign: Campaign, position: int) -> None:
+    """The first step moves from its page to `position`."""
+    step = campaign.steps.get(position=0)
+    moved = DesiredStep(step.id, step.fields._replace(position=position))
+    replace_part(campaign.id, Part(0, 100), [moved], actor=ACTOR, shift=True)
 
 
 def test_a_full_page_takes_another_step_where_the_following_pages_make_room(editor: Client, campaign: Campaign) -> None:

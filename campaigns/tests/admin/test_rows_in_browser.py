@@ -33,6 +33,31 @@ def test_steps_are_moved_by_keyboard_and_by_buttons(browser: Browser, live_serve
     ]
 
 
+@pytest.mark.any_database
+def test_escape_puts_a_row_back_and_leaves_nothing_unsaved(browser: Browser, live_server: LiveServer) -> None:
+    campaign = make_campaign(steps=4)
+    with person(browser, live_server.url, "emil", *EDIT) as emil:
+        emil.open(campaign_url(campaign.pk))
+        mouse, handle = emil.page.mouse, emil.rows.nth(3).locator(".handle")
+        handle.hover()
+        mouse.down()
+        emil.rows.nth(0).locator(".handle").hover()
+        expect(emil.field(0, "template_id")).to_have_value("t3")
+        emil.page.keyboard.press("Escape")
+        mouse.up()
+        assert emil.templates() == ["t0", "t1", "t2", "t3"]
+        for key in ("ArrowUp", "ArrowUp", "Escape"):
+            emil.page.keyboard.press(key)
+        expect(emil.page.locator("#step-status")).to_have_text("The step is back where it was.")
+        assert emil.templates() == ["t0", "t1", "t2", "t3"]
+        assert [emil.field(row, "position").input_value() for row in range(4)] == ["0", "1", "2", "3"]
+        expect(handle).to_be_focused()
+        asked: list[str] = []
+        emil.page.on("dialog", lambda dialog: asked.append(dialog.type))
+        emil.click("History")
+        assert asked == []
+
+
 def test_the_order_on_the_screen_is_the_order_that_is_saved(browser: Browser, live_server: LiveServer) -> None:
     campaign = make_campaign(steps=5)
     with person(browser, live_server.url, "emil", *EDIT) as emil:
@@ -125,6 +150,7 @@ def test_a_taken_position_is_a_fault_with_a_button_that_makes_room(browser: Brow
         emil.click("Save")
         assert emil.templates() == ["t0", "t1", "t3", "t2"]
         expect(emil.rows.nth(2)).to_contain_text("t1 has position 1 too")
+        expect(emil.rows.nth(2).locator(".errorlist")).to_have_css("background-color", "rgba(0, 0, 0, 0)")
         emil.page.get_by_role("button", name="Insert here and move the following steps down").click()
         assert emil.templates() == ["t0", "t3", "t1", "t2"]
         emil.click("Save")

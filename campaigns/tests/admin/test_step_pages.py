@@ -48,6 +48,9 @@ def test_the_list_is_searched_by_whole_template_and_version_ids(
 
 def test_a_step_is_added(editor: Client) -> None:
     campaign = make_campaign(steps=1)
+    assert (
+        ">After the previous step was sent; for the first step, after the" in editor.get(reverse(ADD)).content.decode()
+    )
     form = {"campaign": str(campaign.pk), "position": "4", "template_id": "a", "template_version_id": "b"}
     editor.post(reverse(ADD), {**form, "delay_minutes_hours": "2", "variables": '{"x": 1}'})
     assert campaign.steps.get(position=4).fields == (4, "a", "b", 120, {"x": 1})

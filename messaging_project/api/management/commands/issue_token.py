@@ -7,16 +7,18 @@ from uuid import uuid4
 
 import jwt
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from messaging_project import commands
 from messaging_project.api.token_settings import SCOPE
 from messaging_project.api.tokens import MAX_SUBJECT_LENGTH, is_subject
+from messaging_project.commands import WholeNumber
 
 HOUR, DAY = 3_600, 86_400
 MAX_SECONDS = 366 * DAY
 
 
-class Command(BaseCommand):
+class Command(commands.Command):
     help = "Print an access token and nothing else. Only for the HS256 key: an identity provider issues its own."
     requires_system_checks = ()  # their warnings have no place around a token
 
@@ -25,10 +27,10 @@ class Command(BaseCommand):
         parser.add_argument("--scope", default="", help='the scopes, separated by spaces: "campaigns:read a:b"')
         parser.add_argument(
             "--expires-in",
-            type=int,
+            type=WholeNumber(maximum=MAX_SECONDS),
             default=HOUR,
             metavar="SECONDS",
-            help=f"how long it is valid, 1 to {MAX_SECONDS} (default: %(default)s)",
+            help=f"how long it is valid, 1 to {MAX_SECONDS}, 366 days (default: %(default)s)",
         )
 
     def handle(self, *, subject: str, scope: str, expires_in: int, **options: Any) -> None:
@@ -42,8 +44,6 @@ class Command(BaseCommand):
         scopes = scope.split()
         if not all(map(SCOPE.fullmatch, scopes)):
             raise CommandError('--scope must be printable ASCII words without " and \\, separated by spaces.')
-        if not 1 <= expires_in <= MAX_SECONDS:
-            raise CommandError(f"--expires-in must be from 1 to {MAX_SECONDS} seconds (366 days).")
         now = int(time.time())
         claims = {
             "iss": configured["ISSUER"],
