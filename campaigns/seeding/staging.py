@@ -80,6 +80,8 @@ class Section:
 class Ascent:
     """A campaign, as far as each of its sections goes on above the positions of those before."""
 
+    __slots__ = ("_last", "id", "is_new")  # tens of thousands are known at a time
+
     def __init__(self, campaign_id: UUID = UNKNOWN, *, is_new: bool = False) -> None:
         self.id, self.is_new = campaign_id, is_new
         self._last = -1
