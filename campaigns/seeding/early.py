@@ -49,7 +49,7 @@ WHERE s.status IN ({editable}) AND NOT EXISTS (
 # Together, because each answer that is waited for costs a turn of Python's lock. What is locked is looked at once more:
 # a step may have been committed after the first statement began, and before it took the lock.
 BEGIN = f"""
-{EXTENDABLE} FOR NO KEY UPDATE OF s SKIP LOCKED;
+{EXTENDABLE} AND %(locks_stored)s FOR NO KEY UPDATE OF s SKIP LOCKED;
 SAVEPOINT early; {ADD_CAMPAIGNS}; RELEASE early;
 {EXTENDABLE}
 """
@@ -93,14 +93,19 @@ def _take_load_lock(cursor: Any) -> bool:
 
 
 class EarlyCampaigns:
-    """Finds which sections of the file can be written early, batch by batch."""
+    """Finds which sections of the file can be written early, batch by batch.
 
-    def __init__(self, cursor: Any, is_allowed: Callable[[], bool], *, restore_status: bool) -> None:
+    Stored campaigns are locked with `locks_stored` only: not for a pipe, since nobody knows how long that takes.
+    """
+
+    def __init__(
+        self, cursor: Any, is_allowed: Callable[[], bool], *, restore_status: bool, locks_stored: bool
+    ) -> None:
         self.locked_at: float | None = None
         self._cursor = cursor
         self._is_allowed = is_allowed
         self._statements = merge_sql.filled(BEGIN)
-        self._flags = {"restore_status": int(restore_status)}
+        self._flags = {"restore_status": int(restore_status), "locks_stored": locks_stored}
         self._known: OrderedDict[UUID | str, Ascent | None] = OrderedDict()  # None: the campaign's rows are staged
         self._is_open = is_allowed() and _take_load_lock(cursor)
 

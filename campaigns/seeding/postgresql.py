@@ -63,11 +63,12 @@ AFTER = (
 
 @contextmanager
 def staged(
-    rows: Iterable[Row], tick: Callable[[int], None], may_write_early: Callable[[], bool], *, restore_status: bool
+    rows: Iterable[Row], tick: Callable[[int], None], may_write_early: Callable[[], bool], **flags: bool
 ) -> Iterator[Stage]:
     """Fill the temporary tables inside the caller's transaction. `tick` gets the count of rows.
 
-    The caller's block runs with the tables filled. `may_write_early` is asked for each batch of rows.
+    The caller's block runs with the tables filled. `may_write_early` is asked for each batch of rows; the `flags` are
+    those of EarlyCampaigns.
     """
     stage = Stage()
     with connection.cursor() as cursor:
@@ -83,7 +84,7 @@ def staged(
             stack.callback(sys.setswitchinterval, sys.getswitchinterval())
             sys.setswitchinterval(SWITCH_SECONDS)
             packing.adapters.register_dumper(JSONText, JSONText)
-            early = EarlyCampaigns(copying, may_write_early, restore_status=restore_status)
+            early = EarlyCampaigns(copying, may_write_early, **flags)
             begun, written = thread.submit(early.begin, ""), thread.submit(_send, copying, [])
             divided: Iterator[list[Section]] = map(stage.divide, staging.batches(rows))
             # The campaigns of each batch are begun before the rows of the last one are sent.
