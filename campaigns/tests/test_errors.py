@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import IntegrityError, OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import include, path
 from prometheus_client import REGISTRY
 from psycopg_pool import PoolTimeout
@@ -32,6 +32,7 @@ RAISED: dict[str, Exception] = {
     "big": RequestDataTooBig(SECRET),
     "throttled": exceptions.Throttled(wait=7.2),
     "away": OperationalError("away"),
+    "gone": Http404(SECRET),
 }
 
 
@@ -209,6 +210,13 @@ def test_djangos_own_refusals_are_envelopes_too(
 ) -> None:
     answer = raising_client.get(f"{prefix}/{what}")
     assert (answer.status_code, answer.json()) == (status, body)
+
+
+@pytest.mark.parametrize(("prefix", "id"), [("/v1/raise", ""), ("/v1/raise-outside-drf", "/v1/raise-outside-drf/gone")])
+def test_what_a_view_does_not_find_is_an_envelope_too(raising_client: APIClient, prefix: str, id: str) -> None:
+    answer = raising_client.get(f"{prefix}/gone")
+    message, details = "There is nothing at this address.", {"resource": "url", "id": id}
+    assert (answer.status_code, answer.json()) == (404, {"error": "not_found", "message": message, "details": details})
 
 
 @pytest.mark.django_db

@@ -126,6 +126,7 @@ def test_the_first_100_faults_are_listed_with_their_number(client: APIClient) ->
     answer = bulk(client, make_campaign(), [{} for _ in range(50)])
     assert len(faults(answer)) == 100
     assert answer.json()["details"]["total"] == 150
+    assert bulk(client, make_campaign(), [5, 5]).json()["message"].endswith("not a number. (1 more)")
     exactly = bulk(client, make_campaign(), [5] * 100)
     assert (len(faults(exactly)), "total" in exactly.json()["details"]) == (100, False)
 
