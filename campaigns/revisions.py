@@ -16,7 +16,7 @@ from campaigns.exceptions import NotFound
 from campaigns.history import Actor
 from campaigns.models import ActorType, Campaign, Revision, RevisionStep
 from campaigns.rules import STEP_FIELDS, Text
-from campaigns.statuses import Status
+from campaigns.statuses import HAS_RUN
 from campaigns.versions import require_campaign
 from messaging_project import compiled
 from messaging_project.strict_json import StoredJSON
@@ -24,8 +24,6 @@ from messaging_project.strict_json import StoredJSON
 CONTENT = tuple(name for name in STEP_FIELDS if name != "position")
 HEAD_COLUMNS = tuple(field.attname for field in Revision._meta.concrete_fields)
 MIGRATION = Actor(ActorType.COMMAND, "migration", "migration")
-# Statuses in which a campaign's steps are sent, or were.
-HAS_RUN = (Status.ACTIVE, Status.PAUSED, Status.COMPLETED)
 NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 BATCH = 100  # campaigns that one transaction freezes
 
