@@ -14,6 +14,7 @@ from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
 from campaigns.models import Campaign
+from scripts.lint import without_project_settings
 
 ROOT = Path(settings.BASE_DIR)
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("bench/*.md")])
@@ -41,6 +42,14 @@ def rows(text: str, heading: str) -> list[list[str]]:
 def test_every_setting_is_in_the_table_once() -> None:
     read = {name for source in SOURCES for name in SETTING.findall((ROOT / source).read_text())}
     assert sorted(row[0] for row in rows(SETTINGS, "# Settings")) == sorted(f"`{name}`" for name in read)
+
+
+def test_checks_run_without_any_setting_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = without_project_settings()
+    for row in rows(SETTINGS, "# Settings"):
+        monkeypatch.setenv(row[0].strip("`"), "of a developer")
+    assert without_project_settings() == before
+    assert before["PATH"]
 
 
 def test_every_operation_is_in_the_table_once() -> None:
