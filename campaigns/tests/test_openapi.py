@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
@@ -15,6 +16,7 @@ from rest_framework.test import APIClient
 
 from campaigns.http.refusals import Reason
 from campaigns.models import HistoryEntry
+from campaigns.openapi.examples import CAMPAIGN_ID
 from campaigns.openapi.operations import OPERATIONS, PATH_PARAMETERS
 from campaigns.tests.documented import DOCUMENT, DOCUMENTED, OF_ONE, WITH_BODY, Documented, each, faults
 from campaigns.tests.factories import make_campaign, step_body
@@ -163,6 +165,13 @@ def test_every_reason_is_given_by_some_refusal() -> None:
         for example in it.examples(412)
     }
     assert shown - {None} == set(Reason.values)
+
+
+def test_the_next_page_in_an_example_is_one_of_the_same_list() -> None:
+    lists = {it.id: it for it in DOCUMENTED.values() if it.method == "get" and "next" in it.examples(200)[0]}
+    assert sorted(lists) == ["listCampaigns", "listHistory", "listRevisions", "listSteps"]
+    shown = {name: urlsplit(it.examples(200)[0]["next"]).path for name, it in lists.items()}
+    assert shown == {name: it.path.replace("{id}", str(CAMPAIGN_ID)) for name, it in lists.items()}
 
 
 @each(WITH_BODY)

@@ -260,6 +260,8 @@ class KeysetPagination(BasePagination):
 
     # --- For the OpenAPI document ------------------------------------------------------------------------------------
 
+    path = "/"  # of the list
+
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         return []  # PageQuerySerializer declares them
 
@@ -272,7 +274,7 @@ class KeysetPagination(BasePagination):
                 "next": {
                     **link,
                     "description": "The address of the next page; null on the last one.",
-                    "example": "https://messaging.example/v1/messaging/campaigns?cursor=WyJhNmIxYzJkMyIsMCwi&limit=100",
+                    "example": f"https://messaging.example{self.path}?cursor=WyJhNmIxYzJkMyIsMCwi&limit=100",
                 },
                 "previous": {
                     **link,
