@@ -202,7 +202,7 @@ def common_refusals(method: str, operation: Operation, parameters: Iterable[str]
     if isinstance(operation.answer, serializers.ListSerializer):
         yield errors.validation_error(LIMIT_FAULT)
     message = unknown_name(UNKNOWN_PARAMETER, parameters, "parameter")
-    yield errors.validation_error((UNKNOWN_PARAMETER, message.code, str(message)))
+    yield errors.validation_error((UNKNOWN_PARAMETER, "unknown", str(message)))
     yield exceptions.NotAuthenticated()
     yield INSUFFICIENT_SCOPE
     yield not_acceptable(MEDIA_TYPE)

@@ -266,6 +266,8 @@ class KeysetPagination(BasePagination):
         return []  # PageQuerySerializer declares them
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        if isinstance(schema, dict):  # drf-spectacular gives a marker, too, to find the place of an example
+            schema = {**schema, "description": "The results of this page, in the order of the list."}
         link = {"type": "string", "format": "uri", "nullable": True}
         return {
             "type": "object",
