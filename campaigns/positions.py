@@ -49,12 +49,12 @@ def place(campaign_id: UUID, moves: Sequence[Move], actor: Actor) -> None:
 
 
 def moves_up(held: Iterable[tuple[UUID, int]], wanted: Sequence[int]) -> Iterator[Move]:
-    """How steps make room; both lists are in ascending order of positions.
+    """How the steps from the first wanted position on make room; both lists are in ascending order of positions.
 
     Each goes to the lowest position that is no lower than its own, above the step before it, and not wanted.
     """
     taken = set(wanted)
-    lowest = 0
+    lowest = wanted[0]
     for step_id, old in held:
         new = max(old, lowest)
         while new in taken:
@@ -69,10 +69,10 @@ def moves_up(held: Iterable[tuple[UUID, int]], wanted: Sequence[int]) -> Iterato
 def _first_without_room(held: list[tuple[UUID, int]], wanted: Sequence[int]) -> int:
     """The first of the positions for which there is no room once those before it have theirs."""
 
-    def is_too_many(count: int) -> bool:
-        return any(move.new > MAX_POSITION for move in moves_up(held, wanted[:count]))
+    def is_too_many(last: int) -> bool:
+        return any(move.new > MAX_POSITION for move in moves_up(held, wanted[: last + 1]))
 
-    return wanted[bisect_left(range(1, len(wanted) + 1), True, key=is_too_many)]
+    return wanted[bisect_left(range(len(wanted)), True, key=is_too_many)]
 
 
 def park(campaign_id: UUID, step_ids: Sequence[UUID]) -> None:

@@ -48,7 +48,6 @@ class RuleViolation(ValueError):
     """A value breaks `total` rules. `faults` has the faults that are given, and the first 100 of those found."""
 
     def __init__(self, *faults: Fault, found: Iterable[Found] = ()) -> None:
-        super().__init__("; ".join(fault.message for fault in faults))
         rest = iter(found)
         self._given, self._found = faults, list(islice(rest, MAX_LISTED_FAULTS))
         self.total = len(faults) + len(self._found) + sum(1 for _ in rest)

@@ -6,6 +6,7 @@ from random import uniform
 from time import sleep
 from typing import ParamSpec, TypeVar
 
+import psycopg
 from django.db import Error as DatabaseError  # the base of Django's DatabaseError and InterfaceError
 from django.db import InterfaceError, OperationalError, connection
 
@@ -13,6 +14,9 @@ from django.db import InterfaceError, OperationalError, connection
 READ_ONLY = "25006"  # read_only_sql_transaction: the server became a copy of another one, or its quota is used up
 LOST = ("40001", "40P01")  # serialization_failure, deadlock_detected
 LOCK_TIMEOUT = "55P03"  # lock_not_available
+OUTDATED_PLAN = ("0A000", "RevalidateCachedQuery")  # with the function of PostgreSQL's source that refused
+# Connection exceptions, statement_completion_unknown, and sessions that the server ended (admin_shutdown and the like).
+OUTCOME_UNKNOWN = ("08", "40003", "57P")
 TAKEN = "23505"  # unique_violation
 # What says "not now" instead of "not so". Classes: connection exception, insufficient resources, operator intervention
 # (shutdown, statement_timeout), system error (of the disk).
@@ -107,11 +111,37 @@ def is_unavailable(exc: Exception) -> bool:
         return False
     match code_of(exc):
         case str(sqlstate):
-            return sqlstate[:2] in UNAVAILABLE_CLASSES or sqlstate in UNAVAILABLE
+            return sqlstate[:2] in UNAVAILABLE_CLASSES or sqlstate in UNAVAILABLE or is_plan_outdated(exc)
         case int(sqlite_code):
             return sqlite_code & 0xFF in UNAVAILABLE_SQLITE
         case _:  # the connection's fault
             return isinstance(exc, OperationalError | InterfaceError)
+
+
+def is_outcome_unknown(exc: BaseException) -> bool:
+    """Whether a connection was lost while the database had a statement: that may have been done, a COMMIT included.
+
+    What Django meets while it ends the transaction hides the loss: the loss is then in that error's context.
+    """
+    found: BaseException | None = exc
+    while found is not None:
+        # Exactly this class: its subclasses have an SQLSTATE, or come from a pool or a watchdog that sent nothing.
+        sqlstate = getattr(found, "sqlstate", None) or ""
+        if type(found) is psycopg.OperationalError or sqlstate.startswith(OUTCOME_UNKNOWN):
+            return True
+        found = found.__cause__ or found.__context__
+    return False
+
+
+def is_contention(exc: Exception) -> bool:
+    """Whether others were in the way: they held a lock for too long, or won a deadlock."""
+    return is_lost(exc) or is_lock_timeout(exc) or is_busy(exc)
+
+
+def is_plan_outdated(exc: Exception) -> bool:
+    """Whether a connection has prepared a statement whose columns a migration has given other types since."""
+    diagnosis = getattr(exc.__cause__, "diag", None)
+    return (code_of(exc), getattr(diagnosis, "source_function", None)) == OUTDATED_PLAN
 
 
 def is_read_only(exc: Exception) -> bool:
@@ -124,13 +154,13 @@ def discard_connections(exc: Exception) -> None:
     """Keep no connection that an outage may have made useless, so that only the first request notices.
 
     Those that a restart broke are found by a check. One to a read-only server works, but may lead to the one that was
-    the primary before a fail-over: all are closed, and the next ones find out anew.
+    the primary before a fail-over, and one with an outdated plan keeps it: all are closed, and the next ones are new.
     """
     connection.close_if_unusable_or_obsolete()
     pool = getattr(connection, "pool", None)
     if pool is None or pool.closed:
         return
-    if is_read_only(exc):
+    if is_read_only(exc) or is_plan_outdated(exc):
         pool.drain()
     else:
         pool.check()

@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 from contextlib import suppress
-from threading import Thread, Timer
+from threading import Lock, Thread, Timer
 from time import monotonic, sleep
 from typing import Any
 
@@ -36,14 +36,16 @@ class Watchdog:
         self.knows_outage = False
         self._since: dict[DatabaseWrapper, float] = {}
         self._own: psycopg.Connection[Any] | None = None  # outside the pool
+        self._starting = Lock()
         self._thread = Thread(target=self._watch, name="watchdog", daemon=True)
 
     def start(self) -> None:
         """This process serves. Watch from now on; does nothing the second time, and without PostgreSQL."""
         self.serves = True
         if not self.is_on and connections["default"].vendor == "postgresql":
-            with suppress(RuntimeError):  # another request's thread was faster
-                self._thread.start()
+            with self._starting:
+                if not self.is_on:
+                    self._thread.start()
 
     @property
     def is_on(self) -> bool:
@@ -58,10 +60,6 @@ class Watchdog:
 
     def end(self, wrapper: DatabaseWrapper) -> None:
         self._since.pop(wrapper, None)
-
-    def has_cut(self, error: Exception) -> bool:
-        """Whether this error may come from a wait that the watchdog ended."""
-        return self.knows_outage and type(error.__cause__) is psycopg.OperationalError
 
     def _watch(self) -> None:
         parameters = connections["default"].get_connection_params()

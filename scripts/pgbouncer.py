@@ -35,7 +35,7 @@ server_login_retry = 1
 SETTINGS = {
     "DATABASE_LOCK_TIMEOUT_MS": "0",
     "DATABASE_STATEMENT_TIMEOUT_MS": "0",
-    "DATABASE_PREPARE": "0",  # which PgBouncer keeps since version 1.21
+    "DATABASE_PREPARE": "0",  # PgBouncer keeps prepared statements since version 1.22; Debian 12 has 1.18
 }
 
 

@@ -9,7 +9,12 @@ from django.db import Error as DatabaseError
 from campaigns import exceptions
 from campaigns.models import Campaign
 from campaigns.statuses import STATUSES, why_not
-from messaging_project.database_errors import discard_connections, is_read_only, is_unavailable
+from messaging_project.database_errors import (
+    discard_connections,
+    is_contention,
+    is_outcome_unknown,
+    is_unavailable,
+)
 
 
 def staff_message(error: exceptions.CampaignsError) -> str:
@@ -61,11 +66,11 @@ WORDS: dict[type[exceptions.CampaignsError], str | Callable[[Any], str]] = {
 @contextmanager
 def busy_as_refusal() -> Iterator[None]:
     """A database that can't do it now is a refusal that can be tried again, and no crash: it takes no writes, or others
-    held a lock for too long or won a deadlock."""
+    were in the way. Where nobody knows whether it was saved, the error passes: its page says to look first."""
     try:
         yield
     except DatabaseError as error:
-        if not is_unavailable(error):
+        if not is_unavailable(error) or is_outcome_unknown(error):
             raise
         discard_connections(error)
-        raise (exceptions.ReadOnly if is_read_only(error) else exceptions.Contention) from error
+        raise (exceptions.Contention if is_contention(error) else exceptions.ReadOnly) from error

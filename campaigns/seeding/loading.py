@@ -139,6 +139,8 @@ class Load:
         rest = (row for row in rows if row[0] > checkpoint.line)
         for _, batch in groupby(rest, BatchNumbers(self._options.commit_every)):
             self._load(batch)
+        if self._source.digest() != self._digest:
+            raise UnusableInput(f"{self._source.name}: it changed between its two readings.")
         self._require_rows()
         checkpoint.delete()
         return self.outcome
@@ -191,8 +193,9 @@ class Load:
             self._progress.checking(self.outcome.rows, self._source.position(), self._source.size)
 
         if connection.vendor == "postgresql":
-            restore, may_write_early = self._options.restore_status, self._may_write_early
-            with self._transaction(), postgresql.staged(rows, tick, may_write_early, restore_status=restore) as stage:
+            flags = {"restore_status": self._options.restore_status, "locks_stored": self._source.size is not None}
+            with self._transaction(), postgresql.staged(rows, tick, self._may_write_early, **flags) as stage:
+                self._locked_at = stage.locked_at
                 self._finish(stage)
         else:
             with sqlite.staged(rows, tick) as stage, self._transaction():
@@ -255,8 +258,8 @@ class Load:
         counts = self._judge(merge)
         if any(counts[name] for name in CHANGES) and not self._options.dry_run:
             locking_at = time.monotonic()
-            if merge.lock():
-                self._locked_at = locking_at
+            if merge.lock() or not merge.locked_enough():  # none, if all of them were deleted meanwhile
+                self._locked_at = stage.locked_at or locking_at
                 counts = self._judge(merge)
                 if not merge.locked_enough():  # what was equal isn't any more
                     return self._merge_once(stage)

@@ -68,9 +68,8 @@ WORDS = {
 
 # --- Which campaigns the rows belong to ------------------------------------------------------------------------------
 
-# Campaigns that were written early aren't stored yet: what the file says of them counts.
-WRITTEN_EARLY = "SELECT id FROM seed_created"
-CREATED = "SELECT DISTINCT created_id AS id FROM seed_section WHERE created_id IS NOT NULL"
+# Campaigns that were created early aren't stored yet: what the file says of them counts.
+CREATED = "SELECT DISTINCT early_id AS id FROM seed_section WHERE is_new AND early_id IS NOT NULL"
 GROUPS = """
 SELECT g.*, COALESCE(
     g.given_id, CASE WHEN n.id IS NULL THEN s.id END, FIRST_VALUE(g.given_id) OVER same, s.id,
@@ -98,6 +97,9 @@ WINDOW
     by_status AS (PARTITION BY g.campaign_id ORDER BY g.status IS NULL, g.line),
     by_line AS (PARTITION BY g.campaign_id ORDER BY g.line)
 """
+
+# The stored campaigns that have rows which weren't written early.
+STORED = "seed_campaign WHERE stored AND id IN (SELECT campaign_id FROM seed_group WHERE early_id IS NULL)"
 
 # --- Positions that are taken ----------------------------------------------------------------------------------------
 
@@ -180,6 +182,7 @@ SELECT line, 'position', 'position_taken',
     'The position holds another step; --on-conflict skip keeps that one, --on-conflict update replaces it.'
 FROM seed_taken WHERE NOT same
 """
+CLOSED = "seed_campaign WHERE stored AND status NOT IN ({editable})"
 NOT_EDITABLE = """
 INSERT INTO seed_fault (line, field, code, message)
 SELECT r.line, 'campaign_id', 'campaign_not_editable',
@@ -193,22 +196,24 @@ WHERE c.stored AND c.status NOT IN ({editable}) AND r.position IS NOT NULL
 
 # --- What would change -----------------------------------------------------------------------------------------------
 
-CHANGES_WITHOUT_EXCEPTION = """
-SELECT campaign_id, SUM(steps) AS added, 0 AS unchanged, 0 AS differing, SUM(rows) - SUM(steps) AS without_step,
-    SUM(minutes) AS minutes
+SUMS = """
+SELECT campaign_id, SUM(rows) AS rows, SUM(steps) AS added, CAST(SUM(minutes) AS bigint) AS minutes
 FROM seed_group GROUP BY campaign_id
 """
+# Counted from the sections: faults are few, and of what is taken the campaign alone counts.
 CHANGES = f"""
-SELECT g.campaign_id,
-    COUNT(CASE WHEN r.position IS NOT NULL AND t.line IS NULL THEN 1 END) AS added,
-    COUNT(CASE WHEN t.same THEN 1 END) AS unchanged,
-    COUNT(CASE WHEN NOT t.same THEN 1 END) AS differing,
-    COUNT(CASE WHEN r.position IS NULL THEN 1 END) AS without_step,
-    SUM(r.delay_minutes) AS minutes
-FROM seed_row r JOIN seed_group g ON g.section = r.section LEFT JOIN seed_taken t ON t.line = r.line
-WHERE NOT EXISTS (SELECT 1 FROM seed_fault f WHERE f.line = r.line) AND g.campaign_id NOT IN ({WRITTEN_EARLY})
-GROUP BY g.campaign_id
-UNION ALL SELECT e.* FROM ({CHANGES_WITHOUT_EXCEPTION}) e WHERE e.campaign_id IN ({WRITTEN_EARLY})
+SELECT a.campaign_id, a.added - COALESCE(f.steps, 0) - COALESCE(t.taken, 0) AS added,
+    COALESCE(t.same, 0) AS unchanged, COALESCE(t.taken - t.same, 0) AS differing,
+    a.rows - a.added - COALESCE(f.rows - f.steps, 0) AS without_step, a.minutes - COALESCE(f.minutes, 0) AS minutes
+FROM ({SUMS}) a LEFT JOIN (
+    SELECT g.campaign_id, COUNT(*) AS rows, COUNT(r.position) AS steps, SUM(r.delay_minutes) AS minutes
+    FROM seed_row r JOIN seed_group g ON g.section = r.section
+    WHERE r.line IN (SELECT line FROM seed_fault) GROUP BY g.campaign_id
+) f ON f.campaign_id = a.campaign_id LEFT JOIN (
+    SELECT t.campaign_id, COUNT(*) AS taken, COUNT(CASE WHEN t.same THEN 1 END) AS same
+    FROM seed_taken t WHERE NOT EXISTS (SELECT 1 FROM seed_fault f WHERE f.line = t.line) GROUP BY t.campaign_id
+) t ON t.campaign_id = a.campaign_id
+WHERE a.rows > COALESCE(f.rows, 0)
 """  # noqa: S608 - put together from this module's own words
 TOTALS = """
 SELECT COUNT(CASE WHEN NOT c.stored THEN 1 END), COUNT(CASE WHEN c.stored AND {changed} THEN 1 END),
@@ -270,7 +275,7 @@ RESTORED = """
 SELECT c.id FROM seed_campaign c JOIN seed_change ch ON ch.campaign_id = c.id
 WHERE NOT c.stored AND {new_status} IN ({has_run})
 """
-STEPS_TO_ADD = f"SELECT MIN(line), SUM(steps) FROM seed_group WHERE campaign_id NOT IN ({WRITTEN_EARLY})"  # noqa: S608
+STEPS_TO_ADD = "SELECT MIN(line), SUM(steps) FROM seed_group WHERE early_id IS NULL"
 WITHOUT_FAULTS = " AND NOT EXISTS (SELECT 1 FROM seed_fault f WHERE f.line = r.line)"
 WITHOUT_TAKEN = " AND NOT EXISTS (SELECT 1 FROM seed_taken t WHERE t.line = r.line)"
 UPDATE_STEPS = """

@@ -2,7 +2,7 @@
 
 `judge` locks nothing; it fills these temporary tables:
 
-seed_created   campaigns that were written early, see early.py
+seed_created   campaigns that were made early, see early.py
 seed_group     each section, and which campaign that is
 seed_campaign  each campaign of the file, as it is stored or will be
 seed_taken     rows whose position is taken, and whether by an equal step
@@ -56,22 +56,22 @@ class Merge:
         self._make("seed_created", merge_sql.CREATED)
         self._make("seed_group", merge_sql.GROUPS)
         self._make("seed_campaign", merge_sql.CAMPAIGNS)
-        if self._count("seed_created") and self._take_back():
+        if self._count("seed_group WHERE early_id IS NOT NULL") and self._take_back():
             return self.judge()
-        self._stored = self._count("seed_campaign WHERE stored")
+        self._stored = self._count(merge_sql.STORED)
         if self._stored:
             self._refresh_statistics(postgresql.STEP_KEYS)
         self._make("seed_taken", merge_sql.TAKEN if self._stored else f"{merge_sql.TAKEN} LIMIT 0")
         self._taken = self._count("seed_taken")
         self._find_faults()
-        self._find_changes()
+        self._make("seed_change", merge_sql.CHANGES)
         if self._restore_status and (unready := self._execute(merge_sql.NOT_READY)):
             self.fault_count += unready
-            self._find_changes()
+            self._make("seed_change", merge_sql.CHANGES)
         return self._totals()
 
     def _take_back(self) -> bool:
-        """Stage the campaigns that were written early and should not have been, as if they never were."""
+        """Stage the rows that were written early and should not have been, as if they never were."""
         self._make("seed_undone", early.UNDONE, self._flags)
         is_needed = self._count("seed_undone") > 0
         for statement in early.UNDO if is_needed else ():
@@ -83,10 +83,6 @@ class Merge:
             with connection.cursor() as cursor:
                 postgresql.analyze(cursor, keys)
 
-    def _find_changes(self) -> None:
-        exceptions = self.fault_count or self._taken
-        self._make("seed_change", merge_sql.CHANGES if exceptions else merge_sql.CHANGES_WITHOUT_EXCEPTION)
-
     def _find_faults(self) -> None:
         self._execute("DROP TABLE IF EXISTS seed_fault")
         self._execute(merge_sql.FAULTS)
@@ -95,7 +91,7 @@ class Merge:
             statements.append(merge_sql.REPEATED_POSITIONS)
         if self._on_conflict == "error" and self._taken:
             statements.append(merge_sql.DIFFERING_STEPS)
-        if self._stored:
+        if self._stored and self._count(merge_sql.CLOSED):
             statements.append(merge_sql.NOT_EDITABLE)
         self.fault_count = sum(self._execute(statement, self._flags) for statement in statements)
 
@@ -143,6 +139,8 @@ class Merge:
 
     def locked_enough(self) -> bool:
         """Whether each campaign that changes, judged anew, is among the locked ones."""
+        if not self._stored or connection.vendor != "postgresql":
+            return True
         return not self._row(merge_sql.UNLOCKED, self._flags)[0]
 
     def write(self, actor: Actor, load: dict[str, str], tick: Callable[[int, int], None]) -> None:

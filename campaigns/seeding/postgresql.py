@@ -5,7 +5,7 @@ The thread that reads also packs rows. The one that writes only sends what is pa
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from itertools import chain, pairwise
@@ -49,11 +49,11 @@ BEFORE = (
     f"SET LOCAL lock_timeout = {EARLY_LOCK_TIMEOUT_MS}",
     f"DROP TABLE IF EXISTS {', '.join(STAGED)}",  # of another load in the same outer transaction
     *(f"{table} ON COMMIT DROP" for table in TABLES),
+    "CREATE INDEX ON seed_row (line)",  # for writing in slices; made now, it grows while the server waits for rows
     # Plans are made while the tables are empty, and the foreign key keeps its own when they no longer are.
     "SET LOCAL enable_seqscan = off",
 )
 AFTER = (
-    "CREATE INDEX ON seed_row USING brin (line)",  # for writing in slices; made earlier, it would know no rows
     "ANALYZE seed_row (line, section, position)",
     "ANALYZE seed_section",
     "SET LOCAL enable_seqscan TO DEFAULT",
@@ -63,11 +63,12 @@ AFTER = (
 
 @contextmanager
 def staged(
-    rows: Iterable[Row], tick: Callable[[int], None], may_write_early: Callable[[], bool], *, restore_status: bool
+    rows: Iterable[Row], tick: Callable[[int], None], may_write_early: Callable[[], bool], **flags: bool
 ) -> Iterator[Stage]:
     """Fill the temporary tables inside the caller's transaction. `tick` gets the count of rows.
 
-    The caller's block runs with the tables filled. `may_write_early` is asked for each batch of rows.
+    The caller's block runs with the tables filled. `may_write_early` is asked for each batch of rows; the `flags` are
+    those of EarlyCampaigns.
     """
     stage = Stage()
     with connection.cursor() as cursor:
@@ -83,20 +84,22 @@ def staged(
             stack.callback(sys.setswitchinterval, sys.getswitchinterval())
             sys.setswitchinterval(SWITCH_SECONDS)
             packing.adapters.register_dumper(JSONText, JSONText)
-            early = EarlyCampaigns(copying, may_write_early, restore_status=restore_status)
-            written = thread.submit(_send, copying, [])
-            divided = map(stage.divide, staging.batches(rows))
-            begun = ((sections, thread.submit(early.insert, early.candidates(sections))) for sections in divided)
-            # One behind: the campaigns of the next batch are inserted before the rows of this one are sent.
-            for number, ((sections, inserted), _) in enumerate(pairwise(chain(begun, [([], Future())]))):
-                early.assign(sections, inserted.result())
-                if number == 1:
+            early = EarlyCampaigns(copying, may_write_early, **flags)
+            begun, written = thread.submit(early.begin, ""), thread.submit(_send, copying, [])
+            divided: Iterator[list[Section]] = map(stage.divide, staging.batches(rows))
+            # The campaigns of each batch are begun before the rows of the last one are sent.
+            for number, (last, sections) in enumerate(pairwise(chain([[]], divided, [[]]))):
+                early.assign(last, begun.result())
+                begun = thread.submit(early.begin, early.candidates(sections))
+                if number == 2:
                     thread.submit(analyze, copying, CAMPAIGN_KEYS)
-                packed = _packed(packing, sections)
+                packed = _packed(packing, last)
                 written.result()
                 written = thread.submit(_send, copying, packed)
-                tick(stage.rows)
+                if last:
+                    tick(stage.rows)
             written.result()
+            stage.locked_at = early.locked_at
         for statement in AFTER:
             cursor.execute(statement)
     yield stage

@@ -17,6 +17,7 @@ BATCH_LENGTH = 2 * 1024 * 1024  # characters of JSON; this bounds the memory
 
 POSITION = STEP_COLUMNS.index("position")
 DELAY = STEP_COLUMNS.index("delay_minutes")
+UNKNOWN = UUID(int=0)
 JSON_INDEXES = [STEP_COLUMNS.index(column) for column in JSON_COLUMNS]
 
 # The temporary tables that rows wait in, with the type of each column. Nothing else sees them, and filling them locks
@@ -29,7 +30,7 @@ STORED_TYPES = {"id": "uuid", "campaign_id": "uuid", **STEP_TYPES, "version": "b
 SECTION_TYPES = {"section": "integer", "line": "bigint", "given_id": "uuid", "external_id": "text", "name": "text"}
 SECTION_TYPES |= {"description": "text", "status": "text", "new_id": "uuid"}
 SECTION_TYPES |= {"rows": "bigint", "steps": "bigint", "minutes": "bigint"}
-SECTION_TYPES |= {"created_id": "uuid", "lines": "text", "positions": "text"}
+SECTION_TYPES |= {"early_id": "uuid", "is_new": "boolean", "lines": "text", "positions": "text"}
 TABLES = (
     f"CREATE TEMPORARY TABLE seed_row ({', '.join(map(' '.join, ROW_TYPES.items()))})",
     f"CREATE TEMPORARY TABLE seed_section ({', '.join(map(' '.join, SECTION_TYPES.items()))})",
@@ -61,24 +62,28 @@ class Section:
         self.number, self.campaign, self.rows = number, campaign, rows
         self.key = campaign.campaign_id or campaign.external_id or ""
         self.new_id = campaign.campaign_id or new_id()  # of the campaign, if it is made of this section
-        self.created_id: UUID | None = None  # of the campaign that was made early, and has these steps
+        self.early: Ascent | None = None  # the campaign that these steps are written to early
         self.steps = [step for _, _, step in rows if step]
         self.positions = [step[POSITION] for step in self.steps]
 
     def values(self) -> tuple[Any, ...]:
         """In the order of SECTION_TYPES."""
         counts = len(self.rows), len(self.steps), sum([step[DELAY] for step in self.steps])
-        values = self.number, self.rows[0][0], *self.campaign, self.new_id, *counts, self.created_id
-        if self.created_id is None:
-            return *values, None, None
+        values = self.number, self.rows[0][0], *self.campaign, self.new_id, *counts
+        if self.early is None:
+            return *values, None, None, None, None
         lines = [line for line, _, step in self.rows if step]
-        return *values, ",".join(map(str, lines)), ",".join(map(str, self.positions))
+        texts = [",".join(map(str, numbers)) for numbers in (lines, self.positions)]
+        return *values, self.early.id, self.early.is_new, *texts
 
 
 class Ascent:
-    """Whether each section of a campaign goes on above the positions of those before."""
+    """A campaign, as far as each of its sections goes on above the positions of those before."""
 
-    def __init__(self) -> None:
+    __slots__ = ("_last", "id", "is_new")  # tens of thousands are known at a time
+
+    def __init__(self, campaign_id: UUID = UNKNOWN, *, is_new: bool = False) -> None:
+        self.id, self.is_new = campaign_id, is_new
         self._last = -1
 
     def goes_on(self, section: Section) -> bool:
@@ -96,6 +101,7 @@ class Stage:
     def __init__(self) -> None:
         self.rows = 0
         self.last_line = 0
+        self.locked_at: float | None = None  # when the first stored campaign was locked, if any was
         self.stretches = 0
         self.ascending = True
         self._sections = 0
@@ -121,15 +127,15 @@ class Stage:
 
 def row_values(section: Section) -> Iterator[tuple[Any, ...]]:
     """The rows of a section that are staged, each in the order of ROW_TYPES."""
-    new_id, number, created_id = uuid_utils.uuid7, section.number, section.created_id
+    new_id, number, is_early = uuid_utils.uuid7, section.number, section.early is not None
     for line, _, step in section.rows:
-        if not (created_id and step):
+        if not (is_early and step):
             yield (line, number, new_id(), *(step or NO_STEP))
 
 
 def early_steps(section: Section) -> Iterator[tuple[Any, ...]]:
     """The steps of a section that are written early, each in the order of STORED_TYPES."""
-    if section.created_id:
-        new_id, campaign_id = uuid_utils.uuid7, uuid_utils.UUID(bytes=section.created_id.bytes)  # written faster
+    if section.early:
+        new_id, campaign_id = uuid_utils.uuid7, uuid_utils.UUID(bytes=section.early.id.bytes)  # written faster
         for step in section.steps:
             yield (new_id(), campaign_id, *step, 1)

@@ -41,6 +41,7 @@ def layout(campaign: Campaign) -> list[tuple[int, str, int]]:
         ([0, 2, 3, 9], [2, 9], {2: 3, 3: 4, 9: 10}),
         ([5, 7], [5, 6, 8], {5: 7, 7: 9}),
         ([], [3, 1], {}),
+        ([TOP - 1], [TOP - 1], {TOP - 1: TOP}),
     ],
 )
 def test_each_new_step_stands_where_it_asked_to(
@@ -100,6 +101,14 @@ def test_without_room_nothing_is_added(client: APIClient) -> None:
     assert answer.status_code == 412
     assert answer.json()["details"] == {"reason": "no_room", "position": TOP - 1}
     assert stored() == before
+
+
+def test_the_first_position_without_room_is_named() -> None:
+    campaign = make_campaign()
+    make_step(campaign, TOP - 1)
+    with pytest.raises(NoRoom) as refusal:
+        at_once(campaign, [TOP - 1, TOP])
+    assert refusal.value.position == TOP  # the step at TOP - 1 has room there as long as nobody else wants it
 
 
 def test_many_steps_move_far_in_a_few_statements(client: APIClient) -> None:

@@ -255,7 +255,7 @@ def test_a_limit_is_an_integer_from_1_to_1000(client: APIClient, limit: str) -> 
     [
         "x",
         "%00",
-        "%ff",
+        "%C3%BF",
         "=",
         "a" * 5_000,
         "cD1ub3QtYS11dWlk",  # p=not-a-uuid

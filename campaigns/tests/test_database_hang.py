@@ -48,10 +48,11 @@ def test_an_outage_is_refused_at_once_and_ends_by_itself(proxied: Server, proxy:
     assert add(proxied, campaign, 0).status == 201
     begin(proxy)
     with ThreadPoolExecutor(CLIENTS) as clients:
+        created = clients.submit(proxied.post, "/v1/messaging/campaigns", {"name": "In a transaction"})
         first = add(proxied, campaign, 1)
-        assert first.status == 503
-        if how == "hangs":  # a session was waiting for it
-            assert first.json()["message"] == CUT
+        assert (first.status, created.result().status) == (503, 503)
+        if how == "hangs":  # sessions were waiting for it
+            assert [first.json()["message"], created.result().json()["message"]] == [CUT, CUT]
         while "requests are refused" not in proxied.log.read_text():
             assert add(proxied, campaign, 9).status == 503
         known = [clients.submit(add, proxied, campaign, n) for n in range(CLIENTS)]

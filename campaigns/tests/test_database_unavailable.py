@@ -27,6 +27,7 @@ UNAVAILABLE = (
     "5",
     {"error": "unavailable", "message": "The database can't answer right now. Try again in 5 seconds."},
 )
+NOBODY_KNOWS = " A write may have happened: repeat it with the same Idempotency-Key."
 
 
 def whole(answer: Any) -> Any:
@@ -56,7 +57,10 @@ NOT_SO = ("0A000", "22012", "25001", "25P02", "40002", "42501", "54000", "55000"
 def test_what_postgresql_cannot_do_now_is_a_503(client: APIClient, sqlstate: str, how: str) -> None:
     campaign = make_campaign()
     refuse_steps(sqlstate)
-    assert whole(ADDS[how](client, campaign)) == UNAVAILABLE
+    status, retry_after, body = UNAVAILABLE
+    if sqlstate.startswith(("08", "57P", "40003")):  # the connection was lost, or the answer
+        body = body | {"message": body["message"] + NOBODY_KNOWS}
+    assert whole(ADDS[how](client, campaign)) == (status, retry_after, body)
 
 
 @pytest.mark.postgresql
@@ -154,6 +158,31 @@ def test_staff_are_told_that_a_read_only_database_takes_no_changes() -> None:
     said = "The database takes no changes right now, and nothing was saved: try again later."
     assert (answer.status_code, errors_of(answer)) == (200, {"__all__": [said]})
     assert stored() == before
+
+
+ENDED_AT_COMMIT = """
+CREATE FUNCTION end_session() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END';
+CREATE CONSTRAINT TRIGGER end_session AFTER UPDATE ON campaigns_campaign
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION end_session()
+"""
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_staff_are_told_to_look_where_the_connection_was_lost_at_the_end() -> None:
+    ada, campaign = Client(raise_request_exception=False), make_campaign(steps=1)
+    ada.force_login(User.objects.create_superuser("ada"))
+    form = opened(ada, campaign) | {"name": "Renamed"}
+    with connection.cursor() as cursor:
+        cursor.execute(ENDED_AT_COMMIT)
+    try:
+        answer = save(ada, campaign, form)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP FUNCTION end_session CASCADE")
+    assert answer.status_code == 503
+    assert "look before you send it again" in answer.content.decode()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -8,16 +8,17 @@ import psycopg
 import pytest
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import IntegrityError, OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import include, path
 from prometheus_client import REGISTRY
+from psycopg_pool import PoolTimeout
 from pytest_django import Settings
 from rest_framework import exceptions
 from rest_framework.test import APIClient
 from rest_framework.views import APIView
 
 from messaging_project.urls import handler400, handler403, handler404, handler500  # noqa: F401 - this is a URLconf, too
-from messaging_project.watchdog import watchdog
+from messaging_project.watchdog import Refused
 
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 SECRET = "correct horse battery staple"
@@ -31,6 +32,7 @@ RAISED: dict[str, Exception] = {
     "big": RequestDataTooBig(SECRET),
     "throttled": exceptions.Throttled(wait=7.2),
     "away": OperationalError("away"),
+    "gone": Http404(SECRET),
 }
 
 
@@ -39,6 +41,8 @@ class RaisingView(APIView):
 
     def get(self, request: Any, what: str) -> None:
         raise RAISED[what]
+
+    post = get
 
 
 def raising_page(request: HttpRequest, what: str) -> HttpResponse:
@@ -208,6 +212,13 @@ def test_djangos_own_refusals_are_envelopes_too(
     assert (answer.status_code, answer.json()) == (status, body)
 
 
+@pytest.mark.parametrize(("prefix", "id"), [("/v1/raise", ""), ("/v1/raise-outside-drf", "/v1/raise-outside-drf/gone")])
+def test_what_a_view_does_not_find_is_an_envelope_too(raising_client: APIClient, prefix: str, id: str) -> None:
+    answer = raising_client.get(f"{prefix}/gone")
+    message, details = "There is nothing at this address.", {"resource": "url", "id": id}
+    assert (answer.status_code, answer.json()) == (404, {"error": "not_found", "message": message, "details": details})
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize("prefix", ["/v1/raise", "/v1/raise-outside-drf", "/raise"])
 def test_a_database_that_is_away_is_a_503_everywhere_and_counted(raising_client: APIClient, prefix: str) -> None:
@@ -222,18 +233,24 @@ def test_a_database_that_is_away_is_a_503_everywhere_and_counted(raising_client:
 
 
 @pytest.mark.django_db
-def test_a_write_whose_wait_was_cut_is_called_one_that_may_have_happened(
-    raising_client: APIClient, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("hidden", [False, True])
+def test_only_a_write_whose_connection_was_lost_is_called_one_that_may_have_happened(
+    raising_client: APIClient, monkeypatch: pytest.MonkeyPatch, hidden: bool
 ) -> None:
-    cut = OperationalError("cut")
-    cut.__cause__ = psycopg.OperationalError()
-    monkeypatch.setitem(RAISED, "away", cut)
-    monkeypatch.setattr(watchdog, "knows_outage", True)
-    said = raising_client.get("/v1/raise/away").json()["message"]
-    assert said == (
-        "The database can't answer right now. Try again in 5 seconds. "
-        "A write may have happened: repeat it with the same Idempotency-Key."
-    )
+    lost = OperationalError("lost")
+    lost.__cause__ = psycopg.OperationalError("server closed the connection unexpectedly")
+    error = OperationalError("refused") if hidden else lost
+    if hidden:  # by what Django met when it ended the transaction
+        error.__cause__ = Refused()
+        error.__cause__.__context__ = lost
+    monkeypatch.setitem(RAISED, "away", error)
+    message = "The database can't answer right now. Try again in 5 seconds."
+    assert raising_client.get("/v1/raise/away").json()["message"] == message
+    may_have_happened = f"{message} A write may have happened: repeat it with the same Idempotency-Key."
+    assert raising_client.post("/v1/raise/away").json()["message"] == may_have_happened
+    error.__cause__ = PoolTimeout()  # nothing was sent
+    error.__cause__.__context__ = None
+    assert raising_client.post("/v1/raise/away").json()["message"] == message
 
 
 def outages() -> float:

@@ -126,16 +126,27 @@ def test_the_first_100_faults_are_listed_with_their_number(client: APIClient) ->
     answer = bulk(client, make_campaign(), [{} for _ in range(50)])
     assert len(faults(answer)) == 100
     assert answer.json()["details"]["total"] == 150
+    assert bulk(client, make_campaign(), [5, 5]).json()["message"].endswith("not a number. (1 more)")
     exactly = bulk(client, make_campaign(), [5] * 100)
     assert (len(faults(exactly)), "total" in exactly.json()["details"]) == (100, False)
 
 
-@pytest.mark.parametrize("body", [{}, {"steps": None}, {"steps": {}}, {"steps": "x"}, [], 5])
-def test_a_body_without_an_array_of_steps_is_refused(client: APIClient, body: Any) -> None:
+@pytest.mark.parametrize(
+    ("body", "field", "code"),
+    [
+        ({}, "steps", "required"),
+        ({"steps": None}, "steps", "null"),
+        ({"steps": {}}, "steps", "invalid_type"),
+        ({"steps": "x"}, "steps", "invalid_type"),
+        ([], "", "invalid_type"),
+        (5, "", "invalid_type"),
+    ],
+)
+def test_a_body_without_an_array_of_steps_is_refused(client: APIClient, body: Any, field: str, code: str) -> None:
     campaign = make_campaign(steps=1)
     before = stored()
     for method, path in (("post", "/steps/bulk"), ("put", "/steps")):
-        assert getattr(client, method)(campaign_url(campaign, path), body).status_code == 400
+        assert faults(getattr(client, method)(campaign_url(campaign, path), body)) == [(field, code)]
     assert stored() == before
 
 

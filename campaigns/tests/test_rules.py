@@ -174,6 +174,19 @@ def test_a_place_is_written_as_a_path(path: str, keys: tuple[str | int, ...], ex
     assert place(path, keys) == expected
 
 
+@pytest.mark.parametrize(
+    ("rule", "given", "taken"),
+    [
+        (rules.Items(2, minimum=1), [0], [0]),
+        (rules.Items(2, minimum=1), [0, 0], [0, 0]),
+        (rules.StepIds(), ["A"], ["a"]),
+        (rules.OneOf(("yes", "no")), "no", "no"),
+    ],
+)
+def test_a_rule_returns_what_it_takes(rule: rules.Rule, given: Any, taken: Any) -> None:
+    assert rule(given) == taken
+
+
 BATCH = rules.Items(3, minimum=1, remedy="Add the others by further calls.")
 MESSAGES: list[tuple[rules.Rule, Any, str]] = [
     (INTEGER, True, "Must be an integer, not a boolean."),
@@ -188,8 +201,8 @@ MESSAGES: list[tuple[rules.Rule, Any, str]] = [
     (VARIABLES, [], "Must be an object, not an array."),
     (
         VARIABLES,
-        {"text": "a" * (64 * 1024)},
-        "Must take at most 65,536 bytes as compact JSON, numbers written out in full; it takes 65,547.",
+        {"n": [1e300, 1e-7], "text": "a" * (64 * 1024)},
+        "Must take at most 65,536 bytes as compact JSON, numbers written out in full; it takes 65,865.",
     ),
     (VARIABLES, nested(21), "Must be nested at most 20 levels deep."),
     (VARIABLES, {5: 0}, "Must have strings as names."),

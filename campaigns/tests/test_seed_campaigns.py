@@ -410,7 +410,7 @@ def test_without_a_terminal_progress_is_logged(
     csv_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(progress, "LOG_EVERY_SECONDS", 0)
-    make_campaign(external_id="c", name="Welcome")
+    make_step(make_campaign(external_id="c", name="Welcome"), 1)
     with caplog.at_level(logging.INFO, "campaigns.seeding"):
         seed(csv_file(csv_path, row(0)))
     assert caplog.messages == [f"{csv_path}: 1 rows checked (100% of the input)", f"{csv_path}: 1 of 1 rows written"]

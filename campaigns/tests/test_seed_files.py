@@ -1,6 +1,7 @@
 """`manage.py seed_campaigns`: what it can read, in how many transactions, and what it makes without a file."""
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ from django.db import connection, transaction
 
 from campaigns.models import Campaign, HistoryEntry
 from campaigns.seeding import postgresql
+from campaigns.seeding.loading import Load, Outcome
+from campaigns.seeding.sources import Source
 from campaigns.seeding.synthetic import SyntheticSource
 from campaigns.tests.factories import make_campaign, stored
 from campaigns.tests.seed_files import (
@@ -237,3 +240,20 @@ def test_a_slice_of_the_staged_rows_is_found_without_reading_the_others() -> Non
         ((plan,),) = cursor.fetchone()
     assert (plan["Plan"]["Node Type"], plan["Plan"]["Actual Rows"]) == ("Bitmap Heap Scan", 19)
     assert plan["Plan"]["Rows Removed by Index Recheck"] < 15_000
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_file_that_changes_between_its_two_readings_is_told(csv_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Load.run_in_batches
+
+    def changing(load: Load, reopen: Callable[[], Source]) -> Outcome:
+        def changed() -> Source:
+            csv_file(csv_path, row(0), row(1, template="other"))
+            return reopen()
+
+        return run(load, changed)
+
+    monkeypatch.setattr(Load, "run_in_batches", changing)
+    said = seed(csv_file(csv_path, row(0), row(1)), commit_every=1)
+    assert said.code == 2
+    assert said.message.startswith(f"{csv_path}: it changed between its two readings. ")

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from campaigns.models import Campaign, CampaignStep, HistoryEntry
-from campaigns.seeding import postgresql, staging
+from campaigns.seeding import early, postgresql, staging
 from campaigns.tests.factories import make_campaign, make_step, stored
 from campaigns.tests.seed_files import csv_file, json_file, record, row, seed
 
@@ -111,6 +111,8 @@ def batches_of(rows: int) -> Iterator[None]:
 @example([Line("a", 1), Line("a", 0), Line("a", 1)], {}, True, 1)  # its positions don't ascend
 @example([Line("a", 0), Line("a", 1, name="Other"), Line("a", 2, name="Other")], {}, True, 4)
 @example([Line("a", 0), Line("a", 1), Line("b", 0)], {"a": ("draft", {0: "t", 1: "u"})}, True, 4)
+@example([Line("a", 2), Line("b", 0), Line("a", 1)], {"a": ("draft", {1: "t"})}, False, 1)  # a stored one: likewise
+@example([Line("a", 2), Line("b", 0), Line("a", 3, name="Other")], {"a": ("draft", {1: "t"})}, True, 1)
 def test_a_file_does_what_the_model_says(file: list[Line], before: State, skip_invalid: bool, batch_rows: int) -> None:
     with transaction.atomic(), tempfile.TemporaryDirectory() as folder:
         for external_id, (status, steps) in before.items():
@@ -177,6 +179,48 @@ def test_what_only_a_later_row_says_of_a_new_campaign_counts(
     assert (campaign.external_id, given_id, campaign.description, campaign.status) == found
     steps = [(step.position, step.template_id, step.variables) for step in campaign.steps.order_by("position")]
     assert steps == [(0, "t", {"a": 1}), (1, "t", {}), (2, "t", {}), (3, "t", {})]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("batch_rows", [1, 2, 10])
+@pytest.mark.parametrize("first", [0, 1])
+def test_rows_may_call_a_stored_campaign_by_either_of_its_names(first: int, batch_rows: int, tmp_path: Path) -> None:
+    campaign = make_campaign(external_id="c")
+    make_step(campaign, 0)
+    rows = [record(position) for position in (1, 1, 2, 3)]
+    for named in rows[first::2]:
+        del named["external_id"]
+        named["campaign_id"] = str(campaign.id)
+    with batches_of(batch_rows):
+        said = seed(json_file(tmp_path / "steps.jsonl", *rows), skip_invalid=True)
+    assert (said.code, said.faults) == (1, [(2, "position", "repeated")])
+    assert list(campaign.steps.order_by("position").values_list("position", flat=True)) == [0, 1, 2, 3]
+
+
+@pytest.mark.django_db
+@pytest.mark.postgresql
+def test_a_step_that_was_committed_just_before_its_campaign_was_locked_is_seen(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    campaign = make_campaign(external_id="c")
+    make_step(campaign, 0, template_id="other")
+    # The statement that locks began before the step was committed: it sees none.
+    monkeypatch.setattr(early, "BEGIN", early.BEGIN.replace("NOT EXISTS", "TRUE OR NOT EXISTS", 1))
+    assert seed(csv_file(tmp_path / "steps.csv", row(0))).faults == [(2, "position", "position_taken")]
+
+
+@pytest.mark.django_db
+@pytest.mark.postgresql
+def test_a_load_that_changes_nothing_locks_no_campaign(tmp_path: Path) -> None:
+    file = csv_file(tmp_path / "steps.csv", row(0), row(1))
+    seed(file)
+    lockers = []
+    for _ in range(2):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT xmax::text FROM campaigns_campaign")
+            lockers += cursor.fetchall()
+        assert seed(file).code == 0
+    assert lockers[0] == lockers[1]
 
 
 rows_with_statuses = st.builds(

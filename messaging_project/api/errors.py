@@ -13,14 +13,14 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions, status
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.response import Response
 
 from messaging_project.api.json import EncodedBody, PayloadTooLarge, render
 from messaging_project.api.request_id import HEADER, current_request_id
-from messaging_project.database_errors import discard_connections, is_unavailable
+from messaging_project.database_errors import discard_connections, is_outcome_unknown, is_unavailable
 from messaging_project.field_paths import MAX_ECHOED, MAX_LISTED_FAULTS, place
 from messaging_project.metrics import OUTAGES
-from messaging_project.watchdog import watchdog
 
 logger = logging.getLogger(__name__)
 
@@ -108,10 +108,10 @@ def server_error() -> APIError:
     return APIError(500, "server_error", message, {"request_id": current_request_id()})
 
 
-def unavailable(*, was_cut: bool = False) -> APIError:
-    """503. `was_cut`: the answer of a statement was not waited for, so nobody knows what became of it."""
+def unavailable(*, may_have_written: bool = False) -> APIError:
+    """503. `may_have_written`: the connection was lost during a write, so nobody knows what became of it."""
     message = f"The database can't answer right now. Try again in {RETRY_AFTER_SECONDS} seconds."
-    if was_cut:
+    if may_have_written:
         message += " A write may have happened: repeat it with the same Idempotency-Key."
     return APIError(503, "unavailable", message, headers={"Retry-After": RETRY_AFTER_SECONDS})
 
@@ -121,9 +121,9 @@ def unavailable(*, was_cut: bool = False) -> APIError:
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
     """DRF's EXCEPTION_HANDLER: every exception of an API view becomes an envelope. 5xx are logged."""
-    error = as_api_error(exc)
+    request = context["request"]
+    error = as_api_error(exc, writes=request.method not in SAFE_METHODS)
     if error.status_code >= status.HTTP_500_INTERNAL_SERVER_ERROR:
-        request = context["request"]
         # An outage causes one per request: log a line each, not a traceback.
         cause = None if error.status_code == status.HTTP_503_SERVICE_UNAVAILABLE else exc
         logger.error("%s %s: %s: %s", request.method, request.path, error.error, exc, exc_info=cause)
@@ -146,8 +146,8 @@ def _framework_headers(exc: Exception) -> dict[str, str]:
     return headers
 
 
-def as_api_error(exc: Exception) -> APIError:
-    """The error answer to any exception."""
+def as_api_error(exc: Exception, *, writes: bool = False) -> APIError:
+    """The error answer to any exception of a request, which may be one that writes."""
     match exc:
         case APIError():
             return exc
@@ -166,7 +166,7 @@ def as_api_error(exc: Exception) -> APIError:
         case exceptions.APIException():
             return _of_framework(exc)
         case DatabaseError() if is_unavailable(exc):
-            return unavailable(was_cut=watchdog.has_cut(exc))
+            return unavailable(may_have_written=writes and is_outcome_unknown(exc))
         case _:
             return server_error()
 

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import HMACAlgorithm
 from pytest_django import Settings
 
+from messaging_project.api.tokens import TokenUser
 from messaging_project.tests import identity_provider as idp
 from messaging_project.tests.identity_provider import IdentityProvider, claims, es256, hs256, rs256
 
@@ -97,6 +98,10 @@ def test_also_good(whoami: Ask, changes: dict[str, Any]) -> None:
 
     assert response.status_code == 200
     assert response.json() == {"issuer": idp.ISSUER, "subject": good["sub"], "scopes": []}
+
+
+def test_what_keys_on_a_user_gets_issuer_and_subject() -> None:
+    assert TokenUser("https://issuer.example/", "service-a", frozenset()).pk == "https://issuer.example/ service-a"
 
 
 @pytest.mark.usefixtures("shared_key")

@@ -5,9 +5,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import DataError
+from django.db import DataError, NotSupportedError, connection, transaction
 from psycopg import ProgrammingError
 
+from messaging_project.database_errors import is_unavailable
 from messaging_project.prepared import prepared_cursor
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
@@ -41,3 +42,18 @@ def test_the_rows_of_a_statement_are_not_kept() -> None:
     with pytest.raises(ProgrammingError, match="no result available"):
         cursor.cursor.fetchone()
     assert cursor.cursor._tx.pgresult is None
+
+
+def test_a_plan_that_a_migration_has_outdated_is_a_connection_to_be_replaced() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE widened (name varchar(3)); INSERT INTO widened VALUES ('abc')")
+    assert answer("SELECT name FROM widened") == ("abc",)
+    with connection.cursor() as cursor:
+        # Of an ALTER on its own, psycopg would know that it outdates plans.
+        cursor.execute("DO 'BEGIN ALTER TABLE widened ALTER name TYPE varchar(4); END'")
+    with pytest.raises(NotSupportedError) as caught, transaction.atomic():
+        answer("SELECT name FROM widened")
+    assert is_unavailable(caught.value)
+    with pytest.raises(NotSupportedError) as caught:
+        answer("SELECT count(*) FROM widened FOR UPDATE")  # of the same SQLSTATE
+    assert not is_unavailable(caught.value)
