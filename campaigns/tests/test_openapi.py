@@ -124,15 +124,31 @@ def test_every_query_parameter_is_described() -> None:
     assert "not at it" in described["created_before"]
     assert "in whatever case" in described["search"]
     assert "Case matters" in described["external_id"]
+    created = next(p["schema"] for name, p in parameters if (name, p["name"]) == ("listCampaigns", "created_from"))
+    assert [kind["format"] for kind in created["anyOf"]] == ["date-time", "date"]
+
+
+def properties() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for component, schema in DOCUMENT["components"]["schemas"].items():
+        for name, described in schema.get("properties", {}).items():
+            yield component, name, described
+
+
+def test_every_property_is_described_and_those_of_an_event_are_those_of_a_history_entry() -> None:
+    bare = {(component, name) for component, name, it in properties() if not it.get("description")}
+    assert {pair for pair in bare if not pair[0].endswith(("Event", "Values"))} == set()
+    of_entry = {name for component, name, _ in properties() if component == "HistoryEntry"}
+    assert {name for component, name in bare if component.endswith("Event")} <= of_entry - {"action"} | {"type"}
+
+
+def test_integers_are_numbers_only_where_the_contract_publishes_them() -> None:
+    numbers = {(component, name) for component, name, described in properties() if described.get("type") == "number"}
+    names = ("position", "delay_minutes")
+    assert numbers == {(component, name) for component in ("CampaignStep", "ListedStep") for name in names}
 
 
 def test_sums_have_64_bits_and_nothing_published_has() -> None:
-    longs = {
-        f"{name}.{key}"
-        for name, schema in DOCUMENT["components"]["schemas"].items()
-        for key, property_schema in schema.get("properties", {}).items()
-        if property_schema.get("format") == "int64"
-    }
+    longs = {f"{component}.{name}" for component, name, described in properties() if described.get("format") == "int64"}
     assert longs == {"Campaign.total_delay_minutes", "PlannedStep.offset_minutes"}
 
 
