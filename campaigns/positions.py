@@ -1,4 +1,7 @@
-"""Room among a campaign's positions: many steps move at once, however many. The caller holds the campaign's lock."""
+"""Room among a campaign's positions: many steps move at once, however many. The caller holds the campaign's lock.
+
+For one new step `steps` makes room itself, by two statements that name no step.
+"""
 
 import json
 from bisect import bisect_left

@@ -11,7 +11,6 @@ from campaigns.expressions import Totals
 from campaigns.http.refusals import step_set_mismatch
 from campaigns.models import Action, ActorType, Campaign, CampaignStep, HistoryEntry, Revision
 from campaigns.readiness import Readiness
-from campaigns.revisions import CONTENT
 from messaging_project.api.errors import APIError
 from messaging_project.api.openapi import EXAMPLE_ID
 
@@ -96,7 +95,7 @@ REVISION = Revision(
     actor_id="crm-sync",
     actor_name="crm-sync",
 )
-PLACED_STEP = PlacedStep(0, STEP_ID, *(STEP_BODY[name] for name in CONTENT))
+PLACED_STEP = PlacedStep(0, STEP_ID, *(getattr(STEP, name) for name in PlacedStep._fields[2:]))
 CHANGES = StepChanges(
     revision=2,
     added=[PLACED_STEP._replace(ordinal=1, step_id=FIRST_STEP.id)],

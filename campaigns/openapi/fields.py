@@ -42,6 +42,7 @@ class RepeatableSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-unty
     target_class = "messaging_project.api.queries.Repeatable"
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+        # As drf-spectacular's own extensions do: a child's schema has no public way.
         items = auto_schema._map_serializer_field(self.target.child, direction)  # type: ignore[no-untyped-call]
         schema = {"type": "array", "items": items, "maxItems": self.target.MAX_VALUES}
         return schema | ({"description": self.target.help_text} if self.target.help_text else {})

@@ -5,8 +5,10 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
+from campaigns import rules
 from campaigns.http.refusals import Reason
 from campaigns.models import Campaign
+from campaigns.rules import CAMPAIGN_FIELDS, STEP_FIELDS
 from campaigns.serializers import CampaignStepSerializer, FindingSerializer
 
 SEEDED_CAMPAIGN_OUTCOMES = ("created", "extended")
@@ -57,20 +59,20 @@ class StateErrorSerializer(serializers.Serializer[Any]):
     details = StateErrorDetailsSerializer(help_text="What the error is about.")
 
 
+# The type of a field's values, for each kind of rule.
+BY_RULE: dict[type, type[serializers.Field[Any, Any, Any, Any]]] = {
+    rules.Integer: serializers.IntegerField,
+    rules.Text: serializers.CharField,
+    rules.JSONObject: serializers.DictField,
+}
+
+
 @extend_schema_serializer(component_name="HistoryValues")
 class HistoryValuesSerializer(serializers.Serializer[Any]):
     """What `before` and `after` of an entry can have; which of it depends on the action."""
 
-    name = serializers.CharField(required=False)
-    external_id = serializers.CharField(required=False, allow_null=True)
-    description = serializers.CharField(required=False)
     status = serializers.ChoiceField(Campaign.Status.choices, required=False)
     duplicate_of = serializers.CharField(required=False, help_text="The campaign that it is a copy of.")
-    position = serializers.IntegerField(required=False)
-    template_id = serializers.CharField(required=False)
-    template_version_id = serializers.CharField(required=False)
-    delay_minutes = serializers.IntegerField(required=False)
-    variables = serializers.DictField(required=False)
     steps = serializers.IntegerField(required=False, help_text="How many steps it is about.")
     from_position = serializers.IntegerField(required=False, help_text="The first position from which steps moved up.")
     to_position = serializers.IntegerField(required=False, help_text="The last position to which steps moved up.")
@@ -88,3 +90,10 @@ class HistoryValuesSerializer(serializers.Serializer[Any]):
     )
     steps_added = serializers.IntegerField(required=False)
     steps_updated = serializers.IntegerField(required=False)
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        changed = {
+            name: BY_RULE[type(field.rule)](required=False, allow_null=field.may_be_null)
+            for name, field in (CAMPAIGN_FIELDS | STEP_FIELDS).items()
+        }
+        return changed | super().get_fields()

@@ -71,6 +71,7 @@ class DefaultsSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-cal
     match_subclasses = True
 
     def map_serializer(self, auto_schema: openapi.AutoSchema, direction: str) -> Any:
+        # As drf-spectacular's own extensions do: what it would map without this one has no public way.
         schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)  # type: ignore[no-untyped-call]
         fields = self.target.fields
         properties = schema.get("properties", {})

@@ -116,6 +116,22 @@ def test_the_tests_it_names_exist(document: Path) -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
+def test_what_imports_the_shared_api_is_what_contributors_are_told() -> None:
+    told = re.search(
+        r"`messaging_project\.api` is for (.*?) alone\.", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL
+    )
+    assert told
+    known = re.findall(r"`([\w/.]+)`", told[1])
+    app = ROOT / "campaigns"
+    importing = {
+        str(path.relative_to(app))
+        for path in app.rglob("*.py")
+        if "tests" not in path.parts and "messaging_project.api" in path.read_text()
+    }
+    assert sorted(path for path in importing if not path.startswith(tuple(known))) == []
+    assert [name for name in known if not any(path.startswith(name) for path in importing)] == []
+
+
 @pytest.mark.django_db
 def test_the_request_has_the_answer_shown() -> None:
     body, shown = re.search(r"-d '(.+)'\n", README), re.search(r'^\{"id":.+$', README, re.MULTILINE)
