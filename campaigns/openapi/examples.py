@@ -12,8 +12,9 @@ from campaigns.http.refusals import step_set_mismatch
 from campaigns.models import Action, ActorType, Campaign, CampaignStep, HistoryEntry, Revision
 from campaigns.readiness import Readiness
 from messaging_project.api.errors import APIError
+from messaging_project.api.openapi import EXAMPLE_ID
 
-CAMPAIGN_ID = UUID("0199b3a0-5f0e-7a31-8c64-1d2f7b9e4a10")
+CAMPAIGN_ID = UUID(EXAMPLE_ID)
 COPY_ID = UUID("0199b3a2-0d5c-7be2-a1c7-6e5d4c3b2a19")
 STEP_ID = UUID("0199b3a0-6b52-7c0d-b1f5-90ab3c4d5e6f")
 MOMENT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)

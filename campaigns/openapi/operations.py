@@ -68,8 +68,8 @@ CAMPAIGNS = {
         tag="Campaigns",
         summary="List campaigns",
         description=(
-            "All campaigns, or those that every given parameter chooses; of one that is a list, any of its values. "
-            "Getting a campaign by your own key: `?external_id=crm-4711`."
+            "All campaigns, or those that match every given parameter. One that is repeated is matched by any of its "
+            "values. To get a campaign by your own key: `?external_id=crm-4711`."
         ),
         answer=CampaignAnswerSerializer(many=True),
         example=examples.CAMPAIGN,
@@ -342,8 +342,8 @@ REVISIONS = {
         tag="Revisions",
         summary="Get a revision with its steps",
         description=(
-            "By its number it may be kept for ever, and its ETag is its digest. `latest` is what an active campaign "
-            "runs on."
+            "Got by its number, a revision may be cached for ever, and its ETag is its digest. `latest` is what an "
+            "active campaign runs on, and changes with the next one."
         ),
         answer=RevisionWithStepsSerializer,
         example=(examples.REVISION, [examples.PLACED_STEP]),
