@@ -1,5 +1,6 @@
 """The table of bad input, and what no client library would send, against the real server."""
 
+import http.client
 import socket
 from typing import Any
 
@@ -108,6 +109,13 @@ def test_a_body_that_is_announced_as_too_large_is_refused_before_it_is_sent(serv
     campaign = make_campaign()
     headers = "Expect: 100-continue\r\nContent-Length: 1073741824\r\n"
     assert server.send(raw_post(server, campaign.id, headers, b"")).status == 413
+
+
+def test_http_2_is_left_to_the_proxy(server: Server) -> None:
+    """granian would send a body to a HEAD there, which is a protocol error."""
+    no_settings = b"\0\0\0\4\0\0\0\0\0"
+    with pytest.raises(http.client.RemoteDisconnected):
+        server.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + no_settings)
 
 
 def test_log_lines_carry_the_request_id_of_the_answer(server: Server) -> None:
