@@ -46,8 +46,19 @@ def raw_post(server: Server, campaign_id: object, headers: str, body: bytes) -> 
 
 def test_a_chunked_body_is_read_like_any_other(server: Server) -> None:
     campaign = make_campaign()
-    answer = server.send(raw_post(server, campaign.id, "Transfer-Encoding: chunked\r\n", chunked(GOOD)))
+    answer = server.send(raw_post(server, campaign.id, "Transfer-Encoding: Chunked\r\n", chunked(GOOD)))
     assert (answer.status, answer.json()["position"], positions(campaign)) == (201, 0, [0])
+
+
+def test_a_body_with_another_transfer_coding_is_not_taken_as_it_is(server: Server) -> None:
+    """RFC 9112, 6.1."""
+    campaign = make_campaign()
+    codings = ["gzip, chunked", "identity, chunked", "chunked, chunked", "gzip\r\nTransfer-Encoding: chunked"]
+    for coding in codings:
+        answer = server.send(raw_post(server, campaign.id, f"Transfer-Encoding: {coding}\r\n", chunked(GOOD)))
+        message = "Transfer-Encoding must be chunked, once and alone, or absent."
+        assert (answer.status, answer.json()) == (400, {"error": "parse_error", "message": message}), coding
+    assert positions(campaign) == []
 
 
 @pytest.mark.parametrize("body", [TEN_MEGABYTES, b"[" * 1_048_577], ids=["ten megabytes", "a mebibyte and one"])
