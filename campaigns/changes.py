@@ -12,9 +12,11 @@ from django.db.models.functions import Cast
 
 from campaigns.models import CampaignStep, RevisionStep
 from campaigns.revisions import CONTENT, latest_revision
+from campaigns.rules import OPAQUE_FIELDS
 from campaigns.versions import require_campaign
 from messaging_project import compiled
 from messaging_project.snapshots import snapshot
+from messaging_project.strict_json import StoredJSON
 
 NO_REVISION = 0  # which no revision has as its id
 
@@ -80,8 +82,8 @@ def step_changes(campaign_id: UUID, load_json: Callable[[str], Any] = json.loads
 
 
 def _loaded(load_json: Callable[[str], Any], row: Sequence[Any]) -> Sequence[Any]:
-    """A row, of which the last value is the stored text of variables."""
-    return (*row[:-1], load_json(row[-1].text))
+    """A row, of which JSON is a stored text."""
+    return [load_json(value.text) if isinstance(value, StoredJSON) else value for value in row]
 
 
 def _changed(ordinal: int, before: Sequence[Any], after: Sequence[Any], load_json: Callable[[str], Any]) -> ChangedStep:
@@ -161,8 +163,10 @@ def _changed_then(campaign_id: UUID, revision_id: int) -> QuerySet[RevisionStep,
 
 
 def _differing(steps: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
-    """Those whose content isn't the outer row's. Variables differ where their texts do, as in a digest."""
-    as_text: Any = steps.annotate(text=Cast("variables", TextField()))
-    same = {name: OuterRef(name) for name in CONTENT if name != "variables"}
-    differing: QuerySet[Any, Any] = as_text.filter(~Q(text=Cast(OuterRef("variables"), TextField()), **same))
+    """Those whose content isn't the outer row's. JSON differs where its text does, as in a digest."""
+    texts = {name: f"{name}_as_text" for name in OPAQUE_FIELDS}
+    as_text: Any = steps.annotate(**{alias: Cast(name, TextField()) for name, alias in texts.items()})
+    same: dict[str, Any] = {name: OuterRef(name) for name in CONTENT if name not in texts}
+    same |= {alias: Cast(OuterRef(name), TextField()) for name, alias in texts.items()}
+    differing: QuerySet[Any, Any] = as_text.filter(~Q(**same))
     return differing

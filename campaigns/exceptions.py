@@ -1,12 +1,13 @@
-"""What the domain refuses, as data.
+"""What the domain refuses, as data; as text a sentence for operators and other apps.
 
-The words are elsewhere: campaigns.http.refusals has them for the API, campaigns.admin.refusals for staff, the commands
-for operators.
+Remedies are elsewhere: campaigns.http.refusals has their words for the API, campaigns.admin.refusals for staff.
 """
 
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
+
+from campaigns.statuses import why_not
 
 
 class CampaignsError(Exception):
@@ -15,10 +16,13 @@ class CampaignsError(Exception):
 
 @dataclass(eq=False)
 class NotFound(CampaignsError):
-    """No such `resource` ("campaign" or "step") exists."""
+    """No such `resource` ("campaign", "step" or "revision") exists."""
 
     resource: str
     id: UUID | str
+
+    def __str__(self) -> str:
+        return f"There is no {self.resource} {self.id}."
 
 
 @dataclass(eq=False)
@@ -27,6 +31,9 @@ class ExternalIdTaken(CampaignsError):
 
     external_id: str
     campaign_id: UUID | None
+
+    def __str__(self) -> str:
+        return f"Another campaign has the external id {self.external_id!r}."
 
 
 @dataclass(eq=False)
@@ -41,6 +48,9 @@ class StepSetMismatch(CampaignsError):
     repeated: dict[int, str]
     total: int
 
+    def __str__(self) -> str:
+        return "The steps that were named are not those of the campaign."
+
 
 @dataclass(eq=False)
 class VersionMismatch(CampaignsError):
@@ -48,17 +58,22 @@ class VersionMismatch(CampaignsError):
 
     etag: str
 
+    def __str__(self) -> str:
+        return "It was changed since it was read."
+
 
 class Contention(CampaignsError):
     """Other writers kept getting in the way. Nothing was written; the same call may succeed now."""
+
+    def __str__(self) -> str:
+        return "Other changes to the same campaign kept getting in the way: try again."
 
 
 class CursorPruned(CampaignsError):
     """Changes after this cursor of the feed are gone: deleted with the history, or lost by a restore."""
 
-
-class ReadOnly(CampaignsError):
-    """The database takes no writes at the moment; nothing was written."""
+    def __str__(self) -> str:
+        return "Changes after this cursor are gone: begin anew."
 
 
 # --- The campaign's state forbids it ---------------------------------------------------------------------------------
@@ -75,6 +90,9 @@ class CampaignNotEditable(BadState):
     campaign_id: UUID
     status: str
 
+    def __str__(self) -> str:
+        return f"The steps of a campaign that is {self.status} can't be changed."
+
 
 @dataclass(eq=False)
 class PositionTaken(BadState):
@@ -84,12 +102,18 @@ class PositionTaken(BadState):
     step_id: UUID
     next_position: int | None
 
+    def __str__(self) -> str:
+        return f"Position {self.position} holds another step."
+
 
 @dataclass(eq=False)
 class NoRoom(BadState):
     """The steps from this position on reach the highest one, so they can't move up."""
 
     position: int
+
+    def __str__(self) -> str:
+        return f"There is no room at position {self.position}: the steps from there on reach the highest position."
 
 
 @dataclass(eq=False)
@@ -99,12 +123,18 @@ class InvalidTransition(BadState):
     status: str
     target: str
 
+    def __str__(self) -> str:
+        return why_not(self.status, self.target)
+
 
 @dataclass(eq=False)
 class NotReady(BadState):
     """The campaign can't be activated; `errors` are the readiness errors."""
 
     errors: list[dict[str, Any]]
+
+    def __str__(self) -> str:
+        return "The campaign isn't ready to be activated: " + " ".join(error["message"] for error in self.errors)
 
 
 @dataclass(eq=False)
@@ -113,3 +143,6 @@ class NotDeletable(BadState):
 
     campaign_id: UUID
     status: str
+
+    def __str__(self) -> str:
+        return f"Only a draft can be deleted; this campaign is {self.status}."

@@ -278,7 +278,7 @@ class Action(models.TextChoices):
 
 
 class HistoryEntry(models.Model):
-    """One change, written by `history` alone: its id and time are one instant, taken under the campaign's lock.
+    """One change, written by `history`, or a bulk load: its id and time are one instant, under the campaign's lock.
 
     It names campaign and step by id, without foreign keys, because it outlives them.
 

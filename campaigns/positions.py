@@ -1,4 +1,7 @@
-"""Room among a campaign's positions: many steps move at once, however many. The caller holds the campaign's lock."""
+"""Room among a campaign's positions: many steps move at once, however many. The caller holds the campaign's lock.
+
+For one new step `steps` makes room itself, by two statements that name no step.
+"""
 
 import json
 from bisect import bisect_left
@@ -35,7 +38,7 @@ def make_room(campaign_id: UUID, positions: Sequence[int], actor: Actor) -> None
         return
     if moves[-1].new > MAX_POSITION:
         raise NoRoom(_first_without_room(list(held), wanted))
-    park(campaign_id, [move.step_id for move in moves])
+    park([move.step_id for move in moves])
     place(campaign_id, moves, actor)
 
 
@@ -43,9 +46,15 @@ def place(campaign_id: UUID, moves: Sequence[Move], actor: Actor) -> None:
     """Give parked steps their new positions, and say so in the history."""
     if not moves:
         return
-    _run(PLACE, campaign_id, [{"id": move.step_id.hex, "position": move.new} for move in moves])
+    settle([(move.step_id, move.new) for move in moves])
     after = {"from_position": moves[0].old, "to_position": moves[-1].new, "steps": len(moves)}
     history.record(actor, Action.STEPS_SHIFTED, campaign_id, after=after)
+
+
+def settle(places: Iterable[tuple[UUID, int]]) -> None:
+    """Give parked steps their new positions."""
+    if moved := [{"id": step_id.hex, "position": position} for step_id, position in places]:
+        _run(PLACE, moved)
 
 
 def moves_up(held: Iterable[tuple[UUID, int]], wanted: Sequence[int]) -> Iterator[Move]:
@@ -75,13 +84,15 @@ def _first_without_room(held: list[tuple[UUID, int]], wanted: Sequence[int]) -> 
     return wanted[bisect_left(range(len(wanted)), True, key=is_too_many)]
 
 
-def park(campaign_id: UUID, step_ids: Sequence[UUID]) -> None:
+def park(step_ids: Sequence[UUID]) -> None:
     """Move steps out of each other's way, above all positions: the unique constraint is checked row by row."""
     if step_ids:
-        _run(PARK, campaign_id, [{"id": step_id.hex} for step_id in step_ids])
+        _run(PARK, [{"id": step_id.hex} for step_id in step_ids])
 
 
-# All ids are one JSON parameter, so that their number is bound by no limit on parameters.
+# All ids are one JSON parameter, so that their number is bound by no limit on parameters. The caller has read them, and
+# holds the lock. They don't name the campaign: a database without statistics of its new steps would take it for a short
+# one, and go through all that move for each of them.
 MOVED = {
     "postgresql": "jsonb_to_recordset(%(moved)s::jsonb) AS moved (id uuid, position bigint)",
     "sqlite": """(
@@ -91,19 +102,17 @@ MOVED = {
 }
 PARK = """
 UPDATE campaigns_campaignstep SET position = position + %(parking)s
-WHERE campaign_id = %(campaign_id)s AND id IN (SELECT moved.id FROM {moved})
+WHERE id IN (SELECT moved.id FROM {moved})
 """
 PLACE = """
 UPDATE campaigns_campaignstep SET position = moved.position, version = version + 1, updated_at = %(now)s
-FROM {moved}
-WHERE campaigns_campaignstep.campaign_id = %(campaign_id)s AND campaigns_campaignstep.id = moved.id
+FROM {moved} WHERE campaigns_campaignstep.id = moved.id
 """
 
 
-def _run(sql: str, campaign_id: UUID, moved: list[dict[str, object]]) -> None:
+def _run(sql: str, moved: list[dict[str, object]]) -> None:
     parameters: dict[str, Any] = {
         "moved": json.dumps(moved),
-        "campaign_id": campaign_id.hex,
         "parking": CampaignStep.PARKING,
         "now": connection.ops.adapt_datetimefield_value(timezone.now()),
     }

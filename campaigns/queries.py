@@ -40,7 +40,7 @@ class Reading:
 
 def instant_field(help_text: str) -> RuleField:
     """The parameter that is an instant, in UTC."""
-    schema = {"type": "string", "format": "date-time"}
+    schema = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}
     rule = Reading(lambda text: in_utc(parse_instant(text), UTC), INSTANT, schema)
     return RuleField(rule, required=False, help_text=f"{help_text} {IN_UTC}")
 
@@ -52,7 +52,7 @@ def words(*words: str) -> rules.OneOf:
 def include_field(**parts: str) -> Repeatable:
     """The parameter that asks for more in the answer: each part with what it is."""
     meanings = "; ".join(f"`{name}`: {meaning}" for name, meaning in parts.items())
-    return Repeatable(RuleField(words(*parts)), default=list, help_text=f"What the answer has more. {meanings}.")
+    return Repeatable(RuleField(words(*parts)), default=list, help_text=f"What the answer has in addition. {meanings}.")
 
 
 LIST_ETAG = "the entity tag of the whole step list, as `ETag`; the database reads the whole list for it"
@@ -68,7 +68,7 @@ class StepListQuerySerializer(PageQuerySerializer):
 
 
 class CampaignQuerySerializer(QuerySerializer):
-    """What the answer with one campaign has more."""
+    """What the answer with one campaign has in addition."""
 
     include = include_field(steps=FIRST_STEPS, etag=CAMPAIGN_ETAG)
 
@@ -170,7 +170,7 @@ class AddStepQuerySerializer(QuerySerializer):
 
 
 class AddStepsQuerySerializer(AddStepQuerySerializer):
-    """How many steps are added, and what the answer has more."""
+    """How many steps are added, and what the answer has in addition."""
 
     include = include_field(list_etag=LIST_ETAG)
 
@@ -192,7 +192,7 @@ class TimelineQuerySerializer(QuerySerializer):
         required=False,
         help_text=(
             "When the recipient enters, as in RFC 3339 (`2026-12-01T09:00:00+01:00`); without an offset it is in `tz`, "
-            "and a date alone is its midnight. Now without it."
+            "and a date alone is its midnight. Left out, it is the present time."
         ),
     )
 

@@ -14,12 +14,12 @@ from campaigns.serializers import ActorSerializer, ValuesField, actor_shown
 class RevisionSerializer(serializers.Serializer[Any]):
     """A revision in a list."""
 
-    campaign_id = serializers.CharField()
-    number = serializers.IntegerField()
+    campaign_id = serializers.CharField(help_text="The campaign that it is a revision of.")
+    number = serializers.IntegerField(help_text="Its number: 1 for the campaign's first revision, 2 for the next.")
     digest = serializers.CharField(help_text="SHA-256 over the contents of its steps, in order.")
-    step_count = serializers.IntegerField()
-    created_at = serializers.DateTimeField()
-    created_by = ActorSerializer(source="*")
+    step_count = serializers.IntegerField(help_text="How many steps it has.")
+    created_at = serializers.DateTimeField(help_text="When the activation froze it.")
+    created_by = ActorSerializer(source="*", help_text="Who activated the campaign.")
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         """A revision's row as the renderer takes it."""
@@ -31,7 +31,7 @@ class PlacedStepSerializer(ObjectSerializer):
     """A step's content, and its place among the steps."""
 
     ordinal = serializers.IntegerField(help_text="Its place, from 0; positions may have gaps.")
-    id = serializers.CharField()
+    id = serializers.CharField(help_text="The step's id.")
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         return super().get_fields() | rule_fields({name: STEP_FIELDS[name] for name in CONTENT})
@@ -46,7 +46,7 @@ class PlacedStepSerializer(ObjectSerializer):
 class RevisionWithStepsSerializer(RevisionSerializer):
     """A revision with its steps."""
 
-    steps = PlacedStepSerializer(many=True)
+    steps = PlacedStepSerializer(many=True, help_text="All its steps, in order.")
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         """The pair of a revision's row and those of its steps."""
@@ -58,7 +58,7 @@ class RevisionWithStepsSerializer(RevisionSerializer):
 class MovedStepSerializer(serializers.Serializer[Any]):
     """A step that has another place among those that stayed."""
 
-    id = serializers.CharField()
+    id = serializers.CharField(help_text="The step's id.")
     before = serializers.IntegerField(help_text="Its ordinal in the revision.")
     after = serializers.IntegerField(help_text="Its ordinal now.")
 
@@ -67,9 +67,9 @@ class ChangedStepSerializer(serializers.Serializer[Any]):
     """A step with other content: the fields that differ, before and after."""
 
     ordinal = serializers.IntegerField(help_text="Its ordinal now.")
-    id = serializers.CharField()
-    before = ValuesField()
-    after = ValuesField()
+    id = serializers.CharField(help_text="The step's id.")
+    before = ValuesField(help_text="The fields that differ, as they are in the revision.")
+    after = ValuesField(help_text="The same fields, as they are now.")
 
 
 @extend_schema_serializer(component_name="StepChanges")
@@ -77,10 +77,10 @@ class StepChangesSerializer(serializers.Serializer[Any]):
     """What differs between a campaign's steps and its latest revision."""
 
     revision = serializers.IntegerField(allow_null=True, help_text="Its number; null if there is none.")
-    added = PlacedStepSerializer(many=True)
-    removed = PlacedStepSerializer(many=True)
-    moved = MovedStepSerializer(many=True)
-    changed = ChangedStepSerializer(many=True)
+    added = PlacedStepSerializer(many=True, help_text="Steps that the revision doesn't have.")
+    removed = PlacedStepSerializer(many=True, help_text="Steps that only the revision has.")
+    moved = MovedStepSerializer(many=True, help_text="Steps that have another place, as few as possible.")
+    changed = ChangedStepSerializer(many=True, help_text="Steps that have other content.")
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         """Differences as the renderer takes them."""

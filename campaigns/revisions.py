@@ -15,8 +15,8 @@ from django.db.models import Exists, OuterRef, QuerySet
 from campaigns.exceptions import NotFound
 from campaigns.history import Actor
 from campaigns.models import ActorType, Campaign, Revision, RevisionStep
-from campaigns.rules import STEP_FIELDS
-from campaigns.statuses import Status
+from campaigns.rules import STEP_FIELDS, Text
+from campaigns.statuses import HAS_RUN
 from campaigns.versions import require_campaign
 from messaging_project import compiled
 from messaging_project.strict_json import StoredJSON
@@ -24,19 +24,19 @@ from messaging_project.strict_json import StoredJSON
 CONTENT = tuple(name for name in STEP_FIELDS if name != "position")
 HEAD_COLUMNS = tuple(field.attname for field in Revision._meta.concrete_fields)
 MIGRATION = Actor(ActorType.COMMAND, "migration", "migration")
-# Statuses in which a campaign's steps are sent, or were.
-HAS_RUN = (Status.ACTIVE, Status.PAUSED, Status.COMPLETED)
 NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 BATCH = 100  # campaigns that one transaction freezes
 
 # --- Freezing --------------------------------------------------------------------------------------------------------
 
-# What a digest is of, for one step: its ordinal, id, the texts with their lengths before them, so that no two contents
-# have the same line, delay and variables.
-PARTS = (
-    *("s.ordinal", "{step_id}", "length(s.template_id)", "s.template_id"),
-    *("length(s.template_version_id)", "s.template_version_id", "s.delay_minutes", "s.variables"),
-)
+
+def _parts(name: str) -> tuple[str, ...]:
+    return (f"length(s.{name})", f"s.{name}") if isinstance(STEP_FIELDS[name].rule, Text) else (f"s.{name}",)
+
+
+# What a digest is of, for one step: its ordinal, id and content. Texts have their lengths before them, so that no two
+# contents have the same line. To change the parts changes every digest.
+PARTS = ("s.ordinal", "{step_id}", *(part for name in CONTENT for part in _parts(name)))
 HYPHENATED = "||'-'||".join(
     f"substr(s.id, {start}, {length})" for start, length in ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
 )

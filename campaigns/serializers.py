@@ -20,8 +20,8 @@ from messaging_project.field_paths import MAX_LISTED_FAULTS
 class CampaignStepSerializer(ObjectSerializer):
     """A step: takes the contract's five fields, enforces all their rules, and shows its seven keys."""
 
-    id = serializers.CharField(read_only=True)
-    campaign_id = serializers.CharField(read_only=True)
+    id = serializers.CharField(read_only=True, help_text="The step's id.")
+    campaign_id = serializers.CharField(read_only=True, help_text="The campaign that it is a step of.")
 
     path_names: ClassVar[dict[str, str]] = {"id": "step_id", "campaign_id": "id"}
     KEYS = ("id", "campaign_id", *rules.STEP_FIELDS)
@@ -89,7 +89,9 @@ class StepListSerializer(ObjectSerializer):
     """Steps to be added, all or none."""
 
     steps = StepListField(
-        CampaignStepSerializer(), rules.Items(rules.MAX_BATCH, minimum=1, remedy="Add the others by further calls.")
+        CampaignStepSerializer(),
+        rules.Items(rules.MAX_BATCH, minimum=1, remedy="Add the others by further calls."),
+        help_text="The steps to add, in any order.",
     )
 
 
@@ -97,13 +99,17 @@ class SequenceSerializer(ObjectSerializer):
     """The whole new sequence."""
 
     REMEDY = "Change a longer sequence by addSteps, changeStep and deleteStep."
-    steps = StepListField(ReplacingStepSerializer(), rules.Items(rules.MAX_SEQUENCE, remedy=REMEDY))
+    steps = StepListField(
+        ReplacingStepSerializer(),
+        rules.Items(rules.MAX_SEQUENCE, remedy=REMEDY),
+        help_text="All steps that the campaign is to have, in any order.",
+    )
 
 
 class OrderSerializer(ObjectSerializer):
     """The ids of all steps, in their new order."""
 
-    step_ids = RuleField(rules.StepIds())
+    step_ids = RuleField(rules.StepIds(), help_text="The ids of all steps of the campaign, in their new order.")
 
 
 @extend_schema_field({"type": "integer", "format": "int64"})
@@ -114,20 +120,23 @@ class LongField(serializers.IntegerField):
 class CampaignSerializer(ObjectSerializer):
     """A campaign. Its status is read-only; transitions change it."""
 
-    id = serializers.CharField(read_only=True)
-    status = serializers.ChoiceField(Campaign.Status.choices, read_only=True)
-    step_count = serializers.IntegerField(read_only=True)
-    total_delay_minutes = LongField(read_only=True)
+    id = serializers.CharField(read_only=True, help_text="The campaign's id.")
+    status = serializers.ChoiceField(
+        Campaign.Status.choices, read_only=True, help_text="Where it is in its life; operations of their own change it."
+    )
+    step_count = serializers.IntegerField(read_only=True, help_text="How many steps it has.")
+    total_delay_minutes = LongField(read_only=True, help_text="The sum of its steps' delays, in minutes.")
     revision = serializers.IntegerField(
         read_only=True, allow_null=True, help_text="The number of its latest revision; null if it has none."
     )
-    created_at = serializers.DateTimeField(read_only=True)
+    created_at = serializers.DateTimeField(read_only=True, help_text="When it was created.")
     updated_at = serializers.DateTimeField(read_only=True)
     steps = StepListField(
         CampaignStepSerializer(),
         rules.Items(rules.MAX_BATCH, remedy="Add the others by addSteps."),
         write_only=True,
         default=list,
+        help_text="Its first steps, in any order.",
     )
 
     path_names: ClassVar[dict[str, str]] = {"id": "id"}
@@ -175,7 +184,7 @@ class FirstStepsSerializer(serializers.Serializer[Any]):
     """The first steps of a campaign, as the first page of its list."""
 
     next = serializers.URLField(allow_null=True, help_text="The address of the next page; null if these are all.")
-    results = ListedStepSerializer(many=True)
+    results = ListedStepSerializer(many=True, help_text="The steps, by position.")
 
 
 @extend_schema_serializer(component_name="Campaign")
@@ -206,28 +215,34 @@ class CampaignAnswerSerializer(CampaignSerializer):
 class FindingSerializer(serializers.Serializer[Any]):
     """One thing that readiness finds."""
 
-    code = serializers.ChoiceField(Code.choices)
-    message = serializers.CharField()
-    step_id = serializers.CharField(required=False)
+    code = serializers.ChoiceField(Code.choices, help_text="What was found, for programs: a word that never changes.")
+    message = serializers.CharField(help_text="What was found, for people.")
+    step_id = serializers.CharField(required=False, help_text="The step that it is about, if it is about one.")
 
 
 class ReadinessSerializer(serializers.Serializer[Any]):
     """Whether a campaign could be activated."""
 
-    ready = serializers.BooleanField()
-    errors = FindingSerializer(many=True)  # type: ignore[assignment]  # hides Serializer.errors, which answers don't use
-    warnings = FindingSerializer(many=True)
+    ready = serializers.BooleanField(help_text="Whether it could be activated: there are no `errors`.")
+    errors = FindingSerializer(  # type: ignore[assignment]  # hides Serializer.errors, which answers don't use
+        many=True, help_text="What prevents an activation."
+    )
+    warnings = FindingSerializer(many=True, help_text="What is only unusual.")
 
 
 class PlannedStepSerializer(serializers.Serializer[Any]):
     """When one step would be sent."""
 
-    step_id = serializers.CharField(source="step.id")
-    position = serializers.IntegerField(source="step.position")
-    delay_minutes = serializers.IntegerField(source="step.delay_minutes")
-    offset_minutes = LongField()
-    at = serializers.DateTimeField(default_timezone=UTC)
-    at_local = serializers.CharField(read_only=True)
+    step_id = serializers.CharField(source="step.id", help_text="The step's id.")
+    position = serializers.IntegerField(source="step.position", help_text="The step's position.")
+    delay_minutes = serializers.IntegerField(
+        source="step.delay_minutes", help_text="Minutes after the previous step; for the first step, after `start`."
+    )
+    offset_minutes = LongField(help_text="Minutes after `start`: the sum of the delays up to and with this step's.")
+    at = serializers.DateTimeField(default_timezone=UTC, help_text="When the step would be sent, in UTC.")
+    at_local = serializers.CharField(
+        read_only=True, help_text="The same moment in the time zone `tz`, with its offset from UTC."
+    )
 
     def to_representation(self, instance: PlannedStep) -> dict[str, Any]:
         """A planned step as the renderer takes it."""
@@ -245,9 +260,9 @@ class PlannedStepSerializer(serializers.Serializer[Any]):
 class TimelineSerializer(serializers.Serializer[Any]):
     """When the steps of a campaign would be sent to a recipient who enters at `start`."""
 
-    start = serializers.DateTimeField(default_timezone=UTC)
-    tz = serializers.CharField()
-    results = PlannedStepSerializer(many=True)
+    start = serializers.DateTimeField(default_timezone=UTC, help_text="When the recipient enters, in UTC.")
+    tz = serializers.CharField(help_text="The IANA time zone of the local times.")
+    results = PlannedStepSerializer(many=True, help_text="All steps, by position.")
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         """A timeline as the renderer takes it. Fields of its own would keep it for the garbage collector."""
@@ -258,10 +273,14 @@ class TimelineSerializer(serializers.Serializer[Any]):
 class ActorSerializer(serializers.Serializer[HistoryEntry]):
     """Who made a change."""
 
-    type = serializers.ChoiceField(ActorType.choices, source="actor_type")
-    issuer = serializers.CharField(source="actor_issuer")
-    id = serializers.CharField(source="actor_id")
-    name = serializers.CharField(source="actor_name")
+    type = serializers.ChoiceField(
+        ActorType.choices, source="actor_type", help_text="Whether it was an access token, staff or a command."
+    )
+    issuer = serializers.CharField(source="actor_issuer", help_text="Who issued the access token; else empty.")
+    id = serializers.CharField(
+        source="actor_id", help_text="The token's subject, the staff account's id, or the command's name."
+    )
+    name = serializers.CharField(source="actor_name", help_text="The name to show.")
 
 
 class ValuesField(serializers.DictField):
@@ -277,17 +296,21 @@ class HistoryEntrySerializer(serializers.Serializer[HistoryEntry]):
     """One change: `before` and `after` have the changed fields only."""
 
     OWN = ("action", "campaign_id", "step_id", "revision", "before", "after")
-    id = serializers.CharField()
-    at = serializers.DateTimeField(source="created_at")
-    actor = ActorSerializer(source="*")
-    action = serializers.ChoiceField(Action.choices)
-    campaign_id = serializers.CharField()
-    step_id = serializers.CharField(allow_null=True)
+    id = serializers.CharField(help_text="The entry's id, here and in `listEvents`.")
+    at = serializers.DateTimeField(source="created_at", help_text="When the change was made.")
+    actor = ActorSerializer(source="*", help_text="Who made the change.")
+    action = serializers.ChoiceField(Action.choices, help_text="What was done.")
+    campaign_id = serializers.CharField(help_text="The campaign that was changed.")
+    step_id = serializers.CharField(
+        allow_null=True, help_text="The step that was changed; null if it wasn't one step alone."
+    )
     revision = serializers.IntegerField(
         allow_null=True, help_text="Of a change of status, the campaign's latest revision then."
     )
-    before = ValuesField(allow_null=True)
-    after = ValuesField(allow_null=True)
+    before = ValuesField(allow_null=True, help_text="The changed fields as they were; null if there was nothing.")
+    after = ValuesField(
+        allow_null=True, help_text="The fields as they became, or counts of many changed steps; null after a deletion."
+    )
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         """An entry, or its row, as the renderer takes it."""
@@ -320,6 +343,6 @@ class EventsField(serializers.ListField):
 class EventPageSerializer(serializers.Serializer[Any]):
     """Events in the order of the feed, and where to go on."""
 
-    results = EventsField()
+    results = EventsField(help_text="The events, oldest first.")
     next_cursor = serializers.CharField(help_text="Where to go on, also after an answer without events.")
     has_more = serializers.BooleanField(help_text="Whether there is more to get at once; else ask again in a while.")

@@ -1,8 +1,8 @@
 """What the project's other apps may call; all else in this app may change.
 
-Every function keeps the rules and raises the refusals of campaigns.exceptions, as the API does. Signals aren't offered:
-whoever must know of changes follows changes_since(), which misses none and survives a restart. It isn't to be called
-inside a transaction.
+Every function keeps the rules and raises refusals, as the API does; the text of each is a sentence. Signals aren't
+offered: whoever must know of changes follows changes_since(), which misses none and survives a restart. It isn't to be
+called inside a transaction.
 
 change_status() may be: then, with a strict template catalogue, call ask_before_activation(campaign_id) before the
 transaction begins, because nothing waits for a catalogue while it holds a lock.
@@ -17,23 +17,47 @@ from uuid import UUID
 from campaigns import revisions
 from campaigns.catalogue.findings import ask_before_activation
 from campaigns.changes import StepChanges, step_changes
-from campaigns.exceptions import CampaignsError
+from campaigns.exceptions import (
+    BadState,
+    CampaignNotEditable,
+    CampaignsError,
+    Contention,
+    CursorPruned,
+    InvalidTransition,
+    NoRoom,
+    NotFound,
+    NotReady,
+    PositionTaken,
+    VersionMismatch,
+)
 from campaigns.feed import Changes, changes_since, latest_cursor
 from campaigns.history import Actor
 from campaigns.lifecycle import change_status
 from campaigns.models import ActorType
 from campaigns.rules import StepFields
+from campaigns.statuses import Status
 from campaigns.steps import add_step
 
 __all__ = [
     "Actor",
     "ActorType",
+    "BadState",
+    "CampaignNotEditable",
     "CampaignsError",
     "Changes",
+    "Contention",
+    "CursorPruned",
     "FrozenRevision",
     "FrozenStep",
+    "InvalidTransition",
+    "NoRoom",
+    "NotFound",
+    "NotReady",
+    "PositionTaken",
+    "Status",
     "StepChanges",
     "StepFields",
+    "VersionMismatch",
     "add_step",
     "ask_before_activation",
     "change_status",

@@ -8,12 +8,12 @@ from django.utils.text import get_text_list
 
 
 class Status(TextChoices):
-    """Where a campaign stands in its life. STATUSES has the arrows.
+    """Where a campaign stands in its life. A test holds the arrows to those of STATUSES.
 
-    draft ──> active <──> paused ──┐
-      │         └─> completed <────┤
-      │                 │          │
-      └────────> archived <────────┘
+    draft     ──> active, archived
+    active    ──> paused, completed
+    paused    ──> active, completed, archived
+    completed ──> archived
     """
 
     DRAFT = "draft"
@@ -28,15 +28,16 @@ class StatusRow:
     """All that depends on one status.
 
     `targets`: the statuses that may follow. `is_editable`: whether steps may be changed. `is_deletable`: whether the
-    campaign may be deleted. The rest describes the change that leads to it, and is empty where none does: `verb` and
-    `done` name it on a button and in a message; `consequences` is what a person reads before confirming it, for
-    one campaign or for many; `is_final`: there is no way back; `action`: its name in the history (a value of
-    models.Action).
+    campaign may be deleted. `has_run`: whether its steps are sent, or surely were. The rest describes the change that
+    leads to it, and is empty where none does: `verb` and `done` name it on a button and in a message; `consequences` is
+    what a person reads before confirming it, for one campaign or for many; `is_final`: there is no way back; `action`:
+    its name in the history (a value of models.Action).
     """
 
     targets: tuple[Status, ...]
     is_editable: bool = False
     is_deletable: bool = False
+    has_run: bool = False
     verb: str = ""
     done: str = ""
     consequences: tuple[str, ...] = ()
@@ -48,6 +49,7 @@ STATUSES: dict[str, StatusRow] = {
     Status.DRAFT: StatusRow(targets=(Status.ACTIVE, Status.ARCHIVED), is_editable=True, is_deletable=True),
     Status.ACTIVE: StatusRow(
         targets=(Status.PAUSED, Status.COMPLETED),
+        has_run=True,
         verb="Activate",
         done="activated",
         consequences=(
@@ -59,6 +61,7 @@ STATUSES: dict[str, StatusRow] = {
     Status.PAUSED: StatusRow(
         targets=(Status.ACTIVE, Status.COMPLETED, Status.ARCHIVED),
         is_editable=True,
+        has_run=True,
         verb="Pause",
         done="paused",
         consequences=("No step is sent until its campaign is resumed.", "Until then the steps can be changed."),
@@ -66,6 +69,7 @@ STATUSES: dict[str, StatusRow] = {
     ),
     Status.COMPLETED: StatusRow(
         targets=(Status.ARCHIVED,),
+        has_run=True,
         verb="Complete",
         done="completed",
         consequences=(
@@ -92,6 +96,12 @@ if missing := [status.name for status in Status if status not in STATUSES]:
 
 EDITABLE = tuple(status for status, row in STATUSES.items() if row.is_editable)
 DELETABLE = tuple(status for status, row in STATUSES.items() if row.is_deletable)
+HAS_RUN = tuple(status for status, row in STATUSES.items() if row.has_run)
+
+
+def sources(target: str) -> list[str]:
+    """The statuses that lead to `target`."""
+    return [str(status) for status, row in STATUSES.items() if target in row.targets]
 
 
 def why_not(status: str, target: str) -> str:

@@ -1,8 +1,8 @@
-"""Every write to a campaign's ordered steps. API, admin and commands all come through here.
+"""Writes of single steps of a campaign, for API, admin and commands alike.
 
 Locks: adding a step holds the campaign's row FOR SHARE, so adders don't wait for each other, but a change of status
 waits for them. Every other write of steps holds it FOR NO KEY UPDATE. A database without row locks (SQLite) runs each
-transaction alone. Writes of many steps at once are in `many_steps`.
+transaction alone. Writes of many steps at once are in `many_steps`, those of bulk loads in `seeding`.
 """
 
 from collections.abc import Iterator
@@ -208,6 +208,11 @@ def first_free_position(campaign_id: UUID, position: int) -> int:
 
 
 def _make_room(campaign_id: UUID, position: int, actor: Actor) -> None:
+    """Move the unbroken run of steps from `position` up by one. Raises NoRoom.
+
+    positions.make_room() moves each step to a place of its own, so it reads and names them all. For one new step two
+    statements do, however long the run is.
+    """
     free = first_free_position(campaign_id, position)
     if free == position:
         return

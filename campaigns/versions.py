@@ -144,6 +144,6 @@ def campaign_with_steps(campaign_id: UUID, count: int) -> CampaignWithSteps:
     """A campaign and its first `count` steps as they were at one moment. Raises NotFound."""
     with snapshot():
         campaign = current_campaign(campaign_id)
-        steps = compiled.rows(("first steps", count), partial(_first_steps, count + 1), campaign_id)
+        steps = compiled.rows("first steps", partial(_first_steps, count + 1), campaign_id)
         etag = campaign_with_steps_etag(campaign.etag, step_list_etag(campaign_id))
     return CampaignWithSteps(campaign, steps[:count], len(steps) > count, etag)

@@ -1,4 +1,4 @@
-"""The campaigns API. Its views declare and delegate: steps, many_steps, lifecycle and timeline do the work."""
+"""The campaigns API. Its views declare and delegate: the domain's modules do the work."""
 
 from contextlib import nullcontext
 from typing import ClassVar
@@ -256,7 +256,7 @@ class CampaignViewSet(BaseCampaignViewSet):
     @action(detail=True, methods=["get"])
     def readiness(self, request: Request, id: str) -> Response:
         found = check_readiness(self.campaign_id, ask_about(self.campaign_id))
-        if not found.ready:  # no steps, and perhaps no campaign
+        if not found.ready:  # a campaign that isn't there has no steps
             self.require_existence()
         return Response(ReadinessSerializer(found).data)
 

@@ -1,14 +1,14 @@
 """Queries that Django builds and compiles once for each of their shapes, which takes longer than their answer.
 
-A query is told apart by its key, and by the shape of its values: how many there are, and of which types. It is built
-with stand-ins for the values, so that it can be seen where in its parameters each of them belongs.
+A query is told apart by its key, by what builds it, and by the shape of its values: how many there are, and of which
+types. It is built with stand-ins for the values, so that it can be seen where in its parameters each of them belongs.
 """
 
 import json
 from collections import namedtuple
 from collections.abc import Callable, Hashable, Iterator
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
@@ -36,7 +36,9 @@ def rows(
     """The rows, as named tuples, of the values_list() that `build` makes of the values.
 
     A value is a UUID, a time, a text, a number, or a list or dict of such. `build` may look at the length of a list and
-    at the names in a dict, and at no value. JSON comes as `load_json` reads it, by default as it is stored.
+    at the names in a dict, and at no value. It is a module's function, or a partial of one with what else it needs: one
+    that is made for each call, such as a closure, is compiled for each call.
+    JSON comes as `load_json` reads it, by default as it is stored.
     With `is_prepared`, PostgreSQL plans the query once for each connection: not for one whose best plan depends on its
     values.
     """
@@ -46,26 +48,32 @@ def rows(
 
 def instances(model: type[M], key: Hashable, build: Build, *values: Any) -> list[M]:
     """As rows(), of all columns of a model: its instances, with what else the rows have as attributes."""
-    names = [field.attname for field in model._meta.concrete_fields]
-
-    def columns(*given: Any) -> QuerySet[Any, Any]:
-        queryset = build(*given)
-        return queryset.values_list(*names, *queryset.query.annotations)
-
+    names = _columns(model)
     found = []
-    for row in rows(key, columns, *values, load_json=json.loads):
+    for row in rows(key, partial(_all_of, model, build), *values, load_json=json.loads):
         instance = model.from_db("default", names, row[: len(names)])
         vars(instance).update(zip(row._fields[len(names) :], row[len(names) :], strict=True))
         found.append(instance)
     return found
 
 
+def _all_of(model: type[Model], build: Build, *values: Any) -> QuerySet[Any, Any]:
+    queryset = build(*values)
+    return queryset.values_list(*_columns(model), *queryset.query.annotations)
+
+
+def _columns(model: type[Model]) -> list[str]:
+    return [field.attname for field in model._meta.concrete_fields]
+
+
 class _Wanted:
-    """A query as the cache knows it: equal to another of the same key whose values have the same shape."""
+    """A query as the cache knows it: equal to another of the same key and builder whose values have the same shape."""
 
     def __init__(self, key: Hashable, build: Build, values: tuple[Any, ...]) -> None:
         self.build, self.values = build, values
-        self._identity = (key, _shape(values))
+        # A partial is equal to no other, so what it is made of is compared.
+        builder = (build.func, build.args, *build.keywords.items()) if isinstance(build, partial) else build
+        self._identity = (key, builder, _shape(values))
 
     def __hash__(self) -> int:
         return hash(self._identity)

@@ -12,6 +12,8 @@ class PreparingCursor(ServerBindingCursor):
     """Prepares each statement. Its parameters are bound by the server: each needs a type, by a cast or its column.
 
     A connection has one for all its statements: so psycopg needn't find out anew how each type is written and read.
+    Its public methods forget that with each statement. So this has some of its own, and requirements.in keeps to one
+    minor version of psycopg.
     """
 
     _last_query: Any  # what the stubs leave out

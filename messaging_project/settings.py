@@ -257,6 +257,7 @@ SPECTACULAR_SETTINGS = {
         "ActorType": "campaigns.models.ActorType",
         "ReadinessCode": "campaigns.readiness.Code",
         "BadStateReason": "campaigns.http.refusals.Reason",
+        "SeededCampaignOutcome": "campaigns.openapi.shapes.SEEDED_CAMPAIGN_OUTCOMES",
     },
     "PREPROCESSING_HOOKS": ["messaging_project.api.openapi.without_trailing_slash"],
     "POSTPROCESSING_HOOKS": [

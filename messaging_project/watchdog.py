@@ -77,6 +77,7 @@ class Watchdog:
         self.knows_outage = not answers
         if self.knows_outage:
             default: Any = connections["default"]
+            # Django's close_pool() would wait for the threads of a pool whose database doesn't answer.
             if pool := default._connection_pools.pop("default", None):
                 pool.close(timeout=0)  # whoever waits for a connection fails at once; the next pool begins afresh
             for wrapper in self._since.copy():

@@ -1,6 +1,7 @@
 """`make lint`: the static checks. Each runs even if an earlier one failed."""
 
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 from scripts.pins import missing_extras
 
 BIN = Path(sys.executable).parent
+SETTINGS = Path(__file__).parent.parent / "docs" / "settings.md"
 MANAGE = [sys.executable, "manage.py"]
 
 
@@ -33,9 +35,9 @@ def run(*command: str | Path, variables: dict[str, str] | None = None) -> bool:
 
 
 def without_project_settings() -> dict[str, str]:
-    """The environment without a developer's settings for the project: checks judge the working copy."""
-    ours = ("DJANGO_", "JWT_", "API_", "DATABASE_", "LOG_LEVEL", "DEMO")
-    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    """The environment without a developer's settings for project and Django: checks judge the working copy."""
+    ours = re.findall(r"^\| `(\w+)` ", SETTINGS.read_text(), re.MULTILINE)
+    return {name: value for name, value in os.environ.items() if name not in ours and not name.startswith("DJANGO_")}
 
 
 def settings_of_production() -> dict[str, str]:

@@ -8,7 +8,7 @@ from django.db import Error as DatabaseError
 
 from campaigns import exceptions
 from campaigns.models import Campaign
-from campaigns.statuses import STATUSES, why_not
+from campaigns.statuses import STATUSES
 from messaging_project.database_errors import (
     discard_connections,
     is_contention,
@@ -33,29 +33,29 @@ def not_editable(status: str) -> str:
 def _position_taken(error: exceptions.PositionTaken) -> str:
     free = error.next_position
     remedy = f"The next free position is {free}." if free is not None else "No higher position is free."
-    return f"Position {error.position} holds another step. {remedy}"
+    return f"{error} {remedy}"
 
 
 def _not_deletable(error: exceptions.NotDeletable) -> str:
     remedy = " A campaign that has run can be archived." if STATUSES[error.status].targets else ""
-    return f"Only a draft can be deleted; this campaign is {error.status}.{remedy}"
+    return f"{error}{remedy}"
 
 
-def _not_ready(error: exceptions.NotReady) -> str:
-    return "The campaign isn't ready to be activated: " + " ".join(found["message"] for found in error.errors)
+class ReadOnly(exceptions.CampaignsError):
+    """The database takes no writes at the moment; nothing was written."""
 
 
 WORDS: dict[type[exceptions.CampaignsError], str | Callable[[Any], str]] = {
     exceptions.CampaignNotEditable: lambda error: not_editable(error.status),
-    exceptions.Contention: "Other changes to the same campaign kept getting in the way: try again.",
+    exceptions.Contention: str,
     exceptions.ExternalIdTaken: "Another campaign has this external id.",
-    exceptions.InvalidTransition: lambda error: why_not(error.status, error.target),
+    exceptions.InvalidTransition: str,
     exceptions.NoRoom: "There is no room: the steps from there on reach the highest position. Choose a lower one.",
     exceptions.NotDeletable: _not_deletable,
     exceptions.NotFound: lambda error: f"This {error.resource} has been deleted meanwhile.",
-    exceptions.NotReady: _not_ready,
+    exceptions.NotReady: str,
     exceptions.PositionTaken: _position_taken,
-    exceptions.ReadOnly: "The database takes no changes right now, and nothing was saved: try again later.",
+    ReadOnly: "The database takes no changes right now, and nothing was saved: try again later.",
     exceptions.StepSetMismatch: (
         "The steps on this page are not those of the campaign any more. Nothing has been saved yet."
     ),
@@ -73,4 +73,4 @@ def busy_as_refusal() -> Iterator[None]:
         if not is_unavailable(error) or is_outcome_unknown(error):
             raise
         discard_connections(error)
-        raise (exceptions.Contention if is_contention(error) else exceptions.ReadOnly) from error
+        raise (exceptions.Contention if is_contention(error) else ReadOnly) from error

@@ -30,7 +30,10 @@ class DomainForm(forms.ModelForm):
     merge: Merge | None = None  # on a page that was sent over a newer version
 
     def _post_clean(self) -> None:
-        """Leave the instance alone: the fields judge themselves, and the functions that save judge the rest."""
+        """Leave the instance alone: the fields judge themselves, and the functions that save judge the rest.
+
+        Django's hook for this has no public name: is_valid() would write into the instance and ask its constraints.
+        """
 
     def field_of(self, refusal: CampaignsError) -> str | None:
         """The field that a refusal is about; None for the whole form."""
@@ -171,7 +174,10 @@ class DomainSaving(admin.ModelAdmin):
         """Add to the page's context what its template shows beside the form."""
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
-        """The page that adds, with what was typed on a page whose object is gone: to be copied, or saved as new."""
+        """The page that adds, with what was typed on a page whose object is gone: to be copied, or saved as new.
+
+        Django's only hook between the lookup and its redirect, which would lose what was typed.
+        """
         is_saved = request.method == "POST" and request.resolver_match.url_name.endswith("_change")  # type: ignore[union-attr]
         if not is_saved or parse_uuid(unquote(object_id)) is None:
             return super()._get_obj_does_not_exist_redirect(request, opts, object_id)  # type: ignore[misc, no-any-return]

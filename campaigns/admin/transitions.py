@@ -26,12 +26,7 @@ from campaigns.readiness import Readiness, check_readiness, judged
 from campaigns.statuses import STATUSES, Status
 from campaigns.versions import current_campaign
 
-ACTIVE, PAUSED, COMPLETED, ARCHIVED = (
-    Campaign.Status.ACTIVE,
-    Campaign.Status.PAUSED,
-    Campaign.Status.COMPLETED,
-    Campaign.Status.ARCHIVED,
-)
+ACTIVE, PAUSED = Campaign.Status.ACTIVE, Campaign.Status.PAUSED
 
 
 @dataclass(frozen=True)

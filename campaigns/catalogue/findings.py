@@ -18,7 +18,7 @@ MAX_ASKED = 10_000  # template versions at a time
 STEPS_AT_ONCE = 1_000  # whose names of variables are in memory
 MAX_NAMED = 10  # variables in a message
 
-UNKNOWN, MISSING, SURPLUS, NEWER, UNCHECKED = CODES = (
+UNKNOWN, MISSING, SURPLUS, NEWER, UNCHECKED = (
     "unknown_version",
     "missing_variables",
     "surplus_variables",

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import TextChoices
 
 from campaigns import exceptions
-from campaigns.statuses import EDITABLE, STATUSES, Status, why_not
+from campaigns.statuses import EDITABLE, STATUSES, Status
 from campaigns.versions import kind_of
 from messaging_project.api import errors
 from messaging_project.api.errors import RETRY_AFTER_SECONDS, APIError, validation_error
@@ -49,8 +49,7 @@ def as_http(exc: Exception, *, offers_shift: bool = False, if_match: str | None 
         case exceptions.ExternalIdTaken():
             return _external_id_taken(exc)
         case exceptions.Contention():
-            message = "Other changes to the same campaign kept getting in the way: try again."
-            return APIError(503, "unavailable", message, headers={"Retry-After": RETRY_AFTER_SECONDS})
+            return APIError(503, "unavailable", str(exc), headers={"Retry-After": RETRY_AFTER_SECONDS})
         case exceptions.CursorPruned():
             return APIError(410, "cursor_pruned", CURSOR_PRUNED)
         case exceptions.PositionTaken():
@@ -94,8 +93,9 @@ def _not_editable(exc: exceptions.CampaignNotEditable) -> APIError:
         remedy = f"Pause the campaign first: {_post(exc.campaign_id, 'pause')}"
     else:
         remedy = f"Duplicate it and change the copy: {_post(exc.campaign_id, 'duplicate')}"
-    message = f"The steps of a campaign that is {exc.status} can't be changed. {remedy}"
-    return _bad_state(Reason.CAMPAIGN_NOT_EDITABLE, message, status=exc.status, editable_statuses=list(EDITABLE))
+    return _bad_state(
+        Reason.CAMPAIGN_NOT_EDITABLE, f"{exc} {remedy}", status=exc.status, editable_statuses=list(EDITABLE)
+    )
 
 
 def _position_taken(exc: exceptions.PositionTaken, *, offers_shift: bool) -> APIError:
@@ -105,27 +105,22 @@ def _position_taken(exc: exceptions.PositionTaken, *, offers_shift: bool) -> API
     else:
         shift = "; ?on_conflict=shift makes room instead" if offers_shift else ""
         way_out = f"The next free position is {free}{shift}."
-    message = f"Position {exc.position} holds another step. {way_out}"
     details = {"position": exc.position, "step_id": str(exc.step_id), "next_position": free}
-    return _bad_state(Reason.POSITION_TAKEN, message, **details)
+    return _bad_state(Reason.POSITION_TAKEN, f"{exc} {way_out}", **details)
 
 
 def _no_room(exc: exceptions.NoRoom) -> APIError:
-    message = (
-        f"There is no room at position {exc.position}: the steps from there on reach the highest position. "
-        "Choose a lower position, or reorder the steps first."
-    )
-    return _bad_state(Reason.NO_ROOM, message, position=exc.position)
+    remedy = "Choose a lower position, or reorder the steps first."
+    return _bad_state(Reason.NO_ROOM, f"{exc} {remedy}", position=exc.position)
 
 
 def _invalid_transition(exc: exceptions.InvalidTransition) -> APIError:
     details = {"status": exc.status, "target": exc.target, "allowed_targets": list(STATUSES[exc.status].targets)}
-    return _bad_state(Reason.INVALID_TRANSITION, why_not(exc.status, exc.target), **details)
+    return _bad_state(Reason.INVALID_TRANSITION, str(exc), **details)
 
 
 def _not_ready(exc: exceptions.NotReady) -> APIError:
-    reasons = " ".join(error["message"] for error in exc.errors)
-    return _bad_state(Reason.NOT_READY, f"The campaign isn't ready to be activated: {reasons}", errors=exc.errors)
+    return _bad_state(Reason.NOT_READY, str(exc), errors=exc.errors)
 
 
 def _not_deletable(exc: exceptions.NotDeletable) -> APIError:
@@ -136,9 +131,7 @@ def _not_deletable(exc: exceptions.NotDeletable) -> APIError:
         remedy = f"Pause and archive it instead: {_post(exc.campaign_id, 'pause')}"
     else:
         remedy = f"A campaign that is {exc.status} is kept."
-    return _bad_state(
-        Reason.NOT_DELETABLE, f"Only a draft can be deleted; this campaign is {exc.status}. {remedy}", status=exc.status
-    )
+    return _bad_state(Reason.NOT_DELETABLE, f"{exc} {remedy}", status=exc.status)
 
 
 BAD_STATES: dict[type[exceptions.BadState], Callable[[Any], APIError]] = {

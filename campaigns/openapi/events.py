@@ -11,6 +11,7 @@ from campaigns.models import Action
 from campaigns.openapi.shapes import HistoryValuesSerializer
 from campaigns.rules import CAMPAIGN_FIELDS, STEP_FIELDS
 from campaigns.serializers import ActorSerializer
+from campaigns.statuses import STATUSES
 
 Shape = type[serializers.Serializer[Any]]
 NULL = {"enum": [None], "nullable": True}
@@ -47,10 +48,7 @@ VALUES: dict[Action, tuple[Shape | None, Shape | None]] = {
     Action.CAMPAIGN_CHANGED: (CAMPAIGN, CAMPAIGN),
     Action.CAMPAIGN_DELETED: (CAMPAIGN, None),
     Action.CAMPAIGN_DUPLICATED: (None, CAMPAIGN),
-    Action.CAMPAIGN_ACTIVATED: (STATUS, STATUS),
-    Action.CAMPAIGN_PAUSED: (STATUS, STATUS),
-    Action.CAMPAIGN_COMPLETED: (STATUS, STATUS),
-    Action.CAMPAIGN_ARCHIVED: (STATUS, STATUS),
+    **{Action(row.action): (STATUS, STATUS) for row in STATUSES.values() if row.action},
     Action.CAMPAIGN_SEEDED: (None, SEEDED),
     Action.STEP_ADDED: (None, STEP),
     Action.STEP_CHANGED: (STEP, STEP),

@@ -11,10 +11,10 @@ from campaigns.expressions import Totals
 from campaigns.http.refusals import step_set_mismatch
 from campaigns.models import Action, ActorType, Campaign, CampaignStep, HistoryEntry, Revision
 from campaigns.readiness import Readiness
-from campaigns.revisions import CONTENT
 from messaging_project.api.errors import APIError
+from messaging_project.api.openapi import EXAMPLE_ID
 
-CAMPAIGN_ID = UUID("0199b3a0-5f0e-7a31-8c64-1d2f7b9e4a10")
+CAMPAIGN_ID = UUID(EXAMPLE_ID)
 COPY_ID = UUID("0199b3a2-0d5c-7be2-a1c7-6e5d4c3b2a19")
 STEP_ID = UUID("0199b3a0-6b52-7c0d-b1f5-90ab3c4d5e6f")
 MOMENT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -95,7 +95,7 @@ REVISION = Revision(
     actor_id="crm-sync",
     actor_name="crm-sync",
 )
-PLACED_STEP = PlacedStep(0, STEP_ID, *(STEP_BODY[name] for name in CONTENT))
+PLACED_STEP = PlacedStep(0, STEP_ID, *(getattr(STEP, name) for name in PlacedStep._fields[2:]))
 CHANGES = StepChanges(
     revision=2,
     added=[PLACED_STEP._replace(ordinal=1, step_id=FIRST_STEP.id)],

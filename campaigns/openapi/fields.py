@@ -6,9 +6,17 @@ from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
 
 from campaigns.openapi.shapes import HistoryValuesSerializer
+from campaigns.serializers import CampaignStepSerializer
 
-# Answers keep the published contract's `number`, and limits are for those who write.
-ANSWER_TYPES = {"integer": "number"}
+# A step in an answer keeps the published contract's `number`.
+PUBLISHED_TYPES = {"integer": "number"}
+# Of fields that need no help on the staff pages.
+DESCRIPTIONS = {
+    "name": "The campaign's name, for people.",
+    "description": "What the campaign is for, for people.",
+    "template_id": "The message template.",
+    "template_version_id": "The version of the template that is sent.",
+}
 
 
 class RuleFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
@@ -18,12 +26,14 @@ class RuleFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyp
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
         schema = {**self.target.rule.schema}
-        if self.target.help_text:
-            schema["description"] = self.target.help_text
+        if description := self.target.help_text or DESCRIPTIONS.get(self.target.field_name):
+            schema["description"] = description
         if direction == "request":
             return schema
+        # Limits are for those who write.
         shape = {key: value for key, value in schema.items() if key in ("type", "additionalProperties", "description")}
-        return {**shape, "type": ANSWER_TYPES.get(schema["type"], schema["type"])}
+        types = PUBLISHED_TYPES if isinstance(self.target.parent, CampaignStepSerializer) else {}
+        return {**shape, "type": types.get(schema["type"], schema["type"])}
 
 
 class RepeatableSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
@@ -32,6 +42,7 @@ class RepeatableSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-unty
     target_class = "messaging_project.api.queries.Repeatable"
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+        # As drf-spectacular's own extensions do: a child's schema has no public way.
         items = auto_schema._map_serializer_field(self.target.child, direction)  # type: ignore[no-untyped-call]
         schema = {"type": "array", "items": items, "maxItems": self.target.MAX_VALUES}
         return schema | ({"description": self.target.help_text} if self.target.help_text else {})

@@ -4,6 +4,7 @@ To add an operation, name it in its viewset's `operation_ids` and declare it her
 """
 
 from django.http import QueryDict
+from django.utils.text import get_text_list
 
 from campaigns import exceptions
 from campaigns.http.refusals import Reason
@@ -25,7 +26,7 @@ from campaigns.serializers import (
     StepListSerializer,
     TimelineSerializer,
 )
-from campaigns.statuses import Status
+from campaigns.statuses import STATUSES, Status, sources
 from messaging_project.api.errors import validation_error
 from messaging_project.api.openapi import Operation, faults_of
 from messaging_project.api.paging import LIMIT_FAULT, OF_ANOTHER_LIST
@@ -46,18 +47,19 @@ CAMPAIGN_OR_LIST = (
 )
 
 
-def transition(target: str, summary: str, description: str, *refusals: Exception, refused_from: str) -> Operation:
-    """A change of status. It answers with the campaign, and refuses a campaign that is `refused_from`."""
-    refusal = exceptions.InvalidTransition(refused_from, target)
+def transition(target: str, summary: str, description: str, *refusals: Exception) -> Operation:
+    """A change of status. It answers with the campaign, and refuses one whose status doesn't lead there."""
+    leading = sources(target)
+    refused_from = next((str(status) for status in STATUSES if status not in (*leading, target)), target)
     return Operation(
         tag="Campaigns",
         summary=summary,
-        description=description,
+        description=f"From {get_text_list(leading)}. {description}",
         answer=CampaignAnswerSerializer,
-        example=examples.campaign(target, None if refused_from == Status.ACTIVE else 2),
+        example=examples.campaign(target, revision=2),
         has_etag=True,
         if_match=CAMPAIGN_OR_LIST,
-        refusals=[NO_CAMPAIGN, refusal, *refusals, CHANGED_MEANWHILE],
+        refusals=[NO_CAMPAIGN, exceptions.InvalidTransition(refused_from, target), *refusals, CHANGED_MEANWHILE],
     )
 
 
@@ -66,8 +68,8 @@ CAMPAIGNS = {
         tag="Campaigns",
         summary="List campaigns",
         description=(
-            "All campaigns, or those that every given parameter chooses; of one that is a list, any of its values. "
-            "Getting a campaign by your own key: `?external_id=crm-4711`."
+            "All campaigns, or those that match every given parameter. One that is repeated is matched by any of its "
+            "values. To get a campaign by your own key: `?external_id=crm-4711`."
         ),
         answer=CampaignAnswerSerializer(many=True),
         example=examples.CAMPAIGN,
@@ -150,26 +152,21 @@ CAMPAIGNS = {
     "activateCampaign": transition(
         Status.ACTIVE,
         "Activate a campaign",
-        "From draft or paused. The campaign must be ready, as getReadiness tells. To activate only "
+        "The campaign must be ready, as getReadiness tells. To activate only "
         "what you have reviewed, send the ETag of its step list as If-Match: the campaign's own doesn't change with a "
         "step's content.",
         examples.NOT_READY,
-        refused_from=Status.COMPLETED,
     ),
     "pauseCampaign": transition(
         Status.PAUSED,
         "Pause a campaign",
-        "From active. The steps of a paused campaign can be changed.",
-        refused_from=Status.DRAFT,
+        "The steps of a paused campaign can be changed.",
     ),
-    "completeCampaign": transition(
-        Status.COMPLETED, "Complete a campaign", "From active or paused. It can't run again.", refused_from=Status.DRAFT
-    ),
+    "completeCampaign": transition(Status.COMPLETED, "Complete a campaign", "It can't run again."),
     "archiveCampaign": transition(
         Status.ARCHIVED,
         "Archive a campaign",
-        "From draft, paused or completed. This is final.",
-        refused_from=Status.ACTIVE,
+        "This is final.",
     ),
 }
 
@@ -345,8 +342,8 @@ REVISIONS = {
         tag="Revisions",
         summary="Get a revision with its steps",
         description=(
-            "By its number it may be kept for ever, and its ETag is its digest. `latest` is what an active campaign "
-            "runs on."
+            "Got by its number, a revision may be cached for ever, and its ETag is its digest. `latest` is what an "
+            "active campaign runs on, and changes with the next one."
         ),
         answer=RevisionWithStepsSerializer,
         example=(examples.REVISION, [examples.PLACED_STEP]),

@@ -5,15 +5,19 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
+from campaigns import rules
 from campaigns.http.refusals import Reason
 from campaigns.models import Campaign
+from campaigns.rules import CAMPAIGN_FIELDS, STEP_FIELDS
 from campaigns.serializers import CampaignStepSerializer, FindingSerializer
+
+SEEDED_CAMPAIGN_OUTCOMES = ("created", "extended")
 
 
 class StepsSerializer(serializers.Serializer[Any]):
     """Steps of a campaign, all of those that the call was about."""
 
-    results = CampaignStepSerializer(many=True)
+    results = CampaignStepSerializer(many=True, help_text="The steps that were added, or all that there are now.")
 
 
 @extend_schema_serializer(component_name="StateErrorDetails")
@@ -52,37 +56,44 @@ class StateErrorSerializer(serializers.Serializer[Any]):
 
     error = serializers.CharField(help_text="`bad_state`, with its rule in `details.reason`, or `precondition_failed`.")
     message = serializers.CharField(help_text="What went wrong and what to do, for people.")
-    details = StateErrorDetailsSerializer()
+    details = StateErrorDetailsSerializer(help_text="What the error is about.")
+
+
+# The type of a field's values, for each kind of rule.
+BY_RULE: dict[type, type[serializers.Field[Any, Any, Any, Any]]] = {
+    rules.Integer: serializers.IntegerField,
+    rules.Text: serializers.CharField,
+    rules.JSONObject: serializers.DictField,
+}
 
 
 @extend_schema_serializer(component_name="HistoryValues")
 class HistoryValuesSerializer(serializers.Serializer[Any]):
     """What `before` and `after` of an entry can have; which of it depends on the action."""
 
-    name = serializers.CharField(required=False)
-    external_id = serializers.CharField(required=False, allow_null=True)
-    description = serializers.CharField(required=False)
     status = serializers.ChoiceField(Campaign.Status.choices, required=False)
     duplicate_of = serializers.CharField(required=False, help_text="The campaign that it is a copy of.")
-    position = serializers.IntegerField(required=False)
-    template_id = serializers.CharField(required=False)
-    template_version_id = serializers.CharField(required=False)
-    delay_minutes = serializers.IntegerField(required=False)
-    variables = serializers.DictField(required=False)
     steps = serializers.IntegerField(required=False, help_text="How many steps it is about.")
     from_position = serializers.IntegerField(required=False, help_text="The first position from which steps moved up.")
     to_position = serializers.IntegerField(required=False, help_text="The last position to which steps moved up.")
     added = serializers.IntegerField(required=False, help_text="How many steps a replacement added.")
     changed = serializers.IntegerField(required=False, help_text="How many steps a replacement changed.")
     removed = serializers.IntegerField(required=False, help_text="How many steps a replacement removed.")
-    run_id = serializers.CharField(required=False, help_text="The run of the bulk load; so are those below.")
+    run_id = serializers.CharField(required=False, help_text="The run of the bulk load that changed it.")
     source = serializers.CharField(  # type: ignore[assignment]  # hides Field.source, which no document needs
-        required=False, help_text="Where its rows came from."
+        required=False, help_text="Where the rows of that run came from."
     )
-    sha256 = serializers.CharField(required=False, help_text="The digest of what it read.")
-    operator = serializers.CharField(required=False, help_text="Who started it.")
+    sha256 = serializers.CharField(required=False, help_text="The digest of what that run read.")
+    operator = serializers.CharField(required=False, help_text="Who started that run.")
     campaign = serializers.ChoiceField(
-        ("created", "extended"), required=False, help_text="What became of the campaign."
+        SEEDED_CAMPAIGN_OUTCOMES, required=False, help_text="What that run did to the campaign."
     )
     steps_added = serializers.IntegerField(required=False)
     steps_updated = serializers.IntegerField(required=False)
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        changed = {
+            name: BY_RULE[type(field.rule)](required=False, allow_null=field.may_be_null)
+            for name, field in (CAMPAIGN_FIELDS | STEP_FIELDS).items()
+        }
+        return changed | super().get_fields()

@@ -5,9 +5,8 @@ table of fields, names of statuses, and what differs between the databases.
 from django.db import connection
 
 from campaigns import history, readiness
-from campaigns.revisions import HAS_RUN
 from campaigns.seeding.rows import JSON_COLUMNS, STEP_COLUMNS
-from campaigns.statuses import EDITABLE, STATUSES, Status
+from campaigns.statuses import EDITABLE, HAS_RUN, STATUSES, Status
 
 DIALECTS = {
     "postgresql": {

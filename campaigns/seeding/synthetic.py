@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from campaigns.canonical_json import canonical
-from campaigns.seeding.rows import STEP_COLUMNS, Refuse, Row, RowCampaign, Step
+from campaigns.rules import STEP_FIELDS
+from campaigns.seeding.rows import ABSENT, STEP_COLUMNS, Refuse, Row, RowCampaign, Step, json_check
 
 AUDIENCES = ("Trial users", "New customers", "Newsletter readers", "Members", "Shop visitors", "Returning guests")
 OCCASIONS = ("onboarding", "win-back", "spring sale", "renewal", "product tour", "birthday", "abandoned cart", "survey")
@@ -14,6 +15,7 @@ TEMPLATES = ("welcome", "first-steps", "tips", "case-study", "reminder", "offer"
 DELAYS = (60, 240, 1_440, 1_440, 2_880, 4_320, 10_080)
 SUBJECTS = ("Good to have you", "Three things to try", "A small gift", "Still interested?", "See what is new")
 GREETINGS = ("Hello", "Hi", "Good morning", "Grüezi", "Hej")
+DEFAULTS = {name: json_check(name)(ABSENT) for name, field in STEP_FIELDS.items() if not field.is_required}
 
 
 @dataclass
@@ -64,6 +66,7 @@ def _step(rng: random.Random, position: int) -> Step:
         "show_banner": rng.random() < 0.5,
     }
     step = {
+        **DEFAULTS,
         "position": position,
         "template_id": f"tpl-{template}",
         "template_version_id": f"tpl-{template}-v{rng.randint(1, 12)}",

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
 from campaigns.exceptions import NoRoom
-from campaigns.many_steps import add_steps
+from campaigns.lifecycle import duplicate_campaign
+from campaigns.many_steps import add_steps, reorder_steps
 from campaigns.models import Campaign
 from campaigns.steps import add_step
 from campaigns.tests.api import campaign_url
@@ -121,3 +122,43 @@ def test_many_steps_move_far_in_a_few_statements(client: APIClient) -> None:
     assert (
         list(campaign.steps.filter(template_id="new").order_by("position").values_list("position", flat=True)) == wanted
     )
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("write", ["shift", "reorder", "duplicate"])
+def test_a_database_that_knows_only_short_campaigns_compares_no_step_with_each_other(write: str) -> None:
+    for _ in range(20):
+        make_campaign(steps=1)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE campaigns_campaignstep")
+    campaign = make_campaign(steps=300)
+    with CaptureQueriesContext(connection) as queries:
+        if write == "shift":
+            add_steps(campaign.id, [step_fields(position) for position in range(0, 60, 2)], actor=ACTOR, shift=True)
+        elif write == "reorder":
+            ids = campaign.steps.order_by("-position").values_list("id", flat=True)
+            reorder_steps(campaign.id, [str(step_id) for step_id in ids], actor=ACTOR)
+        else:
+            duplicate_campaign(campaign.id, actor=ACTOR)
+    joins = [query["sql"] for query in queries if "_to_recordset" in query["sql"]]
+    assert joins
+    with connection.cursor() as cursor:
+        for sql in joins:
+            cursor.execute(f"EXPLAIN {sql}")
+            assert "Join Filter" not in str(cursor.fetchall())
+
+
+@pytest.mark.parametrize("write", ["reorder", "duplicate"])
+def test_the_contents_of_steps_that_only_move_or_are_copied_are_not_sent(write: str) -> None:
+    campaign = make_campaign()
+    for position in range(3):
+        make_step(campaign, position, variables={"long": "contents"})
+    ids = [str(step_id) for step_id in campaign.steps.order_by("-position").values_list("id", flat=True)]
+    with CaptureQueriesContext(connection) as queries:
+        if write == "reorder":
+            reorder_steps(campaign.id, ids, actor=ACTOR)
+            written = campaign
+        else:
+            written = duplicate_campaign(campaign.id, actor=ACTOR)
+    assert [step.variables for step in written.steps.all()] == [{"long": "contents"}] * 3
+    assert not [query["sql"] for query in queries if "contents" in query["sql"]]

@@ -1,14 +1,18 @@
 """Reads whose queries are compiled once, and what is read is still each caller's own."""
 
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 import pytest
+from django.db.models import QuerySet
 from django.db.models.sql.compiler import SQLCompiler
 from rest_framework.test import APIClient
 
-from campaigns.models import Campaign
+from campaigns.models import Campaign, CampaignStep
 from campaigns.tests.api import ROOT, campaign_url
 from campaigns.tests.factories import make_campaign, make_step, step_body
+from messaging_project import compiled
 from messaging_project.api.json import render
 from messaging_project.strict_json import StoredJSON
 
@@ -60,6 +64,25 @@ def test_what_a_write_looks_at_first_is_not_compiled_twice_either(
 
     monkeypatch.setattr(SQLCompiler, "as_sql", fail)
     assert add(second, etags[1]) == 201
+
+
+def positions(campaign_id: UUID) -> QuerySet[CampaignStep, Any]:
+    return CampaignStep.objects.filter(campaign_id=campaign_id).order_by("position").values_list("position")
+
+
+def first(count: int, campaign_id: UUID) -> QuerySet[CampaignStep, Any]:
+    return positions(campaign_id)[:count]
+
+
+def last(count: int) -> compiled.Build:
+    return lambda campaign_id: positions(campaign_id).reverse()[:count]
+
+
+def test_queries_of_one_name_are_told_apart_by_what_builds_them() -> None:
+    campaign = make_campaign(steps=3)
+    builds = (positions, partial(first, 1), partial(first, 2), last(1), last(2))
+    read = [[row.position for row in compiled.rows("a name", build, campaign.id)] for build in builds]
+    assert read == [[0, 1, 2], [0], [0, 1], [2], [2, 1]]
 
 
 def test_variables_are_read_as_they_were_stored(client: APIClient) -> None:

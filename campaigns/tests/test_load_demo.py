@@ -12,12 +12,13 @@ from typing import Any
 import jwt
 import pytest
 from django.contrib.auth.models import User
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 from rest_framework.test import APIClient
 
 from campaigns.lifecycle import change_status
+from campaigns.management.commands import load_demo as module
 from campaigns.management.commands.load_demo import LOADER
 from campaigns.models import Action, ActorType, Campaign, CampaignStep, HistoryEntry
 from campaigns.tests.factories import stored
@@ -64,6 +65,14 @@ def send(output: str) -> list[Any]:
 def password_in(output: str) -> str:
     [password] = re.findall(r"user demo, password (\S+)$", output, re.MULTILINE)
     return str(password)
+
+
+def test_what_the_domain_refuses_a_command_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ACTIVE_STEPS", ())
+    with pytest.raises(CommandError) as refused:
+        load_demo()
+    told = "The campaign isn't ready to be activated: The campaign has no steps: add at least one."
+    assert (str(refused.value), refused.value.returncode) == (told, 1)
 
 
 # --- The first start -------------------------------------------------------------------------------------------------

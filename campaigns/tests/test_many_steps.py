@@ -403,7 +403,7 @@ def test_a_campaign_that_does_not_exist_is_told_before_the_bodys_faults(
 
 
 # Locking, judging, writing, and the history entry.
-STATEMENTS = {"bulk": 4, "order": 5, "replace": 6}
+STATEMENTS = {"bulk": 4, "order": 5, "replace": 7}
 
 
 @pytest.mark.parametrize("count", [1, 200])

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
@@ -15,6 +16,7 @@ from rest_framework.test import APIClient
 
 from campaigns.http.refusals import Reason
 from campaigns.models import HistoryEntry
+from campaigns.openapi.examples import CAMPAIGN_ID
 from campaigns.openapi.operations import OPERATIONS, PATH_PARAMETERS
 from campaigns.tests.documented import DOCUMENT, DOCUMENTED, OF_ONE, WITH_BODY, Documented, each, faults
 from campaigns.tests.factories import make_campaign, step_body
@@ -122,15 +124,31 @@ def test_every_query_parameter_is_described() -> None:
     assert "not at it" in described["created_before"]
     assert "in whatever case" in described["search"]
     assert "Case matters" in described["external_id"]
+    created = next(p["schema"] for name, p in parameters if (name, p["name"]) == ("listCampaigns", "created_from"))
+    assert [kind["format"] for kind in created["anyOf"]] == ["date-time", "date"]
+
+
+def properties() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for component, schema in DOCUMENT["components"]["schemas"].items():
+        for name, described in schema.get("properties", {}).items():
+            yield component, name, described
+
+
+def test_every_property_is_described_and_those_of_an_event_are_those_of_a_history_entry() -> None:
+    bare = {(component, name) for component, name, it in properties() if not it.get("description")}
+    assert {pair for pair in bare if not pair[0].endswith(("Event", "Values"))} == set()
+    of_entry = {name for component, name, _ in properties() if component == "HistoryEntry"}
+    assert {name for component, name in bare if component.endswith("Event")} <= of_entry - {"action"} | {"type"}
+
+
+def test_integers_are_numbers_only_where_the_contract_publishes_them() -> None:
+    numbers = {(component, name) for component, name, described in properties() if described.get("type") == "number"}
+    names = ("position", "delay_minutes")
+    assert numbers == {(component, name) for component in ("CampaignStep", "ListedStep") for name in names}
 
 
 def test_sums_have_64_bits_and_nothing_published_has() -> None:
-    longs = {
-        f"{name}.{key}"
-        for name, schema in DOCUMENT["components"]["schemas"].items()
-        for key, property_schema in schema.get("properties", {}).items()
-        if property_schema.get("format") == "int64"
-    }
+    longs = {f"{component}.{name}" for component, name, described in properties() if described.get("format") == "int64"}
     assert longs == {"Campaign.total_delay_minutes", "PlannedStep.offset_minutes"}
 
 
@@ -163,6 +181,13 @@ def test_every_reason_is_given_by_some_refusal() -> None:
         for example in it.examples(412)
     }
     assert shown - {None} == set(Reason.values)
+
+
+def test_the_next_page_in_an_example_is_one_of_the_same_list() -> None:
+    lists = {it.id: it for it in DOCUMENTED.values() if it.method == "get" and "next" in it.examples(200)[0]}
+    assert sorted(lists) == ["listCampaigns", "listHistory", "listRevisions", "listSteps"]
+    shown = {name: urlsplit(it.examples(200)[0]["next"]).path for name, it in lists.items()}
+    assert shown == {name: it.path.replace("{id}", str(CAMPAIGN_ID)) for name, it in lists.items()}
 
 
 @each(WITH_BODY)

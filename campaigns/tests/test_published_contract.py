@@ -41,11 +41,11 @@ def operation(document: Any) -> Any:
 
 
 def request(document: Any) -> Any:
-    return document["components"]["schemas"]["CampaignStepRequest"]
+    return resolve(document, operation(document)["requestBody"]["content"]["application/json"]["schema"])
 
 
 def answer(document: Any) -> Any:
-    return document["components"]["schemas"]["CampaignStep"]
+    return resolve(document, operation(document)["responses"]["201"]["content"]["application/json"]["schema"])
 
 
 def error(document: Any) -> Any:

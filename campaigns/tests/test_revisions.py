@@ -12,7 +12,7 @@ from django.db.models import ProtectedError
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
-from campaigns import lifecycle
+from campaigns import lifecycle, rules, services, steps
 from campaigns.frozen import FrozenError
 from campaigns.models import Campaign, CampaignStep, HistoryEntry, Revision, RevisionStep
 from campaigns.tests.api import NO_ID, campaign_url, not_found, step_url
@@ -101,6 +101,23 @@ def test_unchanged_steps_make_no_new_revision_and_others_do(client: APIClient) -
     ]
     assert [it["variables"]["n"] for it in get(client, campaign, "/revisions/1")["steps"]] == [1, 1, 1]
     assert [it["variables"]["n"] for it in get(client, campaign, "/revisions/latest")["steps"]] == [1, 101, 1]
+
+
+OTHERS: dict[type, Any] = {rules.Integer: 7, rules.Text: "other", rules.JSONObject: {"other": [1]}}
+
+
+@pytest.mark.parametrize("name", [name for name in rules.STEP_FIELDS if name != "position"])
+def test_each_field_alone_is_told_as_a_change_and_makes_a_revision(client: APIClient, name: str) -> None:
+    campaign = running()
+    take(campaign, "paused")
+    old, new = getattr(step(campaign, "b"), name), OTHERS[type(rules.STEP_FIELDS[name].rule)]
+    changed = steps.change_step(campaign.id, step(campaign, "b").id, {name: new}, actor=ACTOR)
+    assert get(client, campaign, "/changes")["changed"] == [
+        {"ordinal": 1, "id": str(changed.id), "before": {name: old}, "after": {name: new}}
+    ]
+    take(campaign, "active")
+    frozen = [services.get_revision(campaign.id, number).steps[1] for number in (1, 2)]
+    assert [getattr(it, name) for it in frozen] == [old, new]
 
 
 def test_campaign_history_and_feed_name_the_revision(client: APIClient) -> None:

@@ -4,8 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from campaigns import services
-from campaigns.exceptions import CampaignNotEditable, NotFound
+from campaigns import exceptions, services
 from campaigns.tests.api import NO_ID
 from campaigns.tests.factories import ACTOR, make_campaign, step_fields
 
@@ -31,8 +30,14 @@ def test_a_campaign_is_written_activated_and_read_as_it_was_frozen() -> None:
 
 
 def test_it_refuses_what_the_domain_does() -> None:
-    with pytest.raises(CampaignNotEditable):
+    with pytest.raises(services.CampaignNotEditable, match="steps of a campaign that is active can't be changed"):
         services.add_step(make_campaign(status="active").id, step_fields(), actor=ACTOR)
     for missing in (make_campaign().id, UUID(NO_ID)):
-        with pytest.raises(NotFound):
+        with pytest.raises(services.NotFound):
             services.get_revision(missing, 1)
+
+
+def test_each_refusal_is_a_sentence_as_text() -> None:
+    refusals = [it for it in vars(exceptions).values() if isinstance(it, type) and issubclass(it, Exception)]
+    kinds = {exceptions.CampaignsError, exceptions.BadState}  # of which none is raised
+    assert [it.__name__ for it in refusals if it not in kinds and it.__str__ is Exception.__str__] == []

@@ -9,6 +9,7 @@ from campaigns import history
 from campaigns.models import Action
 from campaigns.revisions import freeze_all
 from campaigns.tests.api import ROOT, campaign_url, faults
+from campaigns.tests.documented import DOCUMENTED
 from campaigns.tests.factories import ACTOR, make_campaign, positions, step_body, stored
 from campaigns.views import CampaignViewSet, EventViewSet, RevisionViewSet, StepViewSet
 from messaging_project.api import queries
@@ -124,11 +125,12 @@ def test_every_operation_is_among_the_calls() -> None:
 def test_an_unknown_parameter_is_refused_on_request_and_else_ignored(client: APIClient, name: str) -> None:
     call = Call(client, name)
     before = stored()
-    refused = call("?stauts=active", **STRICT)
-    assert faults(refused) == [("stauts", "unknown")]
+    refused = call("?page=2", **STRICT)
+    assert faults(refused) == [("page", "unknown")]
+    assert refused.json() in DOCUMENTED[name].examples(400)
     assert refused["Preference-Applied"] == "handling=strict"
     assert stored() == before
-    taken = call("?stauts=active")
+    taken = call("?page=2")
     assert taken.status_code in {200, 201, 204}
     assert "Preference-Applied" not in taken
 

@@ -1,6 +1,7 @@
 """The OpenAPI document: what drf-spectacular can't find out itself, and how a view's operations are declared."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,12 +17,14 @@ from rest_framework.fields import empty
 from messaging_project.api import errors, idempotency
 from messaging_project.api.json import MEDIA_TYPE, PayloadTooLarge, render
 from messaging_project.api.negotiation import not_acceptable
-from messaging_project.api.paging import LIMIT_FAULT
+from messaging_project.api.paging import LIMIT_FAULT, KeysetPagination
+from messaging_project.api.queries import QuerySerializer, unknown_name
 from messaging_project.api.request_id import HEADER as REQUEST_ID
 from messaging_project.api.throttle_settings import Rate
 from messaging_project.api.throttles import throttled
 from messaging_project.strict_json import JSONError, loads
 
+EXAMPLE_ID = "0199b3a0-5f0e-7a31-8c64-1d2f7b9e4a10"  # in paths
 EXAMPLE_REQUEST_ID = "0199b3a0-7c1e-7d52-9a57-3f0c8f6b1e02"
 MEANINGS = {
     200: "OK",
@@ -68,6 +71,7 @@ class DefaultsSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-cal
     match_subclasses = True
 
     def map_serializer(self, auto_schema: openapi.AutoSchema, direction: str) -> Any:
+        # As drf-spectacular's own extensions do: what it would map without this one has no public way.
         schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)  # type: ignore[no-untyped-call]
         fields = self.target.fields
         properties = schema.get("properties", {})
@@ -185,7 +189,7 @@ HEADERS = (
     header("RateLimit", "Calls left, and seconds until the next window; where a limit is configured.", always=False),
     header("RateLimit-Policy", "The limit, and its window in seconds; where one is configured.", always=False),
 )
-UNKNOWN_PARAMETER = ("stauts", "unknown", "Unknown parameter; did you mean status?")  # with `handling=strict`
+UNKNOWN_PARAMETER = "page"  # refused with `handling=strict`
 INSUFFICIENT_SCOPE = errors.APIError(
     403,
     "insufficient_scope",
@@ -194,11 +198,12 @@ INSUFFICIENT_SCOPE = errors.APIError(
 )
 
 
-def common_refusals(method: str, operation: Operation) -> Iterable[Exception]:
-    """What any operation of its kind answers beside its own refusals."""
+def common_refusals(method: str, operation: Operation, parameters: Iterable[str]) -> Iterable[Exception]:
+    """What any operation of its kind, with these query parameters, answers beside its own refusals."""
     if isinstance(operation.answer, serializers.ListSerializer):
         yield errors.validation_error(LIMIT_FAULT)
-    yield errors.validation_error(UNKNOWN_PARAMETER)
+    message = unknown_name(UNKNOWN_PARAMETER, parameters, "parameter")
+    yield errors.validation_error((UNKNOWN_PARAMETER, "unknown", str(message)))
     yield exceptions.NotAuthenticated()
     yield INSUFFICIENT_SCOPE
     yield not_acceptable(MEDIA_TYPE)
@@ -291,8 +296,13 @@ class DeclaredSchema(openapi.AutoSchema):
         taken = [header for header, applies in REQUEST_HEADERS if applies(self.method, operation)]
         if operation.if_match:
             taken.append(if_match(operation.if_match))
-        query = self.view.query_serializers.get(self.view.action)
-        return [*in_path, *([query] if query else []), *taken, *HEADERS, *self.headers_of_success()]
+        in_query = [self.query_serializer] if self.query_serializer().fields else []
+        return [*in_path, *in_query, *taken, *HEADERS, *self.headers_of_success()]
+
+    @property
+    def query_serializer(self) -> type[QuerySerializer]:
+        found: type[QuerySerializer] = self.view.query_serializers.get(self.view.action, QuerySerializer)
+        return found
 
     def headers_of_success(self) -> Iterable[OpenApiParameter]:
         operation = self.declared
@@ -317,6 +327,12 @@ class DeclaredSchema(openapi.AutoSchema):
         # drf-spectacular guesses by the action's name, and takes only `list` for a list.
         return isinstance(self.declared.answer if serializer is None else serializer, serializers.ListSerializer)
 
+    def _get_paginator(self) -> KeysetPagination | None:
+        paginator: KeysetPagination | None = super()._get_paginator()  # type: ignore[no-untyped-call]
+        if paginator:
+            paginator.path = re.sub(r"\{\w+\}", EXAMPLE_ID, self.path)
+        return paginator
+
     def get_response_serializers(self) -> Any:
         operation = self.declared
         examples = [] if operation.answer is None else [OpenApiExample("example", self.shown())]
@@ -332,7 +348,7 @@ class DeclaredSchema(openapi.AutoSchema):
     def refused(self) -> dict[int, dict[str, Any]]:
         """The bodies of all refusals, by status and name."""
         refused: dict[int, dict[str, Any]] = {}
-        common = common_refusals(self.method, self.declared)
+        common = common_refusals(self.method, self.declared, self.query_serializer().fields)
         if self.view.action in self.view.body_serializers:
             common = (*common, *body_refusals(self.view.max_body_bytes, self.view.remedy_for_size))
         for refusal in (*self.declared.refusals, *common):

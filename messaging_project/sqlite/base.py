@@ -34,6 +34,8 @@ _queues: defaultdict[str, Queue] = defaultdict(Queue)  # by the database's name
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
+    """Transactions that write have turns. Django begins and ends them in private methods alone, and so does this."""
+
     _queue: Queue | None = None  # where this connection has its turn
 
     def get_connection_params(self) -> dict[str, Any]:

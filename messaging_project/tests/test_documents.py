@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.core.management import get_commands
+from django.core.management import call_command, get_commands
 from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
 from campaigns.models import Campaign
+from scripts.lint import without_project_settings
 
 ROOT = Path(settings.BASE_DIR)
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("bench/*.md")])
@@ -41,6 +42,14 @@ def rows(text: str, heading: str) -> list[list[str]]:
 def test_every_setting_is_in_the_table_once() -> None:
     read = {name for source in SOURCES for name in SETTING.findall((ROOT / source).read_text())}
     assert sorted(row[0] for row in rows(SETTINGS, "# Settings")) == sorted(f"`{name}`" for name in read)
+
+
+def test_checks_run_without_any_setting_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = without_project_settings()
+    for row in rows(SETTINGS, "# Settings"):
+        monkeypatch.setenv(row[0].strip("`"), "of a developer")
+    assert without_project_settings() == before
+    assert before["PATH"]
 
 
 def test_every_operation_is_in_the_table_once() -> None:
@@ -107,6 +116,22 @@ def test_the_tests_it_names_exist(document: Path) -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
+def test_what_imports_the_shared_api_is_what_contributors_are_told() -> None:
+    told = re.search(
+        r"`messaging_project\.api` is for (.*?) alone\.", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL
+    )
+    assert told
+    known = re.findall(r"`([\w/.]+)`", told[1])
+    app = ROOT / "campaigns"
+    importing = {
+        str(path.relative_to(app))
+        for path in app.rglob("*.py")
+        if "tests" not in path.parts and "messaging_project.api" in path.read_text()
+    }
+    assert sorted(path for path in importing if not path.startswith(tuple(known))) == []
+    assert [name for name in known if not any(path.startswith(name) for path in importing)] == []
+
+
 @pytest.mark.django_db
 def test_the_request_has_the_answer_shown() -> None:
     body, shown = re.search(r"-d '(.+)'\n", README), re.search(r'^\{"id":.+$', README, re.MULTILINE)
@@ -119,6 +144,22 @@ def test_the_request_has_the_answer_shown() -> None:
     answer = json.loads(shown[0])
     assert response.status_code == 201
     assert response.json() == {**answer, "id": response.json()["id"], "campaign_id": str(campaign.id)}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("document", "block"), [("README.md", r"<<'END'\n(.+?)END\n"), ("docs/seeding.md", r"```csv\n(.+?)```")]
+)
+def test_the_file_to_load_is_loaded(document: str, block: str, tmp_path: Path) -> None:
+    text = (ROOT / document).read_text()
+    shown = re.search(block, text, re.DOTALL)
+    assert shown
+    assert "seed_campaigns spring.csv" in text
+    file = tmp_path / "spring.csv"
+    file.write_text(shown[1])
+    for _ in range(2):
+        call_command("seed_campaigns", str(file), verbosity=0)
+    assert [*Campaign.objects.get(external_id="spring").steps.values_list("position", flat=True)] == [0, 1]
 
 
 def test_the_pages_that_the_documents_name_are_there() -> None:

@@ -3,14 +3,14 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from campaigns.management import command
 from campaigns.models import CampaignStep, fault_text
 from campaigns.rules import STEP_FIELDS, Fault, RuleViolation
-from messaging_project import commands
 
 PAGE = 100  # steps; their variables may be of several megabytes each
 
 
-class Command(commands.Command):
+class Command(command.Command):
     help = (
         "List the stored steps with a field that breaks one of today's rules: campaign, step, field and what is wrong. "
         "Such steps stay readable, but can't be written again as they are. Exits with 1 if there are any."

@@ -4,6 +4,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from campaigns.exceptions import NotFound
+from campaigns.management import command
 from campaigns.management.files import UnusableOutput, require_distinct
 from campaigns.models import Campaign
 from campaigns.revisions import NUMBER
@@ -17,7 +18,7 @@ STDOUT = "-"
 LATEST = "latest"
 
 
-class Command(commands.Command):
+class Command(command.Command):
     help = (
         "Write campaigns and their steps as CSV or JSON Lines, from one consistent snapshot. "
         "`seed_campaigns --restore-status` reads it back. See docs/seeding.md."

@@ -1,12 +1,12 @@
 from collections import Counter
 from typing import Any
 
+from campaigns.management import command
 from campaigns.revisions import freeze_all
 from campaigns.statuses import Status
-from messaging_project import commands
 
 
-class Command(commands.Command):
+class Command(command.Command):
     help = (
         "Make revision 1 of every campaign that is active, paused or completed and has none: of what a version from "
         "before revisions activated. Commits in batches, and may be repeated."

@@ -17,10 +17,10 @@ from django.db import transaction
 
 from campaigns import lifecycle
 from campaigns.history import Actor
+from campaigns.management import command
 from campaigns.models import ActorType, Campaign
 from campaigns.rules import StepFields
 from campaigns.steps import first_free_position
-from messaging_project import commands
 
 USERNAME = "demo"
 TOKEN_SECONDS = 30 * 24 * 3_600
@@ -57,7 +57,7 @@ NEW_STEP = {
 }
 
 
-class Command(commands.Command):
+class Command(command.Command):
     help = (
         "Load a draft, an active campaign and a staff account to try things with, and print how. "
         "What is there already stays as it is. Writes only with the local SQLite file, or where DEMO=1 is set."

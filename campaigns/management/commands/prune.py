@@ -5,12 +5,13 @@ from django.core.management import call_command
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
+from campaigns.management import command
 from campaigns.management.commands.prune_history import DAYS
-from messaging_project import commands, login_guard
+from messaging_project import login_guard
 from messaging_project.api import idempotency, throttles
 
 
-class Command(commands.Command):
+class Command(command.Command):
     help = "Delete what is of no use any longer; the history only if asked. Run it daily."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -5,13 +5,13 @@ from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from campaigns import feed
-from messaging_project import commands
+from campaigns.management import command
 from messaging_project.commands import WholeNumber
 
 DAYS = WholeNumber(maximum=36_500)
 
 
-class Command(commands.Command):
+class Command(command.Command):
     help = "Delete the history of changes older than so many days, in batches. The API and the admin then lack it."
 
     def add_arguments(self, parser: CommandParser) -> None:

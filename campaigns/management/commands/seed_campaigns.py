@@ -13,6 +13,7 @@ from django.db import Error as DatabaseError
 
 from campaigns.catalogue.checks import TAG
 from campaigns.exceptions import Contention
+from campaigns.management import command
 from campaigns.management.files import UnusableOutput, opened, require_distinct
 from campaigns.management.outputs import Report, ShownPreview
 from campaigns.management.progress import Display
@@ -58,7 +59,7 @@ def epilog() -> str:
     return f"columns of a file, in any order:\n{columns}\nexample:\n{indent(EXAMPLE.strip(), '  ')}"
 
 
-class Command(commands.Command):
+class Command(command.Command):
     help = (
         "Load campaigns and their steps from a CSV or JSON Lines file (gzipped too), or make synthetic ones. "
         "Each row is checked by the rules of the API; by default any fault means that nothing is written. "

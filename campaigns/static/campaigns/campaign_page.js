@@ -81,10 +81,12 @@ function insertBefore(row) {
     changed("Step inserted; the following steps moved down.");
 }
 
-const COPIED = ["template_id", "template_version_id", "variables", ...["days", "hours", "minutes"].map((unit) => `delay_minutes_${unit}`)];
+const NOT_COPIED = ["id", "position", "DELETE"];
 
 function duplicate(row) {
-    const values = Object.fromEntries(COPIED.map((name) => [name, field(row, name).value]));
+    const prefix = `${row.dataset.prefix}-`;
+    const copied = [...row.querySelectorAll(`[name^="${prefix}"]`)].map((control) => [control.name.slice(prefix.length), control.value]);
+    const values = Object.fromEntries(copied.filter(([name]) => !NOT_COPIED.includes(name)));
     newRow((positionOf(row) ?? -1) + 1, row.nextElementSibling, values);
     changed("Step duplicated; the following steps moved down.");
 }
