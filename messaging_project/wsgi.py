@@ -52,11 +52,17 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     Forms need their true length, and browsers always send it.
     """
     leave_out_parameters(environ)
+    if (method := environ["REQUEST_METHOD"]) != method.upper():
+        environ["REQUEST_METHOD"] = NOT_UPPER_CASE
     watchdog.start()  # in processes that serve, and in no command
     if has_body_of_unknown_length(environ) and API_PATH.match(environ["PATH_INFO"]):
         environ |= {LENGTH_UNKNOWN: True, "CONTENT_LENGTH": str(MAX_BATCH_BYTES + 1)}
     return at_once(django_application(environ, start_response))
 
+
+# In place of a method such as "delete", for which Django would take "DELETE". A proxy's rule on that wouldn't: methods
+# are case-sensitive (RFC 9110, 9.1). No view knows this one, and the message of the 405 quotes it.
+NOT_UPPER_CASE = "NOT-UPPER-CASE"
 
 # Parameters of media types that Django fails at, outside its handlers and so without an answer of ours.
 LEFT_OUT = {

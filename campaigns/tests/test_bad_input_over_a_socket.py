@@ -1,5 +1,6 @@
 """The table of bad input, and what no client library would send, against the real server."""
 
+import http.client
 import socket
 from typing import Any
 
@@ -45,8 +46,19 @@ def raw_post(server: Server, campaign_id: object, headers: str, body: bytes) -> 
 
 def test_a_chunked_body_is_read_like_any_other(server: Server) -> None:
     campaign = make_campaign()
-    answer = server.send(raw_post(server, campaign.id, "Transfer-Encoding: chunked\r\n", chunked(GOOD)))
+    answer = server.send(raw_post(server, campaign.id, "Transfer-Encoding: Chunked\r\n", chunked(GOOD)))
     assert (answer.status, answer.json()["position"], positions(campaign)) == (201, 0, [0])
+
+
+def test_a_body_with_another_transfer_coding_is_not_taken_as_it_is(server: Server) -> None:
+    """RFC 9112, 6.1."""
+    campaign = make_campaign()
+    codings = ["gzip, chunked", "identity, chunked", "chunked, chunked", "gzip\r\nTransfer-Encoding: chunked"]
+    for coding in codings:
+        answer = server.send(raw_post(server, campaign.id, f"Transfer-Encoding: {coding}\r\n", chunked(GOOD)))
+        message = "Transfer-Encoding must be chunked, once and alone, or absent."
+        assert (answer.status, answer.json()) == (400, {"error": "parse_error", "message": message}), coding
+    assert positions(campaign) == []
 
 
 @pytest.mark.parametrize("body", [TEN_MEGABYTES, b"[" * 1_048_577], ids=["ten megabytes", "a mebibyte and one"])
@@ -108,6 +120,13 @@ def test_a_body_that_is_announced_as_too_large_is_refused_before_it_is_sent(serv
     campaign = make_campaign()
     headers = "Expect: 100-continue\r\nContent-Length: 1073741824\r\n"
     assert server.send(raw_post(server, campaign.id, headers, b"")).status == 413
+
+
+def test_http_2_is_left_to_the_proxy(server: Server) -> None:
+    """granian would send a body to a HEAD there, which is a protocol error."""
+    no_settings = b"\0\0\0\4\0\0\0\0\0"
+    with pytest.raises(http.client.RemoteDisconnected):
+        server.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + no_settings)
 
 
 def test_log_lines_carry_the_request_id_of_the_answer(server: Server) -> None:

@@ -194,7 +194,7 @@ class Case:
 
 
 @pytest.mark.parametrize("name", CALLS)
-@pytest.mark.parametrize("form", ["{}", "*", ' "other" , {}', 'W/"other", {}, "x"'])
+@pytest.mark.parametrize("form", ["{}", "*", ' , ,"other" ,, {} ,', 'W/"other", {}, "x"'])
 def test_a_condition_that_holds_lets_the_call_pass(client: APIClient, name: str, form: str) -> None:
     case = Case(client, name)
     before = stored()

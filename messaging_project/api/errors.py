@@ -233,9 +233,14 @@ def json_response(error: APIError) -> HttpResponse:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """handler400"""
-    if API_PATH.match(request.path):
-        return json_response(as_api_error(exception))
-    return defaults.bad_request(request, exception)
+    is_api = API_PATH.match(request.path)
+    response = json_response(as_api_error(exception)) if is_api else defaults.bad_request(request, exception)
+    if isinstance(exception, SuspiciousOperation):
+        # Anyone can cause one, by a host that isn't ours or an address too long to redirect to. Django would log an
+        # error with a traceback.
+        logger.warning("Bad Request: %s: %s", type(exception).__name__, exception)
+        response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponseBase:

@@ -8,7 +8,8 @@ from rest_framework.response import Response
 
 ANY = "*"
 TAG = re.compile(r'(?:W/)?"[^"]*"')
-TAGS = re.compile(rf"{TAG.pattern}(?:[ \t]*,[ \t]*{TAG.pattern})*")
+# Empty elements don't count (RFC 9110, 5.6.1.2).
+TAGS = re.compile(rf"[ \t,]*{TAG.pattern}(?:[ \t]*,[ \t,]*{TAG.pattern})*[ \t,]*")
 
 
 def if_match(request: Request) -> tuple[str, ...] | None:

@@ -151,9 +151,12 @@ def json_body(request: Request, *, optional: bool = False) -> Any:
 
 
 def _require_readable_length(request: Request) -> None:
-    """Refuses a body of which the server doesn't tell the end: it would count as none."""
+    """Refuses a body whose end the server doesn't tell, which would count as none, or whose coding it doesn't undo."""
     length = request.META.get("CONTENT_LENGTH") or "0"
     if not (length.isascii() and length.isdigit()):
         raise exceptions.ParseError("Content-Length must be a number of bytes.")
-    if request.META.get("HTTP_TRANSFER_ENCODING") and LENGTH_UNKNOWN not in request.META:
+    coding = request.META.get("HTTP_TRANSFER_ENCODING")
+    if coding and LENGTH_UNKNOWN not in request.META:
         raise exceptions.ParseError("This server doesn't take Transfer-Encoding: send the body with a Content-Length.")
+    if coding and coding.strip().lower() != "chunked":  # the server undoes no other, and only one
+        raise exceptions.ParseError("Transfer-Encoding must be chunked, once and alone, or absent.")

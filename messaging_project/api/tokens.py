@@ -37,6 +37,7 @@ SUBJECT_RULE = f"its sub claim must be 1 to {MAX_SUBJECT_LENGTH} printable chara
 AT_JWT = frozenset({"at+jwt", "application/at+jwt"})  # RFC 9068 section 2.1
 TYPES = AT_JWT | {"jwt", None}  # what providers that are older than it send
 REQUIRED_CLAIMS = ("exp", "sub", "iss", "aud")
+TIMES = ("exp", "nbf", "iat")
 REASONS: dict[type[Exception], str] = {
     jwt.ExpiredSignatureError: "it has expired",
     jwt.ImmatureSignatureError: "it is not valid yet",
@@ -150,6 +151,8 @@ def _decoded(
         leeway=leeway,
         options={"require": list(REQUIRED_CLAIMS)},
     )
+    if any(type(claims.get(name, 0)) not in (int, float) for name in TIMES):
+        raise jwt.DecodeError("A NumericDate is a number (RFC 7519, 2); PyJWT takes what int() takes.")
     if not is_subject(claims["sub"]):
         raise invalid_token(SUBJECT_RULE)
     return TokenUser(claims["iss"], claims["sub"], scopes_of(claims)), claims

@@ -25,6 +25,18 @@ def test_the_api_never_redirects(https: None, method: str, path: str, status: in
     assert getattr(Client(), method)(path).status_code == status
 
 
+@pytest.mark.django_db  # the second asks for a session
+@pytest.mark.parametrize("secure", [False, True], ids=["to HTTPS", "to the login"])
+def test_an_address_too_long_to_redirect_to_is_a_line_of_the_log(
+    https: None, caplog: pytest.LogCaptureFixture, secure: bool
+) -> None:
+    response = Client().get(f"/admin/{'a' * 20_000}", secure=secure)
+
+    (record,) = caplog.records
+    assert (response.status_code, record.levelname, record.exc_info) == (400, "WARNING", None)
+    assert record.getMessage() == "Bad Request: DisallowedRedirect: Unsafe redirect exceeding 16384 characters"
+
+
 @pytest.mark.parametrize("path", ["/", "/docs", "/admin/", "/static/site.css", "/x/v1/"])
 def test_pages_redirect_to_https(https: None, path: str) -> None:
     response = Client().get(path)

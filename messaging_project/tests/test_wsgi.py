@@ -114,6 +114,15 @@ def test_parameters_that_no_media_type_has_are_left_out(parameter: str) -> None:
     assert (status, answer["message"]) == ("400 Bad Request", "The body is empty: send a JSON object.")
 
 
+@pytest.mark.parametrize("method", ["post", "Post"])
+def test_a_method_in_lower_case_is_no_method(method: str) -> None:
+    """RFC 9110, 9.1. Django reads it in upper case."""
+    status, answer = post(io.BytesIO(), REQUEST_METHOD=method)
+
+    assert (status, answer["error"]) == ("405 Method Not Allowed", "method_not_allowed")
+    assert answer["message"].startswith('Method "NOT-UPPER-CASE" not allowed.')
+
+
 @pytest.mark.parametrize("charset", ["utf-16", "undefined", "hex"])
 def test_a_query_string_is_utf8_whatever_the_body_is_said_to_be(charset: str) -> None:
     _, (answer,) = get("/v1/messaging/campaigns", QUERY_STRING="limit=00", CONTENT_TYPE=f"a/b; charset={charset}")
