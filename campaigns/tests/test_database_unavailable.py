@@ -20,6 +20,7 @@ from campaigns.tests.factories import make_campaign, step_body, stored
 from campaigns.tests.races import wait_until_ended
 from campaigns.tests.seed_files import csv_file, export, row, seed
 from campaigns.tests.test_operations_by_status import OPERATIONS
+from messaging_project.api.models import IdempotentAnswer
 from messaging_project.watchdog import watchdog
 
 UNAVAILABLE = (
@@ -56,7 +57,7 @@ NOT_SO = ("0A000", "22012", "25001", "25P02", "40002", "42501", "54000", "55000"
 @pytest.mark.parametrize("sqlstate", NOT_NOW)
 def test_what_postgresql_cannot_do_now_is_a_503(client: APIClient, sqlstate: str, how: str) -> None:
     campaign = make_campaign()
-    refuse_steps(sqlstate)
+    refuse_inserts(sqlstate)
     status, retry_after, body = UNAVAILABLE
     if sqlstate.startswith(("08", "57P", "40003")):  # the connection was lost, or the answer
         body = body | {"message": body["message"] + NOBODY_KNOWS}
@@ -69,18 +70,25 @@ def test_what_postgresql_cannot_do_now_is_a_503(client: APIClient, sqlstate: str
 @pytest.mark.parametrize("sqlstate", NOT_SO)
 def test_what_postgresql_refuses_for_good_is_a_500(client: APIClient, sqlstate: str, how: str) -> None:
     campaign = make_campaign()
-    refuse_steps(sqlstate)
+    refuse_inserts(sqlstate)
     assert whole(ADDS[how](client, campaign)) == 500
 
 
-def refuse_steps(sqlstate: str) -> None:
-    """From now on the server raises this on every INSERT of steps, until the test's transaction ends."""
+@pytest.mark.postgresql
+@pytest.mark.django_db
+def test_what_keeps_an_idempotency_key_from_being_kept_is_no_other_use_of_it(client: APIClient) -> None:
+    refuse_inserts("53100", IdempotentAnswer._meta.db_table)
+    assert whole(client.post(ROOT, {"name": "New"}, headers={"Idempotency-Key": "k"})) == UNAVAILABLE
+
+
+def refuse_inserts(sqlstate: str, table: str = "campaigns_campaignstep") -> None:
+    """From now on the server raises this on every INSERT there, until the test's transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute(
             "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
             f"$$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '{sqlstate}'; END $$"
         )
-        cursor.execute("CREATE TRIGGER refuse BEFORE INSERT ON campaigns_campaignstep EXECUTE FUNCTION refuse()")
+        cursor.execute(f"CREATE TRIGGER refuse BEFORE INSERT ON {table} EXECUTE FUNCTION refuse()")
 
 
 # --- Timeouts --------------------------------------------------------------------------------------------------------

@@ -288,6 +288,7 @@ def test_a_key_that_is_none_is_refused(client: APIClient, key: str) -> None:
 def test_a_key_is_1_to_255_visible_characters(client: APIClient, key: str) -> None:
     assert post(client, ROOT, {"name": "New"}, key=key).status_code == 201
     assert replayed(post(client, ROOT, {"name": "New"}, key=key))
+    assert not replayed(post(client, ROOT, {"name": "New"}, key=f"{key}x"))
 
 
 def test_a_key_on_another_method_means_nothing(client: APIClient) -> None:
