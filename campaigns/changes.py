@@ -70,8 +70,8 @@ def step_changes(campaign_id: UUID, load_json: Callable[[str], Any] = json.loads
             require_campaign(campaign_id)
         revision_id = NO_REVISION if revision is None else revision.id
         read, loaded = partial(_read, campaign_id, revision_id), partial(_loaded, load_json)
-        now = {row[0]: ordinal for ordinal, row in enumerate(compiled.rows("ids of steps", _ids, campaign_id))}
-        then = {row[0]: ordinal for ordinal, row in enumerate(compiled.rows("frozen ids", _frozen_ids, revision_id))}
+        now = {row[0]: ordinal for ordinal, row in enumerate(compiled.rows(_ids, campaign_id))}
+        then = {row[0]: ordinal for ordinal, row in enumerate(compiled.rows(_frozen_ids, revision_id))}
         added = [PlacedStep(now[row[0]], *loaded(row)) for row in read(_added)] if now.keys() - then.keys() else []
         removed = [PlacedStep(then[row[0]], *loaded(row)) for row in read(_removed)] if then.keys() - now.keys() else []
         before = {row[0]: row for row in read(_changed_then)}
@@ -123,7 +123,7 @@ def _longest_ascending(numbers: Sequence[int]) -> set[int]:
 
 
 def _read(campaign_id: UUID, revision_id: int, build: compiled.Build) -> list[Any]:
-    return compiled.rows(build.__name__, build, campaign_id, revision_id)
+    return compiled.rows(build, campaign_id, revision_id)
 
 
 def _ids(campaign_id: UUID) -> QuerySet[CampaignStep, Any]:

@@ -77,7 +77,7 @@ def changes_since(
             raise CursorPruned
         stop = max(start, min(last, start + BATCH))
         build = partial(_entries, limit + 1)
-        rows = compiled.rows("feed", build, sorted(types), start, stop, load_json=load_json)
+        rows = compiled.rows(build, sorted(types), start, stop, load_json=load_json)
     if start > last:
         with _where_writable(), transaction.atomic():
             _locked_last(wait=True)

@@ -35,7 +35,7 @@ def campaign_listing(chosen: Mapping[str, Any]) -> Listing:
         given["id"] = [found for text in given["id"] if (found := parse_uuid(text))]
     if "search" in given:
         given["search"] = any_case(given["search"])
-    return Listing(Campaign, "campaigns", _matching, (given,), is_prepared=not given)
+    return Listing(Campaign, _matching, (given,), is_prepared=not given)
 
 
 def _matching(given: Mapping[str, Any]) -> QuerySet[Campaign, Any]:
@@ -50,7 +50,7 @@ def _matching(given: Mapping[str, Any]) -> QuerySet[Campaign, Any]:
 
 def step_listing(campaign_id: UUID) -> Listing:
     """The steps of a campaign."""
-    return Listing(CampaignStep, "steps", _steps, (campaign_id,))
+    return Listing(CampaignStep, _steps, (campaign_id,))
 
 
 def _steps(campaign_id: UUID) -> QuerySet[CampaignStep, Any]:
@@ -59,7 +59,7 @@ def _steps(campaign_id: UUID) -> QuerySet[CampaignStep, Any]:
 
 def history_listing(campaign_id: UUID) -> Listing:
     """What the history tells of a campaign."""
-    return Listing(HistoryEntry, "history", _entries, (campaign_id,))
+    return Listing(HistoryEntry, _entries, (campaign_id,))
 
 
 def _entries(campaign_id: UUID) -> QuerySet[HistoryEntry, Any]:
@@ -68,7 +68,7 @@ def _entries(campaign_id: UUID) -> QuerySet[HistoryEntry, Any]:
 
 def revision_listing(campaign_id: UUID) -> Listing:
     """The revisions of a campaign, without their steps."""
-    return Listing(Revision, "revisions", _revisions, (campaign_id,))
+    return Listing(Revision, _revisions, (campaign_id,))
 
 
 def _revisions(campaign_id: UUID) -> QuerySet[Revision, Any]:

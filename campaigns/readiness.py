@@ -57,7 +57,7 @@ def check_readiness(campaign_id: UUID, answers: Answers | None = None) -> Readin
 
     Takes no lock: a caller that needs the answer to stay true holds the campaign's row.
     """
-    return judged(compiled.rows("readiness", _steps, campaign_id)).with_templates(campaign_id, answers)
+    return judged(compiled.rows(_steps, campaign_id)).with_templates(campaign_id, answers)
 
 
 def _steps(campaign_id: UUID) -> QuerySet[CampaignStep, Any]:

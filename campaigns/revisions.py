@@ -139,7 +139,7 @@ def freeze_all() -> Iterator[list[str]]:
 
 def latest_revision(campaign_id: UUID) -> Any | None:
     """The row of a campaign's latest revision, without its steps; None if it has none."""
-    found = compiled.rows("latest revision", _latest, campaign_id)
+    found = compiled.rows(_latest, campaign_id)
     return found[0] if found else None
 
 
@@ -148,7 +148,7 @@ def find_revision(campaign_id: UUID, number: int | None) -> Any:
     if number is None:
         found = latest_revision(campaign_id)
     else:
-        found = next(iter(compiled.rows("a revision", _numbered, campaign_id, number)), None)
+        found = next(iter(compiled.rows(_numbered, campaign_id, number)), None)
     if found is None:
         require_campaign(campaign_id)
         raise NotFound("revision", "latest" if number is None else str(number))
@@ -157,7 +157,7 @@ def find_revision(campaign_id: UUID, number: int | None) -> Any:
 
 def revision_steps(revision_id: int, load_json: Callable[[str], Any] = StoredJSON) -> list[Any]:
     """The rows of a revision's steps, in order."""
-    return compiled.rows("steps of a revision", _steps, revision_id, load_json=load_json)
+    return compiled.rows(_steps, revision_id, load_json=load_json)
 
 
 def _latest(campaign_id: UUID) -> QuerySet[Revision, Any]:

@@ -36,7 +36,7 @@ FIRST_RANGE = 64  # positions that the search for a free one reads at first
 def locked(campaign_id: UUID) -> Iterator[Campaign]:
     """A transaction that holds a campaign's row FOR NO KEY UPDATE. Raises NotFound."""
     with transaction.atomic():
-        found = compiled.instances(Campaign, "a campaign, locked", _locked, campaign_id)
+        found = compiled.instances(Campaign, _locked, campaign_id)
         if not found:
             raise NotFound("campaign", campaign_id)
         yield found[0]
@@ -165,7 +165,7 @@ def remove_step(campaign_id: UUID, step_id: UUID, *, actor: Actor, if_match: IfM
 
 def find_step(campaign_id: UUID, step_id: UUID) -> CampaignStep:
     """A step of this campaign. Raises NotFound."""
-    found = compiled.instances(CampaignStep, "a step", _step, campaign_id, step_id)
+    found = compiled.instances(CampaignStep, _step, campaign_id, step_id)
     if not found:
         raise NotFound("step", step_id)
     return found[0]
@@ -180,7 +180,7 @@ def _step(campaign_id: UUID, step_id: UUID) -> QuerySet[CampaignStep, Any]:
 
 def position_taken(campaign_id: UUID, position: int) -> PositionTaken | None:
     """The refusal that names the step at `position`, or None if the position is free."""
-    holders = compiled.rows("the step at a position", _at, campaign_id, position)
+    holders = compiled.rows(_at, campaign_id, position)
     if not holders:
         return None
     free = first_free_position(campaign_id, position)

@@ -15,7 +15,7 @@ from messaging_project import compiled
 
 def steps_to_plan(campaign_id: UUID) -> list[Any]:
     """The steps of a campaign by position, as rows with what a plan needs of them."""
-    return compiled.rows("timeline", _steps, campaign_id)
+    return compiled.rows(_steps, campaign_id)
 
 
 def _steps(campaign_id: UUID) -> QuerySet[CampaignStep, Any]:

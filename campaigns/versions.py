@@ -53,7 +53,7 @@ def step_list_etag(campaign_id: UUID, part: Part = WHOLE) -> str:
     """The entity tag of a campaign's step list as it is stored, or of a part of it."""
     if part != WHOLE:
         return list_etag(part.steps(campaign_id).values_list("id", "version"))
-    return list_etag(compiled.rows("versions of steps", _versions, campaign_id))
+    return list_etag(compiled.rows(_versions, campaign_id))
 
 
 def _versions(campaign_id: UUID) -> QuerySet[CampaignStep, Any]:
@@ -107,7 +107,7 @@ def _kind(tag: str) -> tuple[bool, bool]:
 
 def current_campaign(campaign_id: UUID) -> Campaign:
     """A campaign with its totals, which its entity tag needs. Raises NotFound."""
-    found = compiled.instances(Campaign, "a campaign", _with_totals, campaign_id)
+    found = compiled.instances(Campaign, _with_totals, campaign_id)
     if not found:
         raise NotFound("campaign", campaign_id)
     return found[0]
@@ -123,7 +123,7 @@ def _first_steps(count: int, campaign_id: UUID) -> QuerySet[CampaignStep, Any]:
 
 def require_campaign(campaign_id: UUID) -> None:
     """Raises NotFound."""
-    if not compiled.rows("existence", _id, campaign_id):
+    if not compiled.rows(_id, campaign_id):
         raise NotFound("campaign", campaign_id)
 
 
@@ -144,6 +144,6 @@ def campaign_with_steps(campaign_id: UUID, count: int) -> CampaignWithSteps:
     """A campaign and its first `count` steps as they were at one moment. Raises NotFound."""
     with snapshot():
         campaign = current_campaign(campaign_id)
-        steps = compiled.rows("first steps", partial(_first_steps, count + 1), campaign_id)
+        steps = compiled.rows(partial(_first_steps, count + 1), campaign_id)
         etag = campaign_with_steps_etag(campaign.etag, step_list_etag(campaign_id))
     return CampaignWithSteps(campaign, steps[:count], len(steps) > count, etag)

@@ -1,12 +1,12 @@
 """Queries that Django builds and compiles once for each of their shapes, which takes longer than their answer.
 
-A query is told apart by its key, by what builds it, and by the shape of its values: how many there are, and of which
-types. It is built with stand-ins for the values, so that it can be seen where in its parameters each of them belongs.
+A query is told apart by what builds it, and by the shape of its values: how many there are, and of which types. It is
+built with stand-ins for the values, so that it can be seen where in its parameters each of them belongs.
 """
 
 import json
 from collections import namedtuple
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
 from typing import Any, TypeVar
@@ -27,7 +27,6 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def rows(
-    key: Hashable,
     build: Build,
     *values: Any,
     is_prepared: bool = True,
@@ -42,15 +41,15 @@ def rows(
     With `is_prepared`, PostgreSQL plans the query once for each connection: not for one whose best plan depends on its
     values.
     """
-    query = _compiled(connections["default"].vendor, _Wanted(key, build, values), is_prepared, load_json)
+    query = _compiled(connections["default"].vendor, _Wanted(build, values), is_prepared, load_json)
     return [] if query is None else query.rows([*_leaves(values)])
 
 
-def instances(model: type[M], key: Hashable, build: Build, *values: Any) -> list[M]:
+def instances(model: type[M], build: Build, *values: Any) -> list[M]:
     """As rows(), of all columns of a model: its instances, with what else the rows have as attributes."""
     names = _columns(model)
     found = []
-    for row in rows(key, partial(_all_of, model, build), *values, load_json=json.loads):
+    for row in rows(partial(_all_of, model, build), *values, load_json=json.loads):
         instance = model.from_db("default", names, row[: len(names)])
         vars(instance).update(zip(row._fields[len(names) :], row[len(names) :], strict=True))
         found.append(instance)
@@ -67,13 +66,13 @@ def _columns(model: type[Model]) -> list[str]:
 
 
 class _Wanted:
-    """A query as the cache knows it: equal to another of the same key and builder whose values have the same shape."""
+    """A query as the cache knows it: equal to another of the same builder whose values have the same shape."""
 
-    def __init__(self, key: Hashable, build: Build, values: tuple[Any, ...]) -> None:
+    def __init__(self, build: Build, values: tuple[Any, ...]) -> None:
         self.build, self.values = build, values
         # A partial is equal to no other, so what it is made of is compared.
         builder = (build.func, build.args, *build.keywords.items()) if isinstance(build, partial) else build
-        self._identity = (key, builder, _shape(values))
+        self._identity = (builder, _shape(values))
 
     def __hash__(self) -> int:
         return hash(self._identity)

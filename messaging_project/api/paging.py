@@ -181,13 +181,12 @@ def read_cursor(given: str, mark: str) -> Cursor:
 
 @dataclass(frozen=True)
 class Listing:
-    """The rows of a list: `build` makes the values_list() of the values, and `key` tells it from others (see compiled).
+    """The rows of a list: `build` makes the values_list() of the values (see compiled).
 
     `is_prepared`: how the database finds the rows doesn't depend on the values.
     """
 
     model: type[Model]
-    key: str
     build: Build
     values: tuple[Any, ...]
     is_prepared: bool = True
@@ -235,7 +234,7 @@ class KeysetPagination(BasePagination):
         except ValueError as error:
             raise validation_error(CURSOR_FAULT) from error
         build = partial(_page, listing.build, self.order, self.backwards, count)
-        return compiled.rows(listing.key, build, listing.values, start, is_prepared=listing.is_prepared)
+        return compiled.rows(build, listing.values, start, is_prepared=listing.is_prepared)
 
     def get_paginated_response(self, data: Any) -> Response:
         return Response({"next": self.next_link(), "previous": self.previous_link(), "results": data})
