@@ -71,6 +71,11 @@ class Options:
     allow_empty: bool = False
 
 
+def have_changes(counts: Counts) -> bool:
+    """Whether anything that is stored changes."""
+    return any(counts[name] for name in CHANGES)
+
+
 @dataclass
 class Outcome:
     """What a load did, or with `dry_run` would do; `counts` are of what is committed. `locked_seconds`: the longest
@@ -91,7 +96,7 @@ class Outcome:
 
     @property
     def has_changes(self) -> bool:
-        return any(self.counts[name] for name in CHANGES)
+        return have_changes(self.counts)
 
     def add(self, counts: Counts) -> None:
         self.counts = {name: count + counts[name] for name, count in self.counts.items()}
@@ -256,7 +261,7 @@ class Load:
     def _merge_once(self, stage: Stage) -> None:
         merge = Merge(stage, on_conflict=self._options.on_conflict, restore_status=self._options.restore_status)
         counts = self._judge(merge)
-        if any(counts[name] for name in CHANGES) and not self._options.dry_run:
+        if have_changes(counts) and not self._options.dry_run:
             locking_at = time.monotonic()
             if merge.lock() or not merge.locked_enough():  # none, if all of them were deleted meanwhile
                 self._locked_at = stage.locked_at or locking_at
