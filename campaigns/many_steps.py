@@ -20,7 +20,7 @@ from campaigns.expressions import CurrentTime
 from campaigns.history import Actor
 from campaigns.models import Action, CampaignStep, new_id
 from campaigns.parts import WHOLE, Part
-from campaigns.positions import Move, make_room, moves_up, park, place, settle
+from campaigns.positions import Move, json_table, make_room, moves_up, park, place, settle
 from campaigns.rules import STEP_FIELDS, StepFields
 from campaigns.steps import FIRST_VERSION, MAX_POSITION, locked, position_taken, require_editable
 from campaigns.versions import STEP_COLUMNS, IfMatch, list_etag, match_list, match_version
@@ -326,18 +326,12 @@ ROWS = {
 }
 
 
-COPIES = {
-    "postgresql": "jsonb_to_recordset(%(copies)s::jsonb) AS copy (id uuid, step_id uuid)",
-    "sqlite": """(
-        SELECT json_extract(value, '$.id') AS id, json_extract(value, '$.step_id') AS step_id
-        FROM json_each(%(copies)s)
-    ) AS copy""",
-}
+COPIES = json_table("copies", id="uuid", step_id="uuid")
 # By their ids alone, as PARK and PLACE: a database without statistics of the steps knows no other good plan.
 COPY_STEPS = f"""
 INSERT INTO campaigns_campaignstep (id, campaign_id, {", ".join(STEP_FIELDS)}, version, created_at, updated_at)
-SELECT copy.id, target.id, {", ".join(f"step.{name}" for name in STEP_FIELDS)}, {FIRST_VERSION}, %(now)s, %(now)s
-FROM {{copies}} JOIN campaigns_campaignstep step ON step.id = copy.step_id
+SELECT copies.id, target.id, {", ".join(f"step.{name}" for name in STEP_FIELDS)}, {FIRST_VERSION}, %(now)s, %(now)s
+FROM {{copies}} JOIN campaigns_campaignstep step ON step.id = copies.step_id
     JOIN campaigns_campaign target ON target.id = %(target_id)s
 """  # noqa: S608 - put together from names that stand in the code
 

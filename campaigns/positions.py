@@ -93,13 +93,17 @@ def park(step_ids: Sequence[UUID]) -> None:
 # All ids are one JSON parameter, so that their number is bound by no limit on parameters. The caller has read them, and
 # holds the lock. They don't name the campaign: a database without statistics of its new steps would take it for a short
 # one, and go through all that move for each of them.
-MOVED = {
-    "postgresql": "jsonb_to_recordset(%(moved)s::jsonb) AS moved (id uuid, position bigint)",
-    "sqlite": """(
-        SELECT json_extract(value, '$.id') AS id, json_extract(value, '$.position') AS position
-        FROM json_each(%(moved)s)
-    ) AS moved""",
-}
+def json_table(name: str, **columns: str) -> dict[str, str]:
+    """By database, a parameter that is an array of JSON objects as a table of its name, with columns of these types."""
+    typed = ", ".join(f"{column} {kind}" for column, kind in columns.items())
+    extracted = ", ".join(f"json_extract(value, '$.{column}') AS {column}" for column in columns)
+    return {
+        "postgresql": f"jsonb_to_recordset(%({name})s::jsonb) AS {name} ({typed})",
+        "sqlite": f"(SELECT {extracted} FROM json_each(%({name})s)) AS {name}",  # noqa: S608 - names in the code
+    }
+
+
+MOVED = json_table("moved", id="uuid", position="bigint")
 PARK = """
 UPDATE campaigns_campaignstep SET position = position + %(parking)s
 WHERE id IN (SELECT moved.id FROM {moved})
