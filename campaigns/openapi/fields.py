@@ -5,18 +5,11 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
 
-from campaigns.openapi.shapes import HistoryValuesSerializer
+from campaigns.openapi.shapes import DESCRIPTIONS, HistoryValuesSerializer
 from campaigns.serializers import CampaignStepSerializer
 
 # A step in an answer keeps the published contract's `number`.
 PUBLISHED_TYPES = {"integer": "number"}
-# Of fields that need no help on the staff pages.
-DESCRIPTIONS = {
-    "name": "The campaign's name, for people.",
-    "description": "What the campaign is for, for people.",
-    "template_id": "The message template.",
-    "template_version_id": "The version of the template that is sent.",
-}
 
 
 class RuleFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
