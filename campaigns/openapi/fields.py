@@ -32,7 +32,7 @@ class RuleFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyp
 class RepeatableSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
     """The schema of a parameter that may be repeated: an array of what one value is."""
 
-    target_class = "messaging_project.api.queries.Repeatable"
+    target_class = "messaging_project.api.query_parameters.Repeatable"
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
         # As drf-spectacular's own extensions do: a child's schema has no public way.
