@@ -1,5 +1,6 @@
 """What all management commands have in common."""
 
+import os
 import sys
 from argparse import Action, ArgumentTypeError
 from collections.abc import Sequence
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
 from django.db import Error as DatabaseError
 from django.db import connection
 
@@ -52,6 +53,8 @@ class Command(BaseCommand):
         """
         connection.settings_dict["OPTIONS"].pop("pool", None)
         connection.settings_dict[MUST_EXIST] = True
+        if sys.stderr is None:  # whoever closed it wants no words, and still the exit code
+            self.stderr = OutputWrapper(Path(os.devnull).open("w"))  # noqa: SIM115 - until the process ends
         if sys.stdout is None:
             self.stderr.write(f"CommandError: {STDOUT} is closed.")
             sys.exit(UNUSABLE)
