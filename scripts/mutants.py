@@ -43,7 +43,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "campaigns/readiness.py": ("readiness", "transitions", "catalogue.findings"),
     "campaigns/rule_fields.py": (
         *("add_step", "bad_input", "campaigns", "duplicate", "many_faults", "many_steps", "one_campaign"),
-        *("openapi", "strict_preference"),
+        *("openapi", "remedies", "strict_preference"),
     ),
     "campaigns/rules.py": ("bad_input", "many_faults", "many_steps", "openapi", "rules", "strict_preference"),
     "campaigns/serializers.py": (
@@ -55,8 +55,10 @@ MODULES: dict[str, tuple[str, ...]] = {
         *("lost_transactions", "one_step", "races"),
     ),
     "messaging_project/api/errors.py": (
-        *("bad_input", "errors", "many_faults", "many_steps", "one_campaign", "remedies", "strict_preference"),
-        *("project.access_tokens", "project.key_server", "project.landing", "project.readiness", "project.throttles"),
+        *("bad_input", "errors", "many_faults", "many_steps", "one_campaign", "remedies", "revisions"),
+        "strict_preference",
+        *("project.access_tokens", "project.key_server", "project.landing", "project.readiness"),
+        *("project.settings_in_effect", "project.throttles"),
     ),
     "messaging_project/api/idempotency.py": ("idempotency_key", "idempotency_key_races"),
     "messaging_project/api/tokens.py": (

@@ -13,6 +13,7 @@ import pytest
 from django.db import connection, transaction
 
 from campaigns.models import Campaign, CampaignStep
+from campaigns.steps import locked
 from campaigns.tests.api import ROOT, campaign_url, faults, not_editable, not_found, stale, step_url
 from campaigns.tests.factories import history_of, make_campaign, step_body
 from campaigns.tests.races import WAIT_SECONDS, caller, in_line, threads, wait_until_blocked
@@ -413,3 +414,15 @@ def test_deadlock_upon_deadlock_is_unavailable_and_writes_nothing(monkeypatch: p
     assert len(pauses) == 2  # there is none before giving up
     assert (answer.status_code, answer.json()["error"], answer["Retry-After"]) == (503, "unavailable", "5")
     assert (templates(campaign), actions(campaign)) == ([(0, "t0"), (1, "t1")], [])
+
+
+def test_what_only_refers_to_a_campaign_waits_for_no_write_of_its_steps() -> None:
+    campaign = make_campaign()
+
+    def refer() -> Any:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT id FROM campaigns_campaign WHERE id = %s FOR KEY SHARE NOWAIT", [campaign.id])
+            return cursor.fetchall()
+
+    with threads() as start, locked(campaign.id):
+        assert start(refer).result() == [(campaign.id,)]
