@@ -10,7 +10,7 @@ from rest_framework.fields import empty
 
 from campaigns import rules
 from messaging_project.api.errors import PlacedCode, unlisted
-from messaging_project.api.queries import StrictSerializer, unknown_name
+from messaging_project.api.query_parameters import StrictSerializer, unknown_name
 from messaging_project.field_paths import MAX_LISTED_FAULTS
 from messaging_project.ids import parse_uuid
 

@@ -1,7 +1,6 @@
 """The history in the admin: every change, whichever way it was made; and nobody rewrites it."""
 
 from datetime import datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,7 +14,7 @@ from campaigns.history import Actor
 from campaigns.models import Action, ActorType, Campaign, HistoryEntry
 from campaigns.steps import add_step, change_step, remove_step
 from campaigns.tests.admin.pages import campaign_url, delete, opened, row, save, with_new_row
-from campaigns.tests.factories import ACTOR, history_of, make_campaign, make_step, step_fields, stored
+from campaigns.tests.factories import ACTOR, history_of, make_campaign, make_step, step_fields, stored, told
 
 TOKEN = Actor(ActorType.TOKEN, "crm", "crm", "https://issuer.example/")
 COMMAND = Actor(ActorType.COMMAND, "seed_campaigns", "seed_campaigns")
@@ -58,10 +57,6 @@ def test_the_history_page_tells_who_changed_what_in_whichever_way(viewer: Client
             [("name", "-", "Welcome"), ("steps", "-", "0")],
         ),
     ]
-
-
-def told(campaign: Campaign) -> list[tuple[str, Any, Any]]:
-    return [(entry["action"], entry["before"], entry["after"]) for entry in history_of(campaign)]
 
 
 def test_a_save_tells_of_each_step_what_was_changed_from_what_to_what(editor: Client) -> None:
