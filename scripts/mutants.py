@@ -29,6 +29,9 @@ from _pytest.runner import runtestprotocol
 from django.conf import settings
 from psycopg.sql import SQL, Identifier
 
+MANY_STEPS = ("add_steps", "many_steps", "reorder_steps", "replace_steps")
+TOKENS = ("project.access_tokens", "project.forged_tokens", "project.key_server", "project.key_server_outages")
+
 # Each module, and the tests that look at what it does. Those of all chosen modules run.
 MODULES: dict[str, tuple[str, ...]] = {
     "campaigns/lifecycle.py": (
@@ -36,33 +39,31 @@ MODULES: dict[str, tuple[str, ...]] = {
         *("operations_by_status", "revisions", "transitions", "catalogue.asking", "catalogue.findings"),
     ),
     "campaigns/many_steps.py": (
-        *("add_steps_shifting", "duplicate", "etags", "many_faults", "many_steps"),
+        *("add_steps_shifting", "duplicate", "etags", "many_faults", *MANY_STEPS),
         *("admin.campaign_page", "admin.history", "admin.many_steps", "admin.step_pages"),
     ),
     "campaigns/positions.py": ("add_steps_shifting", "admin.many_steps"),
     "campaigns/readiness.py": ("readiness", "transitions", "catalogue.findings"),
     "campaigns/rule_fields.py": (
-        *("add_step", "bad_input", "campaigns", "duplicate", "many_faults", "many_steps", "one_campaign"),
-        *("openapi", "strict_preference"),
+        *("add_step", "bad_input", "campaigns", "duplicate", "many_faults", "one_campaign"),
+        *("openapi", "remedies", "strict_preference", *MANY_STEPS),
     ),
-    "campaigns/rules.py": ("bad_input", "many_faults", "many_steps", "openapi", "rules", "strict_preference"),
+    "campaigns/rules.py": ("bad_input", "many_faults", "openapi", "rules", "strict_preference", *MANY_STEPS),
     "campaigns/serializers.py": (
-        *("add_step", "campaigns", "duplicate", "events", "history", "includes", "many_faults", "many_steps"),
+        *("add_step", "campaigns", "duplicate", "events", "history", "includes", "many_faults", *MANY_STEPS),
         *("one_campaign", "openapi", "strict_preference", "timeline"),
     ),
     "campaigns/steps.py": (
         *("add_step", "add_step_conflicts", "add_steps_shifting", "concurrency", "etags", "history"),
-        *("lost_transactions", "one_step", "races"),
+        *("deadlocks", "lost_transactions", "one_step", "races"),
     ),
     "messaging_project/api/errors.py": (
-        *("bad_input", "errors", "many_faults", "many_steps", "one_campaign", "remedies", "strict_preference"),
-        *("project.access_tokens", "project.key_server", "project.landing", "project.readiness", "project.throttles"),
+        *("bad_input", "errors", "many_faults", "one_campaign", "remedies", "revisions", *MANY_STEPS),
+        *("strict_preference", "project.landing", "project.readiness", "project.settings_in_effect"),
+        *("project.throttles", *TOKENS),
     ),
     "messaging_project/api/idempotency.py": ("idempotency_key", "idempotency_key_races"),
-    "messaging_project/api/tokens.py": (
-        *("project.access_tokens", "project.key_server", "project.scopes", "project.throttles"),
-        "project.token_settings",
-    ),
+    "messaging_project/api/tokens.py": (*("project.scopes", "project.throttles", "project.token_settings", *TOKENS),),
 }
 SLOW_SECONDS = 10  # a test that takes longer starts processes or waits: it is left out
 TIMEOUT_SECONDS = 20  # beyond three times what the tests of a mutant took: a loop without an end is noticed, too

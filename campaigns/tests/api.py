@@ -1,6 +1,8 @@
-"""Addresses of the API, and the bodies of refusals that several operations share."""
+"""Addresses of the API, the calls that write many steps, and the bodies of refusals that several operations share."""
 
 from typing import Any
+
+from rest_framework.test import APIClient
 
 from campaigns.models import Campaign, CampaignStep
 
@@ -14,6 +16,18 @@ def campaign_url(campaign: Campaign | str, path: str = "") -> str:
 
 def step_url(step: CampaignStep) -> str:
     return f"{ROOT}/{step.campaign_id}/steps/{step.id}"
+
+
+def add_steps(client: APIClient, campaign: Campaign, steps: Any, **headers: str) -> Any:
+    return client.post(campaign_url(campaign, "/steps/bulk"), {"steps": steps}, headers=headers)
+
+
+def reorder(client: APIClient, campaign: Campaign, step_ids: Any, **headers: str) -> Any:
+    return client.put(campaign_url(campaign, "/steps/order"), {"step_ids": step_ids}, headers=headers)
+
+
+def replace_steps(client: APIClient, campaign: Campaign, steps: Any, **headers: str) -> Any:
+    return client.put(campaign_url(campaign, "/steps"), {"steps": steps}, headers=headers)
 
 
 def not_editable(campaign: Campaign, status: str) -> dict[str, Any]:

@@ -1,7 +1,10 @@
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+from django.db import connection
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
@@ -46,3 +49,28 @@ def proxy(transactional_db: None) -> Iterator[Proxy]:
     proxy.mend()
     yield proxy
     proxy.cut()
+
+
+@pytest.fixture
+def few_parameters() -> Iterator[Callable[[int], None]]:
+    """Lowers SQLite's limit for one test: it is compiled in, 250,000 here and 32,766 there. PostgreSQL has none."""
+    before = None
+
+    def limit(number: int) -> None:
+        nonlocal before
+        if connection.vendor == "sqlite":
+            before = connection.connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, number)
+
+    yield limit
+    if before is not None:
+        connection.connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, before)
+
+
+@pytest.fixture
+def csv_path(tmp_path: Path) -> Path:
+    return tmp_path / "steps.csv"
+
+
+@pytest.fixture
+def json_path(tmp_path: Path) -> Path:
+    return tmp_path / "steps.jsonl"

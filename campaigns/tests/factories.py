@@ -44,6 +44,21 @@ def positions(campaign: Campaign) -> list[int]:
     return list(campaign.steps.order_by("position").values_list("position", flat=True))
 
 
+def ids(campaign: Campaign) -> list[str]:
+    """Of the campaign's steps, by position."""
+    return [str(step.id) for step in campaign.steps.order_by("position")]
+
+
+def templates(campaign: Campaign) -> list[tuple[int, str]]:
+    """(position, template) of each step: one made at position 5 has the template t5."""
+    return list(campaign.steps.order_by("position").values_list("position", "template_id"))
+
+
+def sequence_of(campaign: Campaign) -> list[tuple[int, str, int]]:
+    """(position, template, version) of each step."""
+    return list(campaign.steps.order_by("position").values_list("position", "template_id", "version"))
+
+
 def stored() -> list[dict[str, Any]]:
     """Every row that the app keeps: two equal answers mean that nothing was written in between."""
     models: tuple[type[Model], ...] = (Campaign, CampaignStep, HistoryEntry)
@@ -55,3 +70,13 @@ def history_of(campaign: Campaign) -> list[dict[str, Any]]:
     names = ("actor_type", "actor_issuer", "actor_id", "actor_name", "action", "step_id", "before", "after")
     entries = HistoryEntry.objects.filter(campaign_id=campaign.id).order_by("id")
     return [{name: getattr(entry, name) for name in names} for entry in entries]
+
+
+def actions(campaign: Campaign) -> list[str]:
+    """What was done to a campaign, oldest first."""
+    return [entry["action"] for entry in history_of(campaign)]
+
+
+def told(campaign: Campaign) -> list[tuple[str, Any, Any]]:
+    """(action, before, after) of each entry of its history, oldest first."""
+    return [(entry["action"], entry["before"], entry["after"]) for entry in history_of(campaign)]

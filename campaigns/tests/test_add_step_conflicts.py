@@ -8,7 +8,7 @@ from rest_framework.test import APIClient
 
 from campaigns.models import Campaign, CampaignStep
 from campaigns.steps import position_taken
-from campaigns.tests.factories import history_of, make_campaign, make_step, positions, step_body, stored
+from campaigns.tests.factories import history_of, make_campaign, make_step, positions, sequence_of, step_body, stored
 
 pytestmark = pytest.mark.django_db
 LAST = 2_147_483_647  # the highest position
@@ -23,11 +23,6 @@ def campaign_with_steps_at(*taken: int) -> Campaign:
     for position in taken:
         make_step(campaign, position)
     return campaign
-
-
-def sequence_of(campaign: Campaign) -> list[tuple[int, str, int]]:
-    """(position, template, version) of each step: a step made at position 5 has the template t5."""
-    return list(campaign.steps.order_by("position").values_list("position", "template_id", "version"))
 
 
 @pytest.mark.parametrize("query", ["", "?on_conflict=reject"])

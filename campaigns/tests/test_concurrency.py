@@ -14,7 +14,15 @@ from campaigns import lifecycle
 from campaigns.exceptions import CampaignNotEditable
 from campaigns.models import Campaign, CampaignStep
 from campaigns.steps import add_step, remove_step
-from campaigns.tests.factories import ACTOR, history_of, make_campaign, make_step, positions, step_body, step_fields
+from campaigns.tests.factories import (
+    ACTOR,
+    actions,
+    make_campaign,
+    make_step,
+    positions,
+    step_body,
+    step_fields,
+)
 from campaigns.tests.races import at_once, other_connection, post, threads, wait_until_blocked
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
@@ -28,10 +36,6 @@ def add(campaign: Campaign, position: int = 0, query: str = "") -> Callable[[], 
 
 def transition(campaign: Campaign, verb: str) -> Callable[[], tuple[int, Any]]:
     return lambda: post(f"{campaign.id}/{verb}")
-
-
-def actions(campaign: Campaign) -> list[str]:
-    return [entry["action"] for entry in history_of(campaign)]
 
 
 def test_of_fifty_adders_to_one_position_one_wins() -> None:

@@ -9,13 +9,9 @@ from rest_framework.test import APIClient
 
 from campaigns.models import Campaign, CampaignStep
 from campaigns.tests.api import NO_ID, campaign_url, not_editable, not_found, stale, step_url
-from campaigns.tests.factories import make_campaign, make_step, step_body, stored
+from campaigns.tests.factories import ids, make_campaign, make_step, step_body, stored
 
 pytestmark = pytest.mark.django_db
-
-
-def ids(campaign: Campaign) -> list[str]:
-    return [str(step.id) for step in campaign.steps.order_by("position")]
 
 
 def addresses(campaign: Campaign) -> dict[str, str]:

@@ -3,20 +3,28 @@
 The test holds the campaign's row until both calls wait for it; then they go on in the order in which they came.
 """
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
-from threading import Event
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
 
 from campaigns.models import Campaign, CampaignStep
-from campaigns.tests.api import ROOT, campaign_url, faults, not_editable, not_found, stale, step_url
-from campaigns.tests.factories import history_of, make_campaign, step_body
-from campaigns.tests.races import WAIT_SECONDS, caller, in_line, threads, wait_until_blocked
-from messaging_project import database_errors
+from campaigns.steps import locked
+from campaigns.tests.api import (
+    ROOT,
+    add_steps,
+    campaign_url,
+    faults,
+    not_editable,
+    not_found,
+    reorder,
+    replace_steps,
+    stale,
+    step_url,
+)
+from campaigns.tests.factories import actions, history_of, ids, make_campaign, step_body, templates
+from campaigns.tests.races import caller, in_line, threads, wait_until_blocked
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
 
@@ -28,36 +36,11 @@ def both(campaign: Campaign, *calls: Callable[[], Any]) -> list[Any]:
     return [future.result() for future in started]
 
 
-def templates(campaign: Campaign) -> list[tuple[int, str]]:
-    return list(campaign.steps.order_by("position").values_list("position", "template_id"))
-
-
-def ids(campaign: Campaign) -> list[str]:
-    return [str(step.id) for step in campaign.steps.order_by("position")]
-
-
-def actions(campaign: Campaign) -> list[str]:
-    return [entry["action"] for entry in history_of(campaign)]
-
-
 def add(campaign: Campaign, position: int, **headers: str) -> Any:
     return caller().post(campaign_url(campaign, "/steps"), step_body(position), headers=headers)
 
 
-def reorder(campaign: Campaign, step_ids: list[str], **headers: str) -> Any:
-    return caller().put(campaign_url(campaign, "/steps/order"), {"step_ids": step_ids}, headers=headers)
-
-
-def replace(campaign: Campaign, steps: list[Any], **headers: str) -> Any:
-    return caller().put(campaign_url(campaign, "/steps"), {"steps": steps}, headers=headers)
-
-
 # --- Add against add -------------------------------------------------------------------------------------------------
-
-
-def add_two(campaign: Campaign, *positions: int, **headers: str) -> Any:
-    body = {"steps": [step_body(position) for position in positions]}
-    return caller().post(campaign_url(campaign, "/steps/bulk"), body, headers=headers)
 
 
 @pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "k"}], ids=["add", "add with a key"])
@@ -68,7 +51,7 @@ def test_of_two_adders_with_one_tag_the_second_is_told_of_the_first(headers: dic
         campaign,
         lambda: add(campaign, 1, **seen, **headers),
         lambda: add(campaign, 2, **seen),
-        lambda: add_two(campaign, 3, 4, **seen),
+        lambda: add_steps(caller(), campaign, [step_body(3), step_body(4)], **seen),
     )
     assert added.status_code == 201
     now = stale(caller().get(campaign_url(campaign, "/steps"))["ETag"])
@@ -83,7 +66,9 @@ def test_of_two_adders_with_one_tag_the_second_is_told_of_the_first(headers: dic
 def test_a_step_added_after_a_reorder_takes_its_place(headers: dict[str, str]) -> None:
     campaign = make_campaign(steps=2)
     backwards = ids(campaign)[::-1]
-    reordered, added = both(campaign, lambda: reorder(campaign, backwards), lambda: add(campaign, 2, **headers))
+    reordered, added = both(
+        campaign, lambda: reorder(caller(), campaign, backwards), lambda: add(campaign, 2, **headers)
+    )
     assert (reordered.status_code, added.status_code) == (200, 201)
     assert templates(campaign) == [(0, "t1"), (1, "t0"), (2, "t2")]
 
@@ -92,7 +77,9 @@ def test_a_step_added_after_a_reorder_takes_its_place(headers: dict[str, str]) -
 def test_a_reorder_that_does_not_know_of_a_step_added_before_it_is_refused(headers: dict[str, str]) -> None:
     campaign = make_campaign(steps=2)
     backwards = ids(campaign)[::-1]
-    added, reordered = both(campaign, lambda: add(campaign, 2, **headers), lambda: reorder(campaign, backwards))
+    added, reordered = both(
+        campaign, lambda: add(campaign, 2, **headers), lambda: reorder(caller(), campaign, backwards)
+    )
     assert added.status_code == 201
     assert faults(reordered) == [("step_ids", "missing")]
     assert templates(campaign) == [(0, "t0"), (1, "t1"), (2, "t2")]
@@ -102,7 +89,7 @@ def test_a_step_added_where_a_reorder_has_put_another_is_refused_with_the_holder
     campaign = make_campaign(steps=1)
     CampaignStep.objects.update(position=5)
     (step_id,) = ids(campaign)
-    reordered, added = both(campaign, lambda: reorder(campaign, [step_id]), lambda: add(campaign, 0))
+    reordered, added = both(campaign, lambda: reorder(caller(), campaign, [step_id]), lambda: add(campaign, 0))
     assert (reordered.status_code, added.status_code) == (200, 412)
     assert added.json()["details"] == {
         "reason": "position_taken",
@@ -179,8 +166,8 @@ def test_a_reorder_after_a_replacement_is_refused_with_what_it_did_not_know() ->
     first, second = ids(campaign)
     replaced, reordered = both(
         campaign,
-        lambda: replace(campaign, [step_body(0, id=first), step_body(7)]),
-        lambda: reorder(campaign, [second, first]),
+        lambda: replace_steps(caller(), campaign, [step_body(0, id=first), step_body(7)]),
+        lambda: reorder(caller(), campaign, [second, first]),
     )
     assert replaced.status_code == 200
     assert faults(reordered) == [("step_ids[0]", "unknown"), ("step_ids", "missing")]
@@ -192,8 +179,8 @@ def test_a_replacement_after_a_reorder_is_what_stays() -> None:
     first, second = ids(campaign)
     reordered, replaced = both(
         campaign,
-        lambda: reorder(campaign, [second, first]),
-        lambda: replace(campaign, [step_body(0, id=first), step_body(7)]),
+        lambda: reorder(caller(), campaign, [second, first]),
+        lambda: replace_steps(caller(), campaign, [step_body(0, id=first), step_body(7)]),
     )
     assert (reordered.status_code, replaced.status_code) == (200, 200)
     assert templates(campaign) == [(0, "t0"), (7, "t7")]
@@ -205,8 +192,8 @@ def test_on_condition_only_the_first_of_them_takes_effect(reorder_first: bool) -
     first, second = ids(campaign)
     condition = {"If-Match": caller().get(campaign_url(campaign, "/steps"))["ETag"]}
     calls = [
-        lambda: reorder(campaign, [second, first], **condition),
-        lambda: replace(campaign, [step_body(0, id=first), step_body(7)], **condition),
+        lambda: reorder(caller(), campaign, [second, first], **condition),
+        lambda: replace_steps(caller(), campaign, [step_body(0, id=first), step_body(7)], **condition),
     ]
     answers = both(campaign, *(calls if reorder_first else calls[::-1]))
     assert [answer.status_code for answer in answers] == [200, 412]
@@ -282,7 +269,7 @@ def test_a_copy_has_the_steps_of_one_moment() -> None:
     first, second = ids(campaign)
     reordered, copied = both(
         campaign,
-        lambda: reorder(campaign, [second, first]),
+        lambda: reorder(caller(), campaign, [second, first]),
         lambda: caller().post(campaign_url(campaign, "/duplicate")),
     )
     assert (reordered.status_code, copied.status_code) == (200, 201)
@@ -325,91 +312,13 @@ def test_an_external_id_that_is_given_up_at_that_moment_is_still_a_400() -> None
     assert not Campaign.objects.exists()
 
 
-# --- Deadlocks -------------------------------------------------------------------------------------------------------
+def test_what_only_refers_to_a_campaign_waits_for_no_write_of_its_steps() -> None:
+    campaign = make_campaign()
 
+    def refer() -> Any:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT id FROM campaigns_campaign WHERE id = %s FOR KEY SHARE NOWAIT", [campaign.id])
+            return cursor.fetchall()
 
-@contextmanager
-def deadlocks(
-    campaign: Campaign, step: CampaignStep, times: int, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[list[float]]:
-    """`times` times, when this session has the campaign and is about to write the step, another one has the step and
-    wants the campaign. This session is the one that finds out, and so the one that the database rolls back.
-
-    The rival then gets the campaign, and keeps it until this session pauses: a retry without a pause waits in vain.
-    Gives the pauses, in seconds.
-    """
-    pauses: list[float] = []
-    rivals: list[tuple[Event, Future[None]]] = []
-
-    def rival(may_end: Event) -> None:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SET LOCAL deadlock_timeout = '10min'")
-            cursor.execute("SELECT FROM campaigns_campaignstep WHERE id = %s FOR UPDATE", [step.id])
-            cursor.execute("SELECT FROM campaigns_campaign WHERE id = %s FOR UPDATE", [campaign.id])
-            assert may_end.wait(WAIT_SECONDS), "the other session didn't pause"
-
-    def let_rival_end(seconds: float) -> None:
-        pauses.append(seconds)
-        may_end, ended = rivals[-1]
-        may_end.set()
-        ended.result()
-
-    with threads() as start:
-
-        def meet(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-            plain = sql.replace('"', "").lstrip()
-            writes_steps = plain.startswith(("UPDATE campaigns_campaignstep", "DELETE FROM campaigns_campaignstep"))
-            if writes_steps and len(rivals) < times:
-                may_end = Event()
-                rivals.append((may_end, start(lambda: rival(may_end))))
-                connection.connection.execute("SET LOCAL deadlock_timeout = '10ms'")
-                wait_until_blocked()
-            return execute(sql, params, many, context)
-
-        monkeypatch.setattr(database_errors, "sleep", let_rival_end)
-        with connection.execute_wrapper(meet):
-            yield pauses
-        assert len(rivals) == times
-        rivals[-1][0].set()
-
-
-WRITES: dict[str, Callable[[Campaign, CampaignStep, dict[str, str]], Any]] = {
-    "change": lambda _, step, headers: caller().patch(step_url(step), {"delay_minutes": 5}, headers=headers),
-    "delete": lambda _, step, headers: caller().delete(step_url(step), headers=headers),
-    "reorder": lambda campaign, _, headers: reorder(campaign, ids(campaign)[::-1], **headers),
-    "replace": lambda campaign, _, headers: replace(campaign, [step_body(5)], **headers),
-    "delete the campaign": lambda campaign, _, headers: caller().delete(campaign_url(campaign), headers=headers),
-    "shift": lambda campaign, _, headers: caller().post(
-        campaign_url(campaign, "/steps?on_conflict=shift"), step_body(0), headers=headers
-    ),
-}
-
-
-@pytest.mark.parametrize("name", WRITES)
-def test_a_deadlock_is_survived(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    campaign = make_campaign(steps=2)
-    with deadlocks(campaign, campaign.steps.get(position=0), 2, monkeypatch) as pauses:
-        answer = WRITES[name](campaign, campaign.steps.get(position=0), {})
-    assert answer.status_code in {200, 201, 204}
-    assert len(pauses) == 2
-    assert len(set(actions(campaign))) == len(actions(campaign))  # only the last attempt left anything
-
-
-def test_a_deadlock_with_an_idempotency_key_is_survived_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    campaign = make_campaign(steps=2)
-    headers = {"Idempotency-Key": "k"}
-    with deadlocks(campaign, campaign.steps.get(position=0), 2, monkeypatch) as pauses:
-        first = WRITES["shift"](campaign, campaign.steps.get(position=0), headers)
-    assert (len(pauses), first.status_code) == (2, 201)
-    again = WRITES["shift"](campaign, campaign.steps.get(position=0), headers)
-    assert (again.content, again["Idempotent-Replayed"]) == (first.content, "true")
-    assert [position for position, _ in templates(campaign)] == [0, 1, 2]
-
-
-def test_deadlock_upon_deadlock_is_unavailable_and_writes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    campaign = make_campaign(steps=2)
-    with deadlocks(campaign, campaign.steps.get(position=0), 3, monkeypatch) as pauses:
-        answer = WRITES["change"](campaign, campaign.steps.get(position=0), {})
-    assert len(pauses) == 2  # there is none before giving up
-    assert (answer.status_code, answer.json()["error"], answer["Retry-After"]) == (503, "unavailable", "5")
-    assert (templates(campaign), actions(campaign)) == ([(0, "t0"), (1, "t1")], [])
+    with threads() as start, locked(campaign.id):
+        assert start(refer).result() == [(campaign.id,)]

@@ -29,16 +29,6 @@ from campaigns.tests.seed_files import (
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def csv_path(tmp_path: Path) -> Path:
-    return tmp_path / "steps.csv"
-
-
-@pytest.fixture
-def json_path(tmp_path: Path) -> Path:
-    return tmp_path / "steps.jsonl"
-
-
 # --- Files -----------------------------------------------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
-"""An identity provider as a service sees it: a JWKS over HTTP on loopback, and tokens signed with its keys."""
+"""An identity provider as a service sees it: a JWKS over HTTP on loopback, and tokens, good ones and made-up ones."""
 
+import base64
 import json
 import time
 from functools import cache
@@ -9,7 +10,7 @@ from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+from jwt.algorithms import ECAlgorithm, HMACAlgorithm, RSAAlgorithm
 
 from messaging_project.api.token_settings import AccessTokens
 
@@ -120,3 +121,20 @@ def es256(payload: dict[str, Any], kid: str | None = "ec", key: str = "first") -
 
 def hs256(payload: dict[str, Any]) -> str:
     return jwt.encode(payload, HS256_KEY, "HS256")
+
+
+def by_hand(header: Any, payload: Any, signature: bytes = b"") -> str:
+    """A token put together without a library; bytes go in as they are, anything else as JSON."""
+
+    def segment(part: Any) -> str:
+        data = part if isinstance(part, bytes) else json.dumps(part).encode()
+        return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+    return f"{segment(header)}.{segment(payload)}.{segment(signature)}"
+
+
+def hmac_signed(payload: Any, key: bytes, header: dict[str, Any] | None = None) -> str:
+    """HS256 over any payload and with any key, among them those that PyJWT refuses to sign."""
+    header = {"alg": "HS256", "typ": "JWT", **(header or {})}
+    signing_input = by_hand(header, payload).rpartition(".")[0].encode()
+    return by_hand(header, payload, HMACAlgorithm(HMACAlgorithm.SHA256).sign(signing_input, key))

@@ -12,10 +12,7 @@ from messaging_project.tests.identity_provider import IdentityProvider, claims, 
 
 STEP = {"position": 0, "template_id": "welcome", "template_version_id": "1"}
 
-
-@pytest.fixture(autouse=True)
-def configured(provider: IdentityProvider, settings: Settings) -> None:
-    settings.ACCESS_TOKENS = provider.settings()
+pytestmark = pytest.mark.usefixtures("configured")
 
 
 def add_step(campaign_id: object, token: str | None, query: str = "") -> Any:

@@ -14,10 +14,7 @@ from messaging_project.tests import identity_provider as idp
 
 Ask = Callable[..., Any]
 
-
-@pytest.fixture(autouse=True)
-def shared_key(settings: Settings) -> None:
-    settings.ACCESS_TOKENS = idp.hs256_settings()
+pytestmark = pytest.mark.usefixtures("shared_key")
 
 
 def issue(*arguments: str) -> str:

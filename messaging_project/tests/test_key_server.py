@@ -1,69 +1,22 @@
-"""The identity provider's keys: rotation, outages, and what a flood of made-up key ids costs."""
+"""The identity provider's keys: which one counts, rotation, and what a flood of made-up key ids costs."""
 
-import json
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from threading import Event, Thread
 from typing import Any
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from prometheus_client import REGISTRY
 from pytest_django import Settings
 
-from messaging_project.api import key_server, limited_fetch
 from messaging_project.tests import identity_provider as idp
+from messaging_project.tests.clock import FIVE_MINUTES, PAUSE, Clock
 from messaging_project.tests.identity_provider import IdentityProvider, claims, es256, rs256
+from messaging_project.tests.refusals import UNKNOWN_KEY, assert_refused
 
 Ask = Callable[..., Any]
-# In seconds, and written out, so that a change of the module's own shows up here.
-FIVE_MINUTES, HOUR, PAUSE = 300, 3_600, 5
-UNKNOWN_KEY = 'Bearer realm="messaging", error="invalid_token", error_description="its signing key is unknown"'
 
-
-class Clock:
-    """Stands in for the time of day that the key server goes by."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        self.now += seconds
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(key_server, "monotonic", clock)
-    return clock
-
-
-@pytest.fixture(autouse=True)
-def configured(provider: IdentityProvider, settings: Settings) -> None:
-    settings.ACCESS_TOKENS = provider.settings()
-
-
-def assert_unavailable(response: Any) -> None:
-    assert response.status_code == 503
-    assert response.json() == {
-        "error": "unavailable",
-        "message": "The access token can't be checked now, because the identity provider's keys are out of reach: "
-        "try again in 5 seconds.",
-    }
-    assert response["Retry-After"] == "5"
-    assert "WWW-Authenticate" not in response
-
-
-def assert_unknown_key(response: Any) -> None:
-    assert response.status_code == 401
-    assert response.json()["error"] == "unauthenticated"
-    assert response["WWW-Authenticate"] == UNKNOWN_KEY
+pytestmark = pytest.mark.usefixtures("configured")
 
 
 # --- Which key -------------------------------------------------------------------------------------------------------
@@ -83,14 +36,14 @@ def test_without_a_key_id_the_only_key_for_the_algorithm_counts(
 
     provider.jwks.append(idp.rsa_jwk(idp.rsa_key("second"), kid="rsa-2", alg="RS256"))
     clock.advance(FIVE_MINUTES + 1)
-    assert_unknown_key(whoami(rs256(claims(), kid=None)))
+    assert_refused(whoami(rs256(claims(), kid=None)), UNKNOWN_KEY)
 
 
 def test_a_published_key_without_an_id_serves_tokens_without_one(whoami: Ask, provider: IdentityProvider) -> None:
     provider.jwks = [idp.rsa_jwk(idp.rsa_key("first"))]
 
     assert whoami(rs256(claims(), kid=None)).status_code == 200
-    assert_unknown_key(whoami(rs256(claims(), kid="rsa")))
+    assert_refused(whoami(rs256(claims(), kid="rsa")), UNKNOWN_KEY)
 
 
 def test_an_algorithm_that_is_not_in_the_settings(whoami: Ask, provider: IdentityProvider, settings: Settings) -> None:
@@ -114,7 +67,7 @@ def test_a_key_that_names_no_algorithm_serves_those_of_its_type(
     assert whoami(rs256(claims())).status_code == 200
     assert whoami(pss("rsa")).status_code == 200
     assert whoami(es256(claims())).status_code == 200
-    assert_unknown_key(whoami(pss("ec")))
+    assert_refused(whoami(pss("ec")), UNKNOWN_KEY)
 
 
 def test_a_key_that_names_its_algorithm_serves_no_other(
@@ -122,7 +75,7 @@ def test_a_key_that_names_its_algorithm_serves_no_other(
 ) -> None:
     settings.ACCESS_TOKENS = provider.settings(ALGORITHMS=["RS256", "PS256"])
 
-    assert_unknown_key(whoami(jwt.encode(claims(), idp.rsa_key("first"), "PS256", {"kid": "rsa"})))
+    assert_refused(whoami(jwt.encode(claims(), idp.rsa_key("first"), "PS256", {"kid": "rsa"})), UNKNOWN_KEY)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +98,7 @@ def test_a_key_that_cannot_be_used_does_not_spoil_the_others(
     provider.jwks[0] = jwk
 
     assert whoami(es256(claims())).status_code == 200
-    assert_unknown_key(whoami(rs256(claims())))
+    assert_refused(whoami(rs256(claims())), UNKNOWN_KEY)
 
 
 # --- Rotation --------------------------------------------------------------------------------------------------------
@@ -170,17 +123,17 @@ def test_a_withdrawn_key_is_refused_once_the_keys_are_old(
     provider.jwks = provider.jwks[1:]
     clock.advance(FIVE_MINUTES + 1)
 
-    assert_unknown_key(whoami(rs256(claims())))
+    assert_refused(whoami(rs256(claims())), UNKNOWN_KEY)
 
 
 def test_made_up_key_ids_cost_one_fetch_per_pause(whoami: Ask, provider: IdentityProvider, clock: Clock) -> None:
     for number in range(40):
-        assert_unknown_key(whoami(rs256(claims(), kid=f"made-up-{number}")))
+        assert_refused(whoami(rs256(claims(), kid=f"made-up-{number}")), UNKNOWN_KEY)
     assert provider.requests == 1
 
     clock.advance(PAUSE)
     for number in range(40):
-        assert_unknown_key(whoami(rs256(claims(), kid=f"made-up-{number}")))
+        assert_refused(whoami(rs256(claims(), kid=f"made-up-{number}")), UNKNOWN_KEY)
     assert provider.requests == 2
 
 
@@ -214,215 +167,3 @@ def test_while_one_request_renews_old_keys_the_others_go_on_with_them(
         provider.may_answer.set()
         assert renewing.result(timeout=10).status_code == 200
     assert provider.requests == 2
-
-
-# --- Outage ----------------------------------------------------------------------------------------------------------
-
-
-def test_an_outage_before_the_first_token_and_the_recovery_from_it(
-    whoami: Ask, provider: IdentityProvider, clock: Clock
-) -> None:
-    provider.stop()
-    assert_unavailable(whoami(rs256(claims())))
-
-    provider.start()
-    assert_unavailable(whoami(rs256(claims())))  # what it promised: not before the pause is over
-    clock.advance(PAUSE)
-    assert whoami(rs256(claims())).status_code == 200
-    assert_unknown_key(whoami(rs256(claims(), kid="made-up")))
-
-
-def test_a_key_server_that_hangs(whoami: Ask, provider: IdentityProvider, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limited_fetch, "WAIT_SECONDS", 0.05)
-    provider.may_answer.clear()
-
-    assert_unavailable(whoami(rs256(claims())))
-    assert_unavailable(whoami(rs256(claims())))
-    assert provider.requests == 1
-
-
-def test_a_fetch_waits_three_seconds_at_most_for_each_answer(
-    whoami: Ask, provider: IdentityProvider, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    timeouts = []
-    connect = socket.create_connection
-
-    def noting(address: Any, timeout: float, *rest: Any) -> socket.socket:
-        timeouts.append(timeout)
-        return connect(address, timeout, *rest)
-
-    monkeypatch.setattr(socket, "create_connection", noting)
-
-    assert whoami(rs256(claims())).status_code == 200
-    assert timeouts == [3]
-
-
-@pytest.mark.parametrize("begin", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n{"], ids=["headers", "body"])
-def test_a_fetch_that_always_gets_one_more_byte_ends_all_the_same(
-    whoami: Ask, settings: Settings, monkeypatch: pytest.MonkeyPatch, begin: bytes
-) -> None:
-    monkeypatch.setattr(limited_fetch, "TOTAL_SECONDS", 0.3)
-    with dripping(begin) as (url, ended):
-        settings.ACCESS_TOKENS = idp.hs256_settings(HS256_KEY="", JWKS_URL=url)
-        key_server.key_server.cache_clear()
-
-        assert_unavailable(whoami(rs256(claims())))
-        assert ended.wait(10)
-
-
-@contextmanager
-def dripping(begin: bytes) -> Iterator[tuple[str, Event]]:
-    """A server that sends a byte every 10 ms for ever, and the event of its client's going away."""
-    ended = Event()
-
-    def drip(listener: socket.socket) -> None:
-        with suppress(OSError):
-            client, _ = listener.accept()
-            client.recv(65_536)
-            client.sendall(begin)
-            while not ended.wait(0.01):
-                client.sendall(b" ")
-        ended.set()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        Thread(target=drip, args=[listener], daemon=True).start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/jwks", ended
-        ended.set()
-
-
-def test_an_answer_of_more_than_a_mebibyte_is_not_read(whoami: Ask, provider: IdentityProvider) -> None:
-    provider.answer = json.dumps({"keys": provider.jwks}).encode() + b" " * 1024 * 1024
-
-    assert_unavailable(whoami(rs256(claims())))
-
-
-def test_nobody_waits_for_a_fetch_longer_than_three_seconds(
-    whoami: Ask, provider: IdentityProvider, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert key_server.WAIT_SECONDS == 3
-    monkeypatch.setattr(key_server, "WAIT_SECONDS", 0.05)
-    provider.may_answer.clear()
-
-    assert_unavailable(whoami(rs256(claims())))
-    provider.may_answer.set()
-    assert key_server.key_server(provider.settings()["JWKS_URL"], ("RS256", "ES256"))._idle.wait(10)
-    assert whoami(rs256(claims())).status_code == 200
-
-
-def test_after_a_failure_one_request_waits_for_the_next_fetch_and_the_others_do_not(
-    whoami: Ask, provider: IdentityProvider, clock: Clock
-) -> None:
-    provider.status = 500
-    assert_unavailable(whoami(rs256(claims())))
-    provider.asked.clear()
-    provider.may_answer.clear()
-    clock.advance(PAUSE)
-
-    with ThreadPoolExecutor(1) as threads:
-        waiting = threads.submit(whoami, rs256(claims()))
-        assert provider.asked.wait(10)
-        assert_unavailable(whoami(rs256(claims())))
-        assert not waiting.done()
-        provider.may_answer.set()
-        assert_unavailable(waiting.result(timeout=10))
-
-
-def test_known_keys_outlive_an_outage_of_less_than_an_hour(
-    whoami: Ask, provider: IdentityProvider, clock: Clock
-) -> None:
-    assert whoami(rs256(claims())).status_code == 200
-    provider.stop()
-
-    clock.advance(HOUR)
-    assert whoami(rs256(claims())).status_code == 200
-    clock.advance(1)
-    assert_unavailable(whoami(rs256(claims())))
-
-    provider.start()
-    clock.advance(PAUSE)
-    assert whoami(rs256(claims())).status_code == 200
-
-
-def test_an_unknown_key_id_in_an_outage_may_be_a_new_key(whoami: Ask, provider: IdentityProvider, clock: Clock) -> None:
-    assert whoami(rs256(claims())).status_code == 200
-    provider.stop()
-    clock.advance(PAUSE)
-
-    assert_unavailable(whoami(rs256(claims(), kid="rsa-2", key="second")))
-    assert whoami(rs256(claims())).status_code == 200
-
-
-def test_a_token_that_needs_no_key_to_be_refused_is_refused_in_an_outage(
-    whoami: Ask, provider: IdentityProvider
-) -> None:
-    provider.stop()
-
-    assert whoami("abc").status_code == 401
-    assert whoami(idp.hs256(claims())).status_code == 401
-    assert whoami().status_code == 401
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        pytest.param(b"", id="nothing"),
-        pytest.param(b"<html>Bad gateway</html>", id="HTML"),
-        pytest.param(b"\xff\xfe\x00", id="no text"),
-        pytest.param(b"[" * 100_000, id="nested deeply"),
-        pytest.param(b"[]", id="list"),
-        pytest.param(b"null", id="null"),
-        pytest.param(b"{}", id="no keys"),
-        pytest.param(b'{"keys": null}', id="keys null"),
-        pytest.param(b'{"keys": "rsa"}', id="keys text"),
-        pytest.param(b'{"keys": {"kid": "rsa"}}', id="keys object"),
-        pytest.param(b'{"keys": []}', id="keys empty"),
-        pytest.param(b'{"keys": [null, 1, "rsa"]}', id="keys no objects"),
-        pytest.param(b'{"keys": [{"kty": "RSA", "kid": "rsa", "alg": []}]}', id="alg list"),
-        pytest.param(b'{"keys": [{"kty": [], "kid": {}, "n": 1, "e": []}]}', id="members of other types"),
-        pytest.param(json.dumps({"keys": [idp.rsa_jwk(idp.rsa_key("first"), kid=[1])]}).encode(), id="kid list"),
-    ],
-)
-def test_an_answer_without_keys_is_an_outage(whoami: Ask, provider: IdentityProvider, answer: bytes) -> None:
-    provider.answer = answer
-
-    assert_unavailable(whoami(rs256(claims())))
-
-
-@pytest.mark.parametrize("status", [404, 500, 503])
-def test_an_error_of_the_key_server_is_an_outage(whoami: Ask, provider: IdentityProvider, status: int) -> None:
-    provider.status, before = status, outages()
-
-    assert_unavailable(whoami(rs256(claims())))
-    assert outages() - before == 1
-
-
-def outages() -> float:
-    return REGISTRY.get_sample_value("messaging_outages_total", {"of": "identity provider"}) or 0
-
-
-def test_a_redirect_is_not_followed(whoami: Ask, provider: IdentityProvider) -> None:
-    provider.status, provider.headers = 302, {"Location": provider.settings()["JWKS_URL"]}
-
-    assert_unavailable(whoami(rs256(claims())))
-    assert provider.requests == 1
-
-
-def test_a_bad_answer_does_not_replace_good_keys(whoami: Ask, provider: IdentityProvider, clock: Clock) -> None:
-    assert whoami(rs256(claims())).status_code == 200
-    provider.answer = b'{"keys": []}'
-    clock.advance(FIVE_MINUTES + 1)
-
-    assert whoami(rs256(claims())).status_code == 200
-    assert provider.requests == 2
-
-
-def test_an_outage_is_logged_with_its_cause(
-    whoami: Ask, provider: IdentityProvider, caplog: pytest.LogCaptureFixture
-) -> None:
-    provider.stop()
-    whoami(rs256(claims()))
-
-    messages = [record.getMessage() for record in caplog.records if record.name == key_server.__name__]
-    assert len(messages) == 1
-    assert messages[0].startswith("The keys of JWT_JWKS_URL can't be fetched: URLError")
-    assert "Connection refused" in messages[0]

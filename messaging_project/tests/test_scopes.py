@@ -12,15 +12,11 @@ from rest_framework.test import APIClient
 
 from messaging_project.api.checks import check_required_scopes, known_operation_ids
 from messaging_project.api.token_settings import required_scopes
-from messaging_project.tests import identity_provider as idp
 from messaging_project.tests.identity_provider import claims, hs256
 
 Ask = Callable[..., Any]
 
-
-@pytest.fixture(autouse=True)
-def shared_key(settings: Settings) -> None:
-    settings.ACCESS_TOKENS = idp.hs256_settings()
+pytestmark = pytest.mark.usefixtures("shared_key")
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,9 @@ from django.urls import reverse
 
 from campaigns.models import Campaign
 from campaigns.tests.admin.pages import FormReader, buttons, campaign_url, errors_of, opened, row, save, with_new_row
-from campaigns.tests.factories import history_of, make_campaign, make_step, positions, stored
+from campaigns.tests.factories import history_of, make_campaign, make_step, positions, stored, templates
 
 ADD = "admin:campaigns_campaign_add"
-
-
-def templates(campaign: Campaign) -> list[tuple[int, str]]:
-    return list(campaign.steps.order_by("position").values_list("position", "template_id"))
 
 
 def test_a_new_campaign_is_saved_with_its_steps(editor: Client) -> None:

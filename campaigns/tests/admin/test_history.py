@@ -1,7 +1,6 @@
 """The history in the admin: every change, whichever way it was made; and nobody rewrites it."""
 
 from datetime import datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,7 +14,7 @@ from campaigns.history import Actor
 from campaigns.models import Action, ActorType, Campaign, HistoryEntry
 from campaigns.steps import add_step, change_step, remove_step
 from campaigns.tests.admin.pages import campaign_url, delete, opened, row, save, with_new_row
-from campaigns.tests.factories import ACTOR, history_of, make_campaign, make_step, step_fields, stored
+from campaigns.tests.factories import ACTOR, history_of, make_campaign, make_step, step_fields, stored, told
 
 TOKEN = Actor(ActorType.TOKEN, "crm", "crm", "https://issuer.example/")
 COMMAND = Actor(ActorType.COMMAND, "seed_campaigns", "seed_campaigns")
@@ -60,10 +59,6 @@ def test_the_history_page_tells_who_changed_what_in_whichever_way(viewer: Client
     ]
 
 
-def told(campaign: Campaign) -> list[tuple[str, Any, Any]]:
-    return [(entry["action"], entry["before"], entry["after"]) for entry in history_of(campaign)]
-
-
 def test_a_save_tells_of_each_step_what_was_changed_from_what_to_what(editor: Client) -> None:
     campaign = make_campaign(steps=4)
     removed, changed, _, moved = campaign.steps.order_by("position")
@@ -85,9 +80,18 @@ def test_a_save_tells_of_each_step_what_was_changed_from_what_to_what(editor: Cl
     assert steps == [removed.pk, added.pk, changed.pk, moved.pk]
 
 
-def test_a_save_that_only_moves_steps_counts_them(editor: Client) -> None:
+@pytest.mark.parametrize(
+    "moved",
+    [
+        pytest.param(row(0, position=2) | row(2, position=0), id="up and down"),
+        pytest.param(row(1, position=11) | row(2, position=9), id="up, in another order"),
+        pytest.param(row(2, position=5) | row(3, position=9), id="up and down, in the same order"),
+    ],
+)
+def test_a_save_that_only_moves_steps_counts_them(editor: Client, moved: dict[str, str]) -> None:
     campaign = make_campaign(steps=3)
-    save(editor, campaign, opened(editor, campaign) | row(0, position=2) | row(2, position=0))
+    make_step(campaign, 10)
+    save(editor, campaign, opened(editor, campaign) | moved)
     assert told(campaign) == [("steps.reordered", None, {"steps": 2})]
     page = editor.get(campaign_url(campaign.pk, "history"))
     assert list(page.context["changes"][0].fields) == [("steps with another position than before", "-", "2")]

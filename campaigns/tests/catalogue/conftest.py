@@ -7,7 +7,7 @@ from pytest_django import Settings
 
 from campaigns.catalogue import Answers, Template, TemplateVersion, asking
 from campaigns.catalogue.memory import MemoryCatalogue
-from messaging_project.tests.test_key_server import Clock
+from messaging_project.tests.clock import Clock
 
 TEMPLATES: dict[str, dict[str, dict[str, bool]]] = {
     "welcome": {"welcome-v1": {"name": True}, "welcome-v2": {"name": True, "colour": False}},

@@ -11,7 +11,7 @@ from campaigns.catalogue import Answer, Template, TemplateVersion
 from campaigns.catalogue.asking import asker
 from campaigns.catalogue.checks import check_catalogue
 from campaigns.tests.catalogue.conftest import Recording
-from messaging_project.tests.test_key_server import Clock
+from messaging_project.tests.clock import Clock
 
 OLD, NEW, NOWHERE = (
     TemplateVersion("welcome", "welcome-v1"),
