@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
 from campaigns.models import CampaignStep, RevisionStep
-from campaigns.revisions import CONTENT, latest_revision
+from campaigns.revisions import CONTENT, latest_revision_or_none
 from campaigns.rules import OPAQUE_FIELDS
 from campaigns.versions import require_campaign
 from messaging_project import compiled
@@ -65,7 +65,7 @@ class StepChanges(NamedTuple):
 def step_changes(campaign_id: UUID, load_json: Callable[[str], Any] = json.loads) -> StepChanges:
     """A campaign's steps against its latest revision, at one moment; without one, all are added. Raises NotFound."""
     with snapshot():
-        revision = latest_revision(campaign_id)
+        revision = latest_revision_or_none(campaign_id)
         if revision is None:
             require_campaign(campaign_id)
         revision_id = NO_REVISION if revision is None else revision.id

@@ -22,7 +22,7 @@ from django.db.models import Min, QuerySet
 from campaigns.exceptions import CursorPruned
 from campaigns.models import Feed, HistoryEntry
 from messaging_project import compiled
-from messaging_project.database_errors import is_read_only
+from messaging_project.database_errors import is_busy, is_read_only
 from messaging_project.snapshots import snapshot
 
 BATCH = 10_000  # entries that one transaction numbers, prunes or looks through
@@ -65,10 +65,11 @@ def changes_since(
     Whoever follows the answers' cursors misses none and gets none twice, in an order that is legal for each campaign.
     A cursor moves past entries of other types, too. Raises CursorPruned if entries after it were deleted, or it is
     beyond the last: then the database was restored from before it. Not to be called inside a transaction: it commits
-    what it numbers. A database that takes no writes gives what was numbered; it may be a copy that lags behind.
+    what it numbers. A database that takes no writes gives what was numbered; it may be a copy that lags behind. So does
+    SQLite while a transaction of another keeps this one from writing for too long.
     """
     is_behind = False
-    with _where_writable():
+    with _unless(is_read_only, is_busy):
         is_behind = number_entries()
     with snapshot():
         last, pruned = bounds()
@@ -79,7 +80,7 @@ def changes_since(
         build = partial(_entries, limit + 1)
         rows = compiled.rows(build, sorted(types), start, stop, load_json=load_json)
     if start > last:
-        with _where_writable(), transaction.atomic():
+        with _unless(is_read_only), transaction.atomic():
             _locked_last(wait=True)
             raise CursorPruned
     if len(rows) > limit:
@@ -89,7 +90,7 @@ def changes_since(
 
 def latest_cursor() -> int:
     """The cursor after which come only changes that aren't committed yet. Not to be called inside a transaction."""
-    with _where_writable():
+    with _unless(is_read_only):
         number_all()
     return bounds()[0]
 
@@ -112,12 +113,12 @@ def _entries(count: int, types: list[str], start: int, stop: int) -> QuerySet[Hi
 
 
 @contextmanager
-def _where_writable() -> Iterator[None]:
-    """Leave the block at its first write where the database takes none."""
+def _unless(*conditions: Callable[[Exception], bool]) -> Iterator[None]:
+    """Leave the block at its first write if the database doesn't take it for one of these reasons."""
     try:
         yield
     except DatabaseError as error:
-        if not is_read_only(error):
+        if not any(condition(error) for condition in conditions):
             raise
 
 

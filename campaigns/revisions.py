@@ -6,7 +6,7 @@ The database copies and digests steps itself: their variables don't pass through
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -24,6 +24,8 @@ from messaging_project.strict_json import StoredJSON
 CONTENT = tuple(name for name in STEP_FIELDS if name != "position")
 HEAD_COLUMNS = tuple(field.attname for field in Revision._meta.concrete_fields)
 MIGRATION = Actor(ActorType.COMMAND, "migration", "migration")
+Latest = Literal["latest"]
+LATEST: Latest = "latest"  # in place of a revision's number
 NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 BATCH = 100  # campaigns that one transaction freezes
 
@@ -137,7 +139,7 @@ def freeze_all() -> Iterator[list[str]]:
 # --- Reading ---------------------------------------------------------------------------------------------------------
 
 
-def latest_revision(campaign_id: UUID) -> Any | None:
+def latest_revision_or_none(campaign_id: UUID) -> Any | None:
     """The row of a campaign's latest revision, without its steps; None if it has none."""
     found = compiled.rows(_latest, campaign_id)
     return found[0] if found else None
@@ -146,12 +148,12 @@ def latest_revision(campaign_id: UUID) -> Any | None:
 def find_revision(campaign_id: UUID, number: int | None) -> Any:
     """The row of a revision, or of the latest one, without its steps. Raises NotFound: for the campaign first."""
     if number is None:
-        found = latest_revision(campaign_id)
+        found = latest_revision_or_none(campaign_id)
     else:
         found = next(iter(compiled.rows(_numbered, campaign_id, number)), None)
     if found is None:
         require_campaign(campaign_id)
-        raise NotFound("revision", "latest" if number is None else str(number))
+        raise NotFound("revision", LATEST if number is None else str(number))
     return found
 
 

@@ -10,7 +10,7 @@ from rest_framework.fields import empty
 
 from campaigns import rules
 from messaging_project.api.errors import PlacedCode, unlisted
-from messaging_project.api.queries import StrictSerializer, unknown_name
+from messaging_project.api.query_parameters import StrictSerializer, unknown_name
 from messaging_project.field_paths import MAX_LISTED_FAULTS
 from messaging_project.ids import parse_uuid
 
@@ -33,11 +33,6 @@ class RuleField(serializers.Field[Any, Any, Any, Any]):
 
     def to_internal_value(self, data: Any) -> Any:
         return apply_rule(self.rule, data)
-
-    @property
-    def is_optional(self) -> bool:
-        """Whether an object may have nothing in its place."""
-        return not self.required and self.default is empty
 
     def checked(self, data: Any) -> Any:
         """As run_validation(), where a fault needs no words. Raises RuleViolation, also for a missing value."""
@@ -78,7 +73,7 @@ class ObjectSerializer(StrictSerializer):
             raise serializers.ValidationError({"non_field_errors": [message]}, code="invalid_type")
         faultless = None
         if self.parent is not None:  # whoever has no parent was made because faultless() found nothing
-            faultless = self.faultless(data, is_strict=self.context.get("strict", False), is_partial=self.root.partial)
+            faultless = self.faultless(data, is_strict=bool(self.context.get("strict")), is_partial=self.root.partial)
         return super().run_validation(data) if faultless is None else faultless
 
     @classmethod
@@ -128,9 +123,9 @@ class ObjectSerializer(StrictSerializer):
 
 @cache
 def _fields_by_rule(serializer_class: type[ObjectSerializer]) -> dict[str, RuleField]:
-    """The fields that callers set, where each has a rule and is required or has a default; else no fields at all."""
+    """The fields that callers set, where each has a rule; else no fields at all."""
     fields = {name: field for name, field in serializer_class().fields.items() if not field.read_only}
-    by_rule = {name: field for name, field in fields.items() if type(field) is RuleField and not field.is_optional}
+    by_rule = {name: field for name, field in fields.items() if type(field) is RuleField}
     return by_rule if len(by_rule) == len(fields) else {}
 
 

@@ -62,9 +62,9 @@ __all__ = [
     "ask_before_activation",
     "change_status",
     "changes_since",
+    "get_latest_revision",
     "get_revision",
     "latest_cursor",
-    "latest_revision",
     "step_changes",
 ]
 
@@ -98,7 +98,7 @@ def get_revision(campaign_id: UUID, number: int) -> FrozenRevision:
     return _with_steps(revisions.find_revision(campaign_id, number))
 
 
-def latest_revision(campaign_id: UUID) -> FrozenRevision:
+def get_latest_revision(campaign_id: UUID) -> FrozenRevision:
     """The latest revision with its steps: what an active campaign runs on. Raises NotFound."""
     return _with_steps(revisions.find_revision(campaign_id, None))
 

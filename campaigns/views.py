@@ -22,8 +22,8 @@ from campaigns.listings import campaign_listing, history_listing, revision_listi
 from campaigns.many_steps import DesiredStep, add_steps, reorder_steps, replace_steps
 from campaigns.models import Campaign, HistoryEntry
 from campaigns.openapi.operations import ERRORS, OPERATIONS, PATH_PARAMETERS
-from campaigns.queries import (
-    LATEST,
+from campaigns.query_parameters import (
+    FROM_NOW_ON,
     AddStepQuerySerializer,
     AddStepsQuerySerializer,
     CampaignFilterSerializer,
@@ -34,7 +34,7 @@ from campaigns.queries import (
 )
 from campaigns.readiness import check_readiness
 from campaigns.revision_serializers import RevisionSerializer, RevisionWithStepsSerializer, StepChangesSerializer
-from campaigns.revisions import NUMBER, find_revision, revision_steps
+from campaigns.revisions import LATEST, NUMBER, find_revision, revision_steps
 from campaigns.rule_fields import ObjectSerializer
 from campaigns.rules import StepFields
 from campaigns.serializers import (
@@ -76,7 +76,7 @@ from messaging_project.api.paging import (
     cursor_after,
     number_in,
 )
-from messaging_project.api.queries import QuerySerializer
+from messaging_project.api.query_parameters import QuerySerializer
 from messaging_project.strict_json import StoredJSON
 
 
@@ -363,7 +363,7 @@ class EventViewSet(BaseCampaignViewSet):
     def list(self, request: Request) -> Response:
         chosen = self.query()
         given = chosen.get("cursor")
-        if given == LATEST:
+        if given == FROM_NOW_ON:
             found = feed.Changes([], feed.latest_cursor(), has_more=False)
         else:
             after = None if given is None else number_in(self.list_name, given)

@@ -46,7 +46,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "campaigns/readiness.py": ("readiness", "transitions", "catalogue.findings"),
     "campaigns/rule_fields.py": (
         *("add_step", "bad_input", "campaigns", "duplicate", "many_faults", "one_campaign"),
-        *("openapi", "strict_preference", *MANY_STEPS),
+        *("openapi", "remedies", "strict_preference", *MANY_STEPS),
     ),
     "campaigns/rules.py": ("bad_input", "many_faults", "openapi", "rules", "strict_preference", *MANY_STEPS),
     "campaigns/serializers.py": (
@@ -58,8 +58,9 @@ MODULES: dict[str, tuple[str, ...]] = {
         *("deadlocks", "lost_transactions", "one_step", "races"),
     ),
     "messaging_project/api/errors.py": (
-        *("bad_input", "errors", "many_faults", "one_campaign", "remedies", "strict_preference", *MANY_STEPS),
-        *("project.landing", "project.readiness", "project.throttles", *TOKENS),
+        *("bad_input", "errors", "many_faults", "one_campaign", "remedies", "revisions", *MANY_STEPS),
+        *("strict_preference", "project.landing", "project.readiness", "project.settings_in_effect"),
+        *("project.throttles", *TOKENS),
     ),
     "messaging_project/api/idempotency.py": ("idempotency_key", "idempotency_key_races"),
     "messaging_project/api/tokens.py": (*("project.scopes", "project.throttles", "project.token_settings", *TOKENS),),

@@ -29,7 +29,7 @@ from campaigns.admin.campaign_form import (
 )
 from campaigns.admin.campaign_list import HasStepsFilter, status_badge
 from campaigns.admin.deletion import DomainDeletion
-from campaigns.admin.history_page import changes, changes_since, last_changes, shown_campaign, told_of
+from campaigns.admin.history_page import changes, changes_since_entry, last_changes, shown_campaign, told_of
 from campaigns.admin.page_version import PageVersion
 from campaigns.admin.paging import BoundedPaginator, LargeTableAdmin, page_number
 from campaigns.admin.refusals import not_editable, staff_message
@@ -185,7 +185,7 @@ class CampaignAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
             return {}
         held = PageVersion.parse(form.data.get("page_version", ""))
         return {
-            "conflict": changes_since(obj.pk, held.last_entry),
+            "conflict": changes_since_entry(obj.pk, held.last_entry),
             "overwrite": form.data.get("overwrite", ""),
             "merged_with": form.data.get("merged_with", ""),
             "merge": form.merge,

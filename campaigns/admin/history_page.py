@@ -125,7 +125,7 @@ def last_entry(campaign_id: UUID) -> str:
     return str(entries.values_list("id", flat=True).first() or "")
 
 
-def changes_since(campaign_id: UUID, last_entry: str, *, step_id: UUID | None = None) -> list[Change]:
+def changes_since_entry(campaign_id: UUID, last_entry: str, *, step_id: UUID | None = None) -> list[Change]:
     """What has happened to a campaign since the entry whose id a page remembered; newest first, ten at most.
 
     With `step_id`, what tells of another step alone is left out.

@@ -18,7 +18,7 @@ from campaigns import rules
 from campaigns.admin.campaign_list import status_badge
 from campaigns.admin.deletion import DomainDeletion
 from campaigns.admin.fields import step_fields
-from campaigns.admin.history_page import changes_since, last_entry
+from campaigns.admin.history_page import changes_since_entry, last_entry
 from campaigns.admin.merging import OVERWRITE, Merge, Shown, with_choices
 from campaigns.admin.paging import LargeTableAdmin
 from campaigns.admin.refusals import not_editable
@@ -169,7 +169,7 @@ class CampaignStepAdmin(DomainSaving, DomainDeletion, LargeTableAdmin):
         if obj is None or not isinstance(form.refusal, VersionMismatch):
             return
         context |= {
-            "conflict": changes_since(obj.campaign_id, form.data.get("last_entry", ""), step_id=obj.pk),
+            "conflict": changes_since_entry(obj.campaign_id, form.data.get("last_entry", ""), step_id=obj.pk),
             "overwrite": form.data.get("overwrite", ""),
             "merged_with": form.data.get("merged_with", ""),
             "merge": form.merge,

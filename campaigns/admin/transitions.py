@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from campaigns import lifecycle
-from campaigns.admin.history_page import changes_since, changes_since_it_ran
+from campaigns.admin.history_page import changes_since_entry, changes_since_it_ran
 from campaigns.admin.page_version import PageVersion
 from campaigns.admin.refusals import busy_as_refusal, staff_message
 from campaigns.admin.revision_diff import diff_from_latest
@@ -122,7 +122,7 @@ def _asked(
         "readiness": Readiness(),
     }
     if isinstance(refusal, VersionMismatch):
-        context["meanwhile"] = changes_since(campaign.pk, PageVersion.parse(seen).last_entry)
+        context["meanwhile"] = changes_since_entry(campaign.pk, PageVersion.parse(seen).last_entry)
     if target == ACTIVE:
         shown = stored_steps(request, campaign)
         readiness = check_readiness(campaign.pk) if shown["page"] else judged(shown["steps"])

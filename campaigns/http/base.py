@@ -16,7 +16,7 @@ from campaigns import exceptions
 from campaigns.history import Actor, actor_of
 from campaigns.http.refusals import as_http
 from campaigns.models import Campaign, CampaignStep
-from campaigns.queries import NoQuerySerializer
+from campaigns.query_parameters import NoQuerySerializer
 from campaigns.rule_fields import ObjectSerializer
 from campaigns.rules import OPAQUE_FIELDS
 from campaigns.serializers import (
@@ -32,7 +32,7 @@ from messaging_project.api.errors import APIError, validation_error
 from messaging_project.api.json import MAX_BATCH_BYTES, MAX_BODY_BYTES, json_body
 from messaging_project.api.paging import Cursor, KeysetPagination, Listing, Order, mark, with_cursor
 from messaging_project.api.preferences import APPLIED, wants_strict
-from messaging_project.api.queries import QuerySerializer
+from messaging_project.api.query_parameters import QuerySerializer
 from messaging_project.ids import parse_uuid
 
 BY_POSITION = Order(("position",))

@@ -10,10 +10,11 @@ from rest_framework import serializers
 from campaigns.models import Action
 from campaigns.openapi.shapes import HistoryValuesSerializer
 from campaigns.rules import CAMPAIGN_FIELDS, STEP_FIELDS
-from campaigns.serializers import ActorSerializer
+from campaigns.serializers import EventSerializer, HistoryEntrySerializer
 from campaigns.statuses import STATUSES
 
 Shape = type[serializers.Serializer[Any]]
+ENTRY_FIELDS = HistoryEntrySerializer().fields
 NULL = {"enum": [None], "nullable": True}
 
 
@@ -83,18 +84,14 @@ def event(action: Action) -> Shape:
     """The shape of the events of one type."""
     before, after = VALUES[action]
     fields = {
-        "id": serializers.CharField(),
-        "type": serializers.ChoiceField([action.value]),
-        "at": serializers.DateTimeField(),
-        "actor": ActorSerializer(),
-        "campaign_id": serializers.CharField(),
-        "step_id": serializers.CharField(allow_null=True),
-        "revision": serializers.IntegerField(allow_null=True),
-        "before": ShapedField(before),
-        "after": ShapedField(after),
+        **ENTRY_FIELDS,
+        "type": serializers.ChoiceField([action.value], help_text=ENTRY_FIELDS["action"].help_text),
+        "before": ShapedField(before, help_text=ENTRY_FIELDS["before"].help_text),
+        "after": ShapedField(after, help_text=ENTRY_FIELDS["after"].help_text),
     }
     name = "".join(word.capitalize() for word in action.value.split("."))
-    return component(f"{name}Event", f"An event of type `{action.value}`.", fields)
+    shown = {key: fields[key] for key in EventSerializer.KEYS}
+    return component(f"{name}Event", f"An event of type `{action.value}`.", shown)
 
 
 EVENTS = {action.value: event(action) for action in Action}

@@ -5,18 +5,11 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
 
-from campaigns.openapi.shapes import HistoryValuesSerializer
+from campaigns.openapi.shapes import DESCRIPTIONS, HistoryValuesSerializer
 from campaigns.serializers import CampaignStepSerializer
 
 # A step in an answer keeps the published contract's `number`.
 PUBLISHED_TYPES = {"integer": "number"}
-# Of fields that need no help on the staff pages.
-DESCRIPTIONS = {
-    "name": "The campaign's name, for people.",
-    "description": "What the campaign is for, for people.",
-    "template_id": "The message template.",
-    "template_version_id": "The version of the template that is sent.",
-}
 
 
 class RuleFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
@@ -39,7 +32,7 @@ class RuleFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyp
 class RepeatableSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
     """The schema of a parameter that may be repeated: an array of what one value is."""
 
-    target_class = "messaging_project.api.queries.Repeatable"
+    target_class = "messaging_project.api.query_parameters.Repeatable"
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
         # As drf-spectacular's own extensions do: a child's schema has no public way.

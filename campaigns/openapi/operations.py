@@ -11,7 +11,7 @@ from campaigns.http.refusals import Reason
 from campaigns.openapi import events, examples, fields  # noqa: F401 - being imported registers the fields' schemas
 from campaigns.openapi.examples import CHANGED_MEANWHILE, NO_CAMPAIGN, NO_STEP, NOT_EDITABLE, POSITION_TAKEN
 from campaigns.openapi.shapes import StateErrorSerializer, StepsSerializer
-from campaigns.queries import CampaignFilterSerializer, EventQuerySerializer
+from campaigns.query_parameters import CampaignFilterSerializer, EventQuerySerializer
 from campaigns.revision_serializers import RevisionSerializer, RevisionWithStepsSerializer, StepChangesSerializer
 from campaigns.serializers import (
     CampaignAnswerSerializer,

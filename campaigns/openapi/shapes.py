@@ -12,6 +12,13 @@ from campaigns.rules import CAMPAIGN_FIELDS, STEP_FIELDS
 from campaigns.serializers import CampaignStepSerializer, FindingSerializer
 
 SEEDED_CAMPAIGN_OUTCOMES = ("created", "extended")
+# Of fields that need no help on the staff pages.
+DESCRIPTIONS = {
+    "name": "The campaign's name, for people.",
+    "description": "What the campaign is for, for people.",
+    "template_id": "The message template.",
+    "template_version_id": "The version of the template that is sent.",
+}
 
 
 class StepsSerializer(serializers.Serializer[Any]):
@@ -71,7 +78,7 @@ BY_RULE: dict[type, type[serializers.Field[Any, Any, Any, Any]]] = {
 class HistoryValuesSerializer(serializers.Serializer[Any]):
     """What `before` and `after` of an entry can have; which of it depends on the action."""
 
-    status = serializers.ChoiceField(Campaign.Status.choices, required=False)
+    status = serializers.ChoiceField(Campaign.Status.choices, required=False, help_text="The campaign's status.")
     duplicate_of = serializers.CharField(required=False, help_text="The campaign that it is a copy of.")
     steps = serializers.IntegerField(required=False, help_text="How many steps it is about.")
     from_position = serializers.IntegerField(required=False, help_text="The first position from which steps moved up.")
@@ -88,12 +95,14 @@ class HistoryValuesSerializer(serializers.Serializer[Any]):
     campaign = serializers.ChoiceField(
         SEEDED_CAMPAIGN_OUTCOMES, required=False, help_text="What that run did to the campaign."
     )
-    steps_added = serializers.IntegerField(required=False)
-    steps_updated = serializers.IntegerField(required=False)
+    steps_added = serializers.IntegerField(required=False, help_text="How many steps that run added.")
+    steps_updated = serializers.IntegerField(required=False, help_text="How many steps that run changed.")
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         changed = {
-            name: BY_RULE[type(field.rule)](required=False, allow_null=field.may_be_null)
+            name: BY_RULE[type(field.rule)](
+                required=False, allow_null=field.may_be_null, help_text=field.help or DESCRIPTIONS[name]
+            )
             for name, field in (CAMPAIGN_FIELDS | STEP_FIELDS).items()
         }
         return changed | super().get_fields()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import starmap
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -10,6 +10,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from campaigns.exceptions import NotFound
 from campaigns.models import Campaign, Revision
+from campaigns.revisions import LATEST, Latest
 from campaigns.seeding.rows import COLUMNS, JSON_COLUMNS, STEP_COLUMNS
 from campaigns.seeding.sqlite import respelled
 from campaigns.seeding.writers import WRITERS, Cells
@@ -32,7 +33,7 @@ NOW = "LEFT JOIN campaigns_campaignstep s ON s.campaign_id = c.id"
 # A revision's steps, at their ordinals. Campaigns without it are left out.
 FROZEN = """JOIN campaigns_revision r ON r.campaign_id = c.id AND r.number = {number}
 LEFT JOIN (SELECT f.*, f.ordinal AS position FROM campaigns_revisionstep f) s ON s.revision_id = r.id"""
-LATEST = "(SELECT MAX(latest.number) FROM campaigns_revision latest WHERE latest.campaign_id = c.id)"
+LATEST_NUMBER = "(SELECT MAX(latest.number) FROM campaigns_revision latest WHERE latest.campaign_id = c.id)"
 SELECT = """
 SELECT {columns}
 FROM campaigns_campaign c {steps}
@@ -58,11 +59,11 @@ def find_campaigns(names: Sequence[str]) -> dict[UUID, str]:
 
 
 def without_revision(
-    revision: int | Literal["latest"], *, statuses: Sequence[str] = (), campaigns: Collection[UUID] | None = None
+    revision: int | Latest, *, statuses: Sequence[str] = (), campaigns: Collection[UUID] | None = None
 ) -> QuerySet[Campaign]:
     """Those that export() leaves out because they lack the revision. A campaign never loses one."""
     revisions = Revision.objects.filter(campaign_id=OuterRef("pk"))
-    if revision != "latest":
+    if revision != LATEST:
         revisions = revisions.filter(number=revision)
     lacking = Campaign.objects.filter(~Exists(revisions))
     if statuses:
@@ -76,14 +77,14 @@ def export(
     *,
     statuses: Sequence[str] = (),
     campaigns: Collection[UUID] | None = None,
-    revision: int | Literal["latest"] | None = None,
+    revision: int | Latest | None = None,
 ) -> None:
     """Write the campaigns with one of `statuses` that are among `campaigns` (none given: all), with their steps.
 
     They come in the order of their ids, and steps by position: the same data gives the same bytes. With `revision`, the
     campaigns that have it come with its steps, whose positions are their ordinals.
     """
-    steps = NOW if revision is None else FROZEN.format(number=LATEST if revision == "latest" else int(revision))
+    steps = NOW if revision is None else FROZEN.format(number=LATEST_NUMBER if revision == LATEST else int(revision))
     condition, parameters = _condition(statuses, campaigns)
     if connection.vendor == "postgresql":
         columns, copy_statement = COPY[format]

@@ -37,16 +37,26 @@ def test_postgresql_plans_it_once_for_all_sizes_of_its_values(client: APIClient)
     assert positions(campaign) == [1, 100_000, 2_147_483_647]
 
 
+@pytest.mark.parametrize(
+    ("more", "headers"),
+    [
+        ({}, {}),
+        ({"unknown": 1}, {}),
+        ({"delay_minutes": 0, "variables": {}}, {"Prefer": "handling=strict"}),
+    ],
+)
 def test_a_faultless_step_is_checked_and_shown_without_a_serializer(
-    client: APIClient, monkeypatch: pytest.MonkeyPatch
+    client: APIClient, monkeypatch: pytest.MonkeyPatch, more: dict[str, Any], headers: dict[str, str]
 ) -> None:
     def fail(*args: Any, **kwargs: Any) -> Any:
         raise AssertionError("a serializer is made")
 
     campaign = make_campaign()
     client.post(steps_url(campaign), step_body(0))
+    monkeypatch.setattr(CampaignStepSerializer, "to_internal_value", fail)
+    assert client.post(f"{steps_url(campaign)}/bulk", {"steps": [step_body(1)]}).status_code == 201
     monkeypatch.setattr(CampaignStepSerializer, "__init__", fail)
-    assert client.post(steps_url(campaign), step_body(1)).status_code == 201
+    assert client.post(steps_url(campaign), step_body(2, **more), headers=headers).status_code == 201
 
 
 def test_what_is_returned_has_the_times_that_are_stored() -> None:

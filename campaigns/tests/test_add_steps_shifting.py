@@ -1,5 +1,6 @@
 """POST …/steps/bulk?on_conflict=shift: room for many, as if they came one by one, lowest first."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from campaigns.exceptions import NoRoom
 from campaigns.lifecycle import duplicate_campaign
 from campaigns.many_steps import add_steps, reorder_steps
 from campaigns.models import Campaign
+from campaigns.positions import json_table
 from campaigns.steps import add_step
 from campaigns.tests.api import campaign_url
 from campaigns.tests.factories import ACTOR, history_of, make_campaign, make_step, step_body, step_fields, stored
@@ -162,3 +164,12 @@ def test_the_contents_of_steps_that_only_move_or_are_copied_are_not_sent(write: 
             written = duplicate_campaign(campaign.id, actor=ACTOR)
     assert [step.variables for step in written.steps.all()] == [{"long": "contents"}] * 3
     assert not [query["sql"] for query in queries if "contents" in query["sql"]]
+
+
+def test_a_parameter_of_json_objects_is_a_table() -> None:
+    objects = [{"step": "b", "position": TOP}, {"step": "a", "position": 0}]
+    table = json_table("given", step="text", position="bigint")[connection.vendor]
+    with connection.cursor() as cursor:
+        sql = f"SELECT given.step, given.position FROM {table} ORDER BY given.step"  # noqa: S608 - names in the code
+        cursor.execute(sql, {"given": json.dumps(objects)})
+        assert cursor.fetchall() == [("a", 0), ("b", TOP)]

@@ -180,6 +180,21 @@ def test_a_database_that_takes_no_writes_gives_what_is_numbered() -> None:
     assert (ahead.entries, ahead.cursor) == ([], cursor + 1)
 
 
+@pytest.mark.sqlite
+@pytest.mark.django_db(transaction=True)
+def test_while_another_writes_for_long_sqlite_gives_what_is_numbered(monkeypatch: pytest.MonkeyPatch) -> None:
+    tell(0)
+    cursor = latest_cursor()
+    tell(1)
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.01)
+    with threads() as start, transaction.atomic():
+        found = start(changes_since).result()
+        with pytest.raises(OperationalError):
+            start(latest_cursor).result()  # it would leave out what is committed
+    assert (counts(found.entries), found.cursor, found.has_more) == ([0], cursor, False)
+    assert counts(changes_since(cursor).entries) == [1]
+
+
 class Undone(Exception):
     """Rolls a transaction back."""
 

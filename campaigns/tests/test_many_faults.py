@@ -16,7 +16,7 @@ from campaigns.rules import STEP_FIELDS, Fault, RuleViolation
 from campaigns.serializers import CampaignStepSerializer, ReplacingStepSerializer, SequenceSerializer
 from campaigns.tests.api import campaign_url, faults
 from campaigns.tests.factories import ACTOR, make_campaign, step_body
-from messaging_project.api import queries
+from messaging_project.api import query_parameters
 from messaging_project.api.errors import as_api_error, flatten
 
 LISTED = 100
@@ -43,7 +43,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> Built:
     reverse("landing")  # imports the views, whose examples have faults of their own
     counted = Built()
     monkeypatch.setattr(rules, "Fault", counted.fault)
-    for module in (rule_fields, serializers, queries):
+    for module in (rule_fields, serializers, query_parameters):
         monkeypatch.setattr(module, "ErrorDetail", counted.detail)
     return counted
 
@@ -80,7 +80,7 @@ def test_near_names_are_looked_for_only_among_the_listed(
         compared.append(name)
         return get_close_matches(name, *rest, **more)
 
-    monkeypatch.setattr(queries, "get_close_matches", noting)
+    monkeypatch.setattr(query_parameters, "get_close_matches", noting)
     body = step_body() | {f"x{index:05}": 1 for index in range(55_000)}
 
     answer = client.post(campaign_url(make_campaign(), "/steps"), body, headers=STRICT)

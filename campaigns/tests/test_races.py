@@ -10,6 +10,7 @@ import pytest
 from django.db import connection, transaction
 
 from campaigns.models import Campaign, CampaignStep
+from campaigns.steps import locked
 from campaigns.tests.api import (
     ROOT,
     add_steps,
@@ -309,3 +310,15 @@ def test_an_external_id_that_is_given_up_at_that_moment_is_still_a_400() -> None
         answer = caller().post(ROOT, {"name": "Second", "external_id": "crm-1"})
     assert faults(answer) == [("external_id", "unique")]
     assert not Campaign.objects.exists()
+
+
+def test_what_only_refers_to_a_campaign_waits_for_no_write_of_its_steps() -> None:
+    campaign = make_campaign()
+
+    def refer() -> Any:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT id FROM campaigns_campaign WHERE id = %s FOR KEY SHARE NOWAIT", [campaign.id])
+            return cursor.fetchall()
+
+    with threads() as start, locked(campaign.id):
+        assert start(refer).result() == [(campaign.id,)]

@@ -15,7 +15,7 @@ def test_a_campaign_is_written_activated_and_read_as_it_was_frozen() -> None:
     campaign = make_campaign()
     step = services.add_step(campaign.id, step_fields(3, delay_minutes=5, variables={"a": [1, None]}), actor=ACTOR)
     services.change_status(campaign.id, "active", actor=ACTOR)
-    found = services.latest_revision(campaign.id)
+    found = services.get_latest_revision(campaign.id)
     assert (found.number, found.created_by, found.steps) == (
         1,
         ACTOR,

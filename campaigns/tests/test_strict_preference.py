@@ -12,7 +12,7 @@ from campaigns.tests.api import ROOT, campaign_url, faults
 from campaigns.tests.documented import DOCUMENTED
 from campaigns.tests.factories import ACTOR, make_campaign, positions, step_body, stored
 from campaigns.views import CampaignViewSet, EventViewSet, RevisionViewSet, StepViewSet
-from messaging_project.api import queries
+from messaging_project.api import query_parameters
 
 pytestmark = pytest.mark.django_db
 STRICT = {"Prefer": "handling=strict"}
@@ -179,7 +179,9 @@ def test_near_names_are_looked_for_as_long_as_they_are_listed(
     client: APIClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked_at = []
-    monkeypatch.setattr(queries, "get_close_matches", lambda name, known, n: looked_at.extend([name] * bool(known)))
+    monkeypatch.setattr(
+        query_parameters, "get_close_matches", lambda name, known, n: looked_at.extend([name] * bool(known))
+    )
     answer = client.get(f"{ROOT}?{'&'.join(f'stauts{n}=1' for n in range(200))}", headers=STRICT)
     assert (answer.json()["details"]["total"], len(looked_at)) == (200, 100)
 

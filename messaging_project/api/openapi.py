@@ -18,7 +18,7 @@ from messaging_project.api import errors, idempotency
 from messaging_project.api.json import MEDIA_TYPE, PayloadTooLarge, render
 from messaging_project.api.negotiation import not_acceptable
 from messaging_project.api.paging import LIMIT_FAULT, KeysetPagination
-from messaging_project.api.queries import QuerySerializer, unknown_name
+from messaging_project.api.query_parameters import QuerySerializer, unknown_name
 from messaging_project.api.request_id import HEADER as REQUEST_ID
 from messaging_project.api.throttle_settings import Rate
 from messaging_project.api.throttles import throttled

@@ -22,7 +22,7 @@ from rest_framework.utils.urls import remove_query_param, replace_query_param
 
 from messaging_project import compiled
 from messaging_project.api.errors import validation_error
-from messaging_project.api.queries import QuerySerializer
+from messaging_project.api.query_parameters import QuerySerializer
 from messaging_project.comparison import ByCodePoint, ByInstant
 from messaging_project.compiled import Build
 

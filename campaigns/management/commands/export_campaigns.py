@@ -7,7 +7,7 @@ from campaigns.exceptions import NotFound
 from campaigns.management import command
 from campaigns.management.files import UnusableOutput, require_distinct
 from campaigns.models import Campaign
-from campaigns.revisions import NUMBER
+from campaigns.revisions import LATEST, NUMBER
 from campaigns.seeding.exporting import export, find_campaigns, without_revision
 from campaigns.seeding.sources import FORMATS, format_of
 from campaigns.seeding.writers import output
@@ -15,7 +15,6 @@ from messaging_project import commands
 from messaging_project.commands import UNUSABLE
 
 STDOUT = "-"
-LATEST = "latest"
 
 
 class Command(command.Command):

@@ -80,9 +80,18 @@ def test_a_save_tells_of_each_step_what_was_changed_from_what_to_what(editor: Cl
     assert steps == [removed.pk, added.pk, changed.pk, moved.pk]
 
 
-def test_a_save_that_only_moves_steps_counts_them(editor: Client) -> None:
+@pytest.mark.parametrize(
+    "moved",
+    [
+        pytest.param(row(0, position=2) | row(2, position=0), id="up and down"),
+        pytest.param(row(1, position=11) | row(2, position=9), id="up, in another order"),
+        pytest.param(row(2, position=5) | row(3, position=9), id="up and down, in the same order"),
+    ],
+)
+def test_a_save_that_only_moves_steps_counts_them(editor: Client, moved: dict[str, str]) -> None:
     campaign = make_campaign(steps=3)
-    save(editor, campaign, opened(editor, campaign) | row(0, position=2) | row(2, position=0))
+    make_step(campaign, 10)
+    save(editor, campaign, opened(editor, campaign) | moved)
     assert told(campaign) == [("steps.reordered", None, {"steps": 2})]
     page = editor.get(campaign_url(campaign.pk, "history"))
     assert list(page.context["changes"][0].fields) == [("steps with another position than before", "-", "2")]

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from campaigns.admin.stored_steps import MAX_FOUND
-from campaigns.exceptions import NoRoom
+from campaigns.exceptions import CampaignNotEditable, NoRoom, StepSetMismatch
 from campaigns.many_steps import DesiredStep, replace_part
 from campaigns.models import Campaign
 from campaigns.parts import Part
@@ -167,6 +167,19 @@ def leave_page(campaign: Campaign, position: int) -> None:
     step = campaign.steps.get(position=0)
     moved = DesiredStep(step.id, step.fields._replace(position=position))
     replace_part(campaign.id, Part(0, 100), [moved], actor=ACTOR, shift=True)
+
+
+@pytest.mark.django_db
+def test_a_part_takes_its_own_steps_only_and_while_the_campaign_is_editable() -> None:
+    live, draft = make_campaign(steps=1, status="active"), make_campaign(steps=1)
+    make_step(draft, 100)
+    outside = draft.steps.get(position=100)
+    before = stored()
+    with pytest.raises(CampaignNotEditable):
+        replace_part(live.id, Part(0, 100), [], actor=ACTOR)
+    with pytest.raises(StepSetMismatch):
+        replace_part(draft.id, Part(0, 100), [DesiredStep(outside.id, outside.fields)], actor=ACTOR)
+    assert stored() == before
 
 
 def test_a_full_page_takes_another_step_where_the_following_pages_make_room(editor: Client, campaign: Campaign) -> None:

@@ -191,7 +191,10 @@ def test_the_version_is_replaced_where_it_can_be(editor: Client, steps: list[Cam
         "Live": "v1",
         "Done": "v2",
     }
-    assert [entry["actor_name"] for entry in history_of(steps[0].campaign)] == ["emil"]
+    (told,) = history_of(steps[0].campaign)
+    assert (told["action"], told["actor_name"], told["step_id"]) == ("step.changed", "emil", steps[0].pk)
+    assert [told[when] for when in ("before", "after")] == [{"template_version_id": it} for it in ("v1", "v2")]
+    assert [CampaignStep.objects.get(pk=step.pk).version - step.version for step in steps] == [1, 0, 0]
     assert history_of(steps[2].campaign) == []
     assert messages_of(answer) == [
         (

@@ -14,7 +14,7 @@ from campaigns.instants import INSTANT, in_utc, parse_instant
 from campaigns.models import Action, Campaign
 from campaigns.rule_fields import RuleField
 from messaging_project.api.paging import CursorField, Order, PageQuerySerializer
-from messaging_project.api.queries import QuerySerializer, Repeatable
+from messaging_project.api.query_parameters import QuerySerializer, Repeatable
 
 IN_UTC = "As in RFC 3339 (`2026-12-01T09:00:00Z`); without an offset it is in UTC, and a date alone is its midnight."
 
@@ -73,7 +73,7 @@ class CampaignQuerySerializer(QuerySerializer):
     include = include_field(steps=FIRST_STEPS, etag=CAMPAIGN_ETAG)
 
 
-LATEST = "latest"
+FROM_NOW_ON = "latest"  # in place of a cursor of the feed
 
 
 class EventQuerySerializer(PageQuerySerializer):
@@ -82,8 +82,8 @@ class EventQuerySerializer(PageQuerySerializer):
     cursor = CursorField(
         required=False,
         help_text=(
-            "Where to go on: the `next_cursor` of the answer before, with whatever types. `latest` begins now. Without "
-            "it the answer begins with the oldest event that is kept."
+            "Where to go on: the `next_cursor` of the answer before, with whatever types. "
+            f"`{FROM_NOW_ON}` begins now. Without it the answer begins with the oldest event that is kept."
         ),
     )
     types = Repeatable(
