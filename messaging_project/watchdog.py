@@ -98,10 +98,13 @@ class Watchdog:
         return True
 
     def _pool_answers(self) -> bool:
-        """A server that is full refuses new sessions, and serves those that it has."""
+        """A server that is full refuses new sessions, and serves those that it has.
+
+        One that is idle or comes back within a tick is asked: to wait longer would delay the notice of a server away.
+        """
         default: Any = connections["default"]
         if pool := default._connection_pools.get("default"):
-            with suppress(psycopg.Error), pool.connection(timeout=DEADLINE_SECONDS) as session:
+            with suppress(psycopg.Error), pool.connection(timeout=TICK_SECONDS) as session:
                 ask(session)
                 return True
         return False
