@@ -39,7 +39,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         *("operations_by_status", "revisions", "transitions", "catalogue.asking", "catalogue.findings"),
     ),
     "campaigns/many_steps.py": (
-        *("add_steps_shifting", "duplicate", "etags", "many_faults", *MANY_STEPS),
+        *("add_steps_shifting", "duplicate", "etags", "many_faults", "round_trip", *MANY_STEPS),
         *("admin.campaign_page", "admin.history", "admin.many_steps", "admin.step_pages"),
     ),
     "campaigns/positions.py": ("add_steps_shifting", "admin.many_steps"),
