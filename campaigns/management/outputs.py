@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import CommandError
+from django.core.serializers.json import DjangoJSONEncoder
 
 from campaigns.management.files import OutputFile, UnusableOutput
 from campaigns.management.progress import printable
@@ -80,7 +81,7 @@ class Report:
             try:
                 if self.file:
                     told = self._content(outcome, code, message)
-                    self.file.write(json.dumps(told, indent=2) + "\n")
+                    self.file.write(json.dumps(told, indent=2, cls=DjangoJSONEncoder) + "\n")
             except UnusableOutput as error:
                 raise CommandError(f"{error} {message or self.ending()}", returncode=code or UNUSABLE) from error
 
@@ -103,6 +104,5 @@ class Report:
             "written": None if self.load and self.load.committing else self._has_written(),
             **told.pop("counts"),
             **told,
-            "run_id": str(done.run_id),
             "seconds": round(done.seconds, 3),
         }

@@ -3,6 +3,7 @@
 import json
 import logging
 import time
+from datetime import datetime
 from typing import Any
 
 from tqdm import tqdm
@@ -18,7 +19,8 @@ BAR_OF_UNKNOWN_LENGTH = "{desc}{postfix} [{elapsed}]"
 
 
 class Display:
-    """Shows progress, unless `silent`, and always the faults: the first hundred, and each one in `errors`."""
+    """Shows progress, unless `silent`, and always what isn't loaded: rows of an earlier load, and those at fault, the
+    first hundred, and each one in `errors`."""
 
     def __init__(self, name: str, stderr: Any, errors: Any, *, silent: bool) -> None:
         self.faults = 0
@@ -29,6 +31,12 @@ class Display:
         self._terminal = not silent and stderr.isatty()
         self._bar: tqdm[Any] | None = None
         self._started = self._logged = time.monotonic()
+
+    def continuing(self, line: int, begun_at: datetime) -> None:
+        self._tell(
+            f"{self._name}: continues behind line {line:,}. The rows up to there were committed by the load begun on "
+            f"{moment(begun_at)}, and are not looked at again; --restart begins anew."
+        )
 
     def checking(self, rows: int, position: int, size: int | None) -> None:
         if self._terminal:
@@ -52,14 +60,17 @@ class Display:
         if self._errors:
             self._errors.write(json.dumps({"file": self._name, **fault._asdict()}) + "\n")
         if self.faults <= SHOWN_FAULTS:
-            if self._bar is not None:  # bool(bar) raises when it has neither an iterable nor a total
-                self._bar.clear()
-            self._stderr.write(printable(f"{self._name}:{fault.line}: {fault.field}: {fault.message}"))
+            self._tell(f"{self._name}:{fault.line}: {fault.field}: {fault.message}")
 
     def close(self) -> None:
         self._close_bar()
         if self.faults > SHOWN_FAULTS:
             self._stderr.write(f"{self._name}: {self.faults - SHOWN_FAULTS:,} more faults; --errors FILE writes all.")
+
+    def _tell(self, text: str) -> None:
+        if self._bar is not None:  # bool(bar) raises when it has neither an iterable nor a total
+            self._bar.clear()
+        self._stderr.write(printable(text))
 
     def _bar_named(self, name: str, total: int | None, bar_format: str | None) -> "tqdm[Any]":
         if self._bar is None or not self._bar.desc.startswith(name):
@@ -81,6 +92,10 @@ class Display:
             return False
         self._logged = time.monotonic()
         return True
+
+
+def moment(time: datetime) -> str:
+    return f"{time:%Y-%m-%d at %H:%M} UTC"
 
 
 def printable(text: str) -> str:

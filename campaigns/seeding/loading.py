@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any, Protocol
 from uuid import UUID
 
 from django.db import IntegrityError, OperationalError, connection, transaction
+from django.utils import timezone
 
 from campaigns.exceptions import Contention
 from campaigns.expressions import CurrentTime
@@ -26,6 +28,7 @@ from messaging_project.database_errors import is_lock_timeout, is_lost, is_uniqu
 PATIENCE_SECONDS = 300  # a load tries for so long to get the locks that it needs
 ATTEMPTS = 10
 TOLD_ROWS = 10_000
+CHECKPOINTS_KEPT_FOR = timedelta(days=7)  # since the last commit or start
 
 
 class Refused(Exception):
@@ -42,6 +45,8 @@ class CheckpointMoved(Exception):
 
 class Progress(Protocol):
     """Hears how a load goes on."""
+
+    def continuing(self, line: int, begun_at: datetime) -> None: ...
 
     def checking(self, rows: int, position: int, size: int | None) -> None: ...
 
@@ -60,13 +65,15 @@ class Preview(Protocol):
 
 @dataclass(frozen=True)
 class Options:
-    """How to load. `commit_every` is a number of rows, 0 for one transaction; `max_faults` 0 for all there are."""
+    """How to load. `commit_every` is a number of rows, 0 for one transaction; `max_faults` 0 for all there are.
+    `restart`: do not go on behind what a stopped load has committed."""
 
     on_conflict: str = "error"
     skip_invalid: bool = False
     restore_status: bool = False
     dry_run: bool = False
     commit_every: int = 0
+    restart: bool = False
     max_faults: int = 0
     allow_empty: bool = False
 
@@ -79,7 +86,8 @@ def have_changes(counts: Counts) -> bool:
 @dataclass
 class Outcome:
     """What a load did, or with `dry_run` would do; `counts` are of what is committed. `locked_seconds`: the longest
-    time that stored campaigns were locked (on SQLite, the longest transaction)."""
+    time that stored campaigns were locked (on SQLite, the longest transaction). The load that was
+    `begun_at` has committed the lines up to `continued_behind`: `earlier_rows`, which aren't looked at again."""
 
     run_id: UUID = field(default_factory=new_id)
     rows: int = 0
@@ -87,6 +95,9 @@ class Outcome:
     faults: int = 0
     locked_seconds: float = 0.0
     committed_line: int = 0
+    continued_behind: int = 0
+    begun_at: datetime | None = None
+    earlier_rows: int = 0
     counts: Counts = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
     started: float = field(default_factory=time.monotonic)
 
@@ -139,10 +150,8 @@ class Load:
         self._digest = self._source.digest()
         self._source = reopen()
         checkpoint = self._checkpoint = self._find_checkpoint(self._digest)
-        self.outcome.run_id, self.outcome.committed_line = checkpoint.run_id, checkpoint.line
-        rows = self._source.rows(self._refuse)
-        rest = (row for row in rows if row[0] > checkpoint.line)
-        for _, batch in groupby(rest, BatchNumbers(self._options.commit_every)):
+        self._continue_behind(checkpoint)
+        for _, batch in groupby(self._later_rows(checkpoint.line), BatchNumbers(self._options.commit_every)):
             self._load(batch)
         if self._source.digest() != self._digest:
             raise UnusableInput(f"{self._source.name}: it changed between its two readings.")
@@ -153,7 +162,9 @@ class Load:
     # --- Checking ----------------------------------------------------------------------------------------------------
 
     def _refuse(self, row: RowRefused) -> None:
-        if row.faults[0].line > self.outcome.committed_line:
+        if row.faults[0].line <= self.outcome.continued_behind:
+            self.outcome.earlier_rows += 1
+        else:
             self.outcome.rows += 1
             self.outcome.refused += 1
             if self._preview:
@@ -184,8 +195,25 @@ class Load:
         options = self._options
         key = _checkpoint_key(digest, options.on_conflict, options.skip_invalid, options.restore_status)
         with transaction.atomic():
-            checkpoints = SeedCheckpoint.objects.select_for_update()
-            return checkpoints.get_or_create(key=key, defaults={"run_id": self.outcome.run_id})[0]
+            if options.restart:
+                SeedCheckpoint.objects.filter(key=key).delete()
+            return SeedCheckpoint.objects.update_or_create(
+                key=key, defaults={"updated_at": CurrentTime()}, create_defaults={"run_id": self.outcome.run_id}
+            )[0]
+
+    def _continue_behind(self, checkpoint: SeedCheckpoint) -> None:
+        self.outcome.run_id = checkpoint.run_id
+        if checkpoint.line:
+            self.outcome.begun_at = checkpoint.started_at
+            self.outcome.continued_behind = self.outcome.committed_line = checkpoint.line
+            self._progress.continuing(checkpoint.line, checkpoint.started_at)
+
+    def _later_rows(self, line: int) -> Iterator[Row]:
+        for row in self._source.rows(self._refuse):
+            if row[0] > line:
+                yield row
+            else:
+                self.outcome.earlier_rows += 1
 
     # --- Loading -----------------------------------------------------------------------------------------------------
 
@@ -313,6 +341,12 @@ class BatchNumbers:
         self._ids = ids
         self._taken += 1
         return self._number
+
+
+def prune() -> int:
+    """Forget how far loads have come that nobody has continued for days; returns how many. They would begin anew."""
+    count, _ = SeedCheckpoint.objects.filter(updated_at__lt=timezone.now() - CHECKPOINTS_KEPT_FOR).delete()
+    return count
 
 
 def _checkpoint_key(digest: str, *options: Any) -> str:

@@ -12,7 +12,8 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from campaigns import feed, history
-from campaigns.models import Action, HistoryEntry
+from campaigns.models import Action, HistoryEntry, SeedCheckpoint
+from campaigns.seeding.loading import CHECKPOINTS_KEPT_FOR
 from campaigns.tests.api import NO_ID
 from campaigns.tests.factories import ACTOR
 from messaging_project.api.idempotency import KEPT_FOR
@@ -77,11 +78,13 @@ def test_prune_deletes_what_has_aged_and_nothing_that_is_in_use() -> None:
         "1 sessions deleted",
         "1 counts of throttles deleted",
         "1 counts of failed logins deleted",
+        "1 checkpoints of stopped loads deleted",
     ]
     assert [bytes(answer.digest) for answer in IdempotentAnswer.objects.all()] == [b"fresh"]
     assert [session.session_key for session in Session.objects.all()] == ["fresh"]
     assert [counter.key for counter in ThrottleCounter.objects.all()] == ["fresh"]
     assert [attempt.username for attempt in AccessAttempt.objects.all()] == ["fresh"]
+    assert [checkpoint.key for checkpoint in SeedCheckpoint.objects.all()] == ["fresh"]
     assert ids() == [entry]
 
 
@@ -95,6 +98,7 @@ def make_aged_and_fresh() -> None:
         ThrottleCounter.objects.create(key=name, calls=1, resets_at=int(time.time()) - sign * 60)
         attempt = AccessAttempt.objects.create(username=name, failures_since_start=1)
         AccessAttempt.objects.filter(pk=attempt.pk).update(attempt_time=now - timedelta(minutes=15) - off)
+        SeedCheckpoint.objects.create(key=name, run_id=UUID(NO_ID), updated_at=now - CHECKPOINTS_KEPT_FOR - off)
 
 
 def test_prune_deletes_history_if_asked() -> None:

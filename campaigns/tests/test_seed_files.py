@@ -1,16 +1,19 @@
 """`manage.py seed_campaigns`: what it can read, in how many transactions, and what it makes without a file."""
 
 import gzip
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.utils import timezone
 
-from campaigns.models import Campaign, HistoryEntry
+from campaigns.models import Campaign, HistoryEntry, SeedCheckpoint
 from campaigns.seeding import postgresql
-from campaigns.seeding.loading import Load, Outcome
+from campaigns.seeding.loading import CHECKPOINTS_KEPT_FOR, Load, Outcome, prune
 from campaigns.seeding.sources import Source
 from campaigns.seeding.synthetic import SyntheticSource
 from campaigns.tests.factories import make_campaign, stored
@@ -177,20 +180,45 @@ def test_commit_every_checks_all_rows_before_it_writes_any(csv_path: Path) -> No
     assert stored() == []
 
 
-def test_commit_every_goes_on_behind_what_is_committed(csv_path: Path) -> None:
+@pytest.fixture
+def stopped(csv_path: Path) -> Path:
+    """A file whose load was stopped behind line 4; what its first row has made is deleted."""
     live = make_campaign(external_id="live", name="Welcome", status="active")
-    file = csv_file(csv_path, row(0, "a"), row(0, "b"), row(0, "live"), row(0, "d"))
-    stopped = seed(file, commit_every=1)
-    assert stopped.faults == [(4, "campaign_id", "campaign_not_editable")]
-    assert "The rows up to line 3 are committed" in stopped.message
-    Campaign.objects.filter(external_id="a").delete()  # a run that began anew would make it again
+    file = csv_file(csv_path, row(0, "a"), row(-1, "a"), row(0, "b"), row(0, "live"), row(0, "d"))
+    said = seed(file, commit_every=1, skip_invalid=True, max_faults=2)
+    assert said.faults == [(3, "position", "min_value"), (5, "campaign_id", "campaign_not_editable")]
+    assert "The rows up to line 4 are committed" in said.message
+    Campaign.objects.filter(external_id="a").delete()
     Campaign.objects.filter(pk=live.pk).update(status="paused")
-    resumed = seed(file, commit_every=1)
-    assert resumed.code == 0
-    assert [campaign[0] for campaign in campaigns()] == ["b", "d", "live"]
-    runs = {entry.after["run_id"] for entry in HistoryEntry.objects.all()}  # type: ignore[index]
-    assert len(runs) == 1
-    assert seed(file, commit_every=1).code == 0  # finished: the mark is gone, and the file begins anew
+    return file
+
+
+def test_commit_every_goes_on_behind_what_is_committed_and_says_so(stopped: Path) -> None:
+    begun = SeedCheckpoint.objects.get().started_at
+    report = Path(f"{stopped}.report")
+    said = seed(stopped, commit_every=1, skip_invalid=True, report=str(report))
+    assert (said.code, [campaign[0] for campaign in campaigns()]) == (0, ["b", "d", "live"])
+    assert len({entry.after["run_id"] for entry in HistoryEntry.objects.all()}) == 1  # type: ignore[index]
+    at = f"{begun:%Y-%m-%d at %H:%M} UTC"
+    assert said.err == (
+        f"{stopped}: continues behind line 4. The rows up to there were committed by the load begun on {at}, "
+        "and are not looked at again; --restart begins anew.\n"
+    )
+    assert re.match(rf"2 rows in .*; 3 rows of the load begun on {at} not looked at again; stored", said.out)
+    told = json.loads(report.read_text())
+    assert (told["rows"], told["earlier_rows"], told["continued_behind"]) == (2, 3, 4)
+    assert told["begun_at"].startswith(f"{begun:%Y-%m-%dT%H:%M:%S}")
+    assert not SeedCheckpoint.objects.exists()
+
+
+@pytest.mark.parametrize("is_pruned", [False, True], ids=["restarted", "pruned"])
+def test_a_stopped_load_begins_anew_if_told_to_or_once_its_checkpoint_is_pruned(stopped: Path, is_pruned: bool) -> None:
+    if is_pruned:
+        SeedCheckpoint.objects.update(updated_at=timezone.now() - CHECKPOINTS_KEPT_FOR)
+        assert prune() == 1
+    said = seed(stopped, commit_every=1, skip_invalid=True, restart=not is_pruned)
+    assert (said.code, said.err) == (1, f"{stopped}:3: position: Must be 0 or more.\n")
+    assert said.out.startswith("5 rows in ")
     assert [campaign[0] for campaign in campaigns()] == ["a", "b", "d", "live"]
 
 

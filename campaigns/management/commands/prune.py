@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from campaigns.management import command
 from campaigns.management.commands.prune_history import DAYS
+from campaigns.seeding import loading
 from messaging_project import login_guard
 from messaging_project.api import idempotency, throttles
 
@@ -22,5 +23,6 @@ class Command(command.Command):
         self.stdout.write(f"{Session.objects.filter(expire_date__lt=timezone.now()).delete()[0]:,} sessions deleted")
         self.stdout.write(f"{throttles.prune():,} counts of throttles deleted")
         self.stdout.write(f"{login_guard.prune():,} counts of failed logins deleted")
+        self.stdout.write(f"{loading.prune():,} checkpoints of stopped loads deleted")
         if history_older_than:
             call_command("prune_history", older_than=history_older_than, stdout=self.stdout)

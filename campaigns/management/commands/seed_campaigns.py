@@ -16,7 +16,7 @@ from campaigns.exceptions import Contention
 from campaigns.management import command
 from campaigns.management.files import UnusableOutput, opened, require_distinct
 from campaigns.management.outputs import Report, ShownPreview
-from campaigns.management.progress import Display
+from campaigns.management.progress import Display, moment
 from campaigns.rules import STEP_FIELDS
 from campaigns.seeding.loading import CheckpointMoved, Load, Options, Outcome, Refused, TooManyFaults
 from campaigns.seeding.rows import UnusableInput
@@ -87,6 +87,8 @@ class Command(command.Command):
         add("--diff", metavar="FILE", help="with --dry-run: write each step that differs, before and after, to FILE")
         commit = "commit whole campaigns after about ROWS rows; after a stop, the same command continues"
         add("--commit-every", type=WholeNumber(), default=0, metavar="ROWS", help=commit)
+        restart = "with --commit-every: begin at the first line, also after a stop"
+        add("--restart", action="store_true", help=restart)
         add("--errors", metavar="FILE", help="write every fault to FILE, as JSON Lines")
         add("--report", metavar="FILE", help="write the outcome and the counts to FILE, as JSON")
         add("--campaigns", type=WholeNumber(), metavar="N", help="without a file: make N campaigns")
@@ -240,6 +242,10 @@ def counted(number: int, one: str, many: str) -> str:
 def summary(outcome: Outcome, *, dry_run: bool) -> str:
     """One line: what was done, or would be. What became of the rows adds up to their number."""
     counts, rate = outcome.counts, outcome.rows / max(outcome.seconds, 0.001)
+    earlier = ""
+    if outcome.begun_at:
+        rows = counted(outcome.earlier_rows, "row", "rows")
+        earlier = f"{rows} of the load begun on {moment(outcome.begun_at)} not looked at again; "
     return (
         f"{'Dry run, nothing written: ' if dry_run else ''}"
         f"{counted(outcome.rows, 'row', 'rows')} in {outcome.seconds:.1f} s ({rate:,.0f} rows/s): "
@@ -249,5 +255,5 @@ def summary(outcome: Outcome, *, dry_run: bool) -> str:
         f"{counts['steps_unchanged']:,} unchanged, {counts['steps_skipped']:,} skipped; "
         f"{counted(counts['rows_without_step'], 'row', 'rows')} without a step; "
         f"{counted(outcome.refused, 'row', 'rows')} refused; "
-        f"stored campaigns locked for {outcome.locked_seconds:.1f} s."
+        f"{earlier}stored campaigns locked for {outcome.locked_seconds:.1f} s."
     )
