@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import re
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
@@ -70,6 +71,33 @@ def test_a_report_tells_of_its_own_start_only(csv_path: Path, tmp_path: Path, mo
     with pytest.raises(ArithmeticError):
         told(file)
     assert report() == ("failed", 1, False, 0, "ArithmeticError('unforeseen')")
+
+
+@pytest.mark.any_database
+@pytest.mark.parametrize(
+    ("before", "told"),
+    [(lambda *_: None, ("interrupted", 130, False)), (signal.SIG_IGN, ("done", 0, True))],
+    ids=["at a terminal", "under nohup"],
+)
+def test_a_lost_session_ends_a_load_with_its_report_unless_it_is_ignored(
+    before: Any, told: tuple[Any, ...], csv_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish = Load._finish
+
+    def finished(*given: Any) -> None:
+        finish(*given)
+        signal.raise_signal(signal.SIGHUP)
+
+    monkeypatch.setattr(Load, "_finish", finished)
+    kept = signal.signal(signal.SIGHUP, before)
+    try:
+        said = seed(csv_file(csv_path, row(0)), report=str(tmp_path / "report.json"))
+        assert signal.getsignal(signal.SIGHUP) is before
+    finally:
+        signal.signal(signal.SIGHUP, kept)
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert (report["outcome"], report["exit_code"], report["written"]) == told
+    assert said.code == told[1]
 
 
 def test_the_first_hundred_faults_are_shown_and_all_are_filed(csv_path: Path) -> None:

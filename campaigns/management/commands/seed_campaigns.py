@@ -29,6 +29,7 @@ from messaging_project.commands import UNUSABLE, WholeNumber, unusable
 from messaging_project.metrics import SEEDED
 
 REFUSED, INTERRUPTED = 1, 130
+ENDING = (signal.SIGTERM, signal.SIGHUP)
 MAX_FAULTS = 1_000
 OUTPUTS = ("errors", "diff", "report", "output")
 EXAMPLE = """
@@ -181,15 +182,16 @@ def _source(options: dict[str, Any]) -> Source:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM ends a load as Ctrl-C does: with a word about what was written."""
-    if threading.current_thread() is not threading.main_thread():
+    """SIGTERM, and SIGHUP when a session is lost, end a load as Ctrl-C does: with a word about what was written.
+
+    One that is ignored stays so: nohup has SIGHUP ignored.
+    """
+    with ExitStack() as stack:
+        for number in ENDING if threading.current_thread() is threading.main_thread() else ():
+            if (previous := signal.getsignal(number)) is not signal.SIG_IGN:
+                stack.callback(signal.signal, number, previous)
+                signal.signal(number, signal.default_int_handler)
         yield
-        return
-    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 @contextmanager
