@@ -38,6 +38,8 @@ def read_csv(stream: io.BufferedReader, refuse: Refuse) -> Iterator[Row]:
             if checker.is_doubtful(row, cells):
                 lines.give_back()
                 reader = lines.records()
+            else:
+                yield from row.rest
 
 
 class Lines:

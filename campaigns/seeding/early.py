@@ -120,7 +120,7 @@ class EarlyCampaigns:
             if section.key not in self._known and section.key not in found:
                 position = min(section.positions, default=0)
                 campaign = {**section.campaign._asdict(), "campaign_id": str(section.new_id), "position": position}
-                found[section.key] = campaign if Ascent().goes_on(section) else None
+                found[section.key] = campaign if section.rows and Ascent().goes_on(section) else None
         return list(filter(None, found.values()))
 
     def begin(self, campaigns: list[dict[str, Any]]) -> dict[UUID, Ascent]:

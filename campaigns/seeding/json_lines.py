@@ -26,6 +26,7 @@ def read_json_lines(stream: io.BufferedReader, refuse: Refuse) -> Iterator[Row]:
                 yield check(line, text)
             except RowRefused as row:
                 refuse(row)
+                yield from row.rest
 
 
 def _lines(stream: io.BufferedReader) -> Iterator[bytes]:

@@ -20,7 +20,7 @@ from campaigns.history import Actor
 from campaigns.models import ActorType, SeedCheckpoint, new_id
 from campaigns.seeding import postgresql, sqlite
 from campaigns.seeding.merging import CHANGES, COUNTS, Counts, Merge
-from campaigns.seeding.rows import IDS, Row, RowFault, RowRefused, UnusableInput
+from campaigns.seeding.rows import IDS, REFUSED, Row, RowFault, RowRefused, UnusableInput
 from campaigns.seeding.sources import Source
 from campaigns.seeding.staging import Stage
 from messaging_project.database_errors import is_lock_timeout, is_lost, is_unique_violation, pause
@@ -212,7 +212,7 @@ class Load:
         for row in self._source.rows(self._refuse):
             if row[0] > line:
                 yield row
-            else:
+            elif row[2] is not REFUSED:  # which _refuse() counts
                 self.outcome.earlier_rows += 1
 
     # --- Loading -----------------------------------------------------------------------------------------------------

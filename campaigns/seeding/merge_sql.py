@@ -142,7 +142,8 @@ NOT_UNIQUE = """NOT c.stored AND c.external_id IS NOT NULL AND (
 )"""
 FAULTY_SECTIONS = (
     (
-        "campaign_name", "required", "'There is no such campaign yet: a new one needs a name.'",
+        "campaign_name", "required",
+        "'There is no such campaign yet: a new one needs a name, in a row without faults in its campaign columns.'",
         "NOT c.stored AND c.name IS NULL",
     ),
     ("external_id", "unique", "'Another campaign has this external id.'", NOT_UNIQUE),
@@ -230,6 +231,7 @@ FROM seed_campaign c LEFT JOIN seed_change ch ON ch.campaign_id = c.id LEFT JOIN
     FROM seed_fault f JOIN seed_row r ON r.line = f.line JOIN seed_group g ON g.section = r.section
     GROUP BY g.campaign_id
 ) f ON f.campaign_id = c.id
+WHERE c.id IN (SELECT campaign_id FROM seed_group WHERE rows > 0)
 ORDER BY c.line
 """
 DIFFERENCES = """

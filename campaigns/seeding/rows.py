@@ -41,11 +41,16 @@ class RowFault(NamedTuple):
 
 
 class RowRefused(Exception):
-    """A row that breaks rules; `faults` has them all. `campaign` is what it calls its campaign, if it says it."""
+    """A row that breaks rules; `faults` has them all. `campaign` is what it calls its campaign, if it says it.
 
-    def __init__(self, line: int, faults: list[tuple[str, Fault]], campaign: object = None) -> None:
+    `rest`: the row without its step, where only that is at fault. What it says of its campaign counts.
+    """
+
+    def __init__(self, line: int, faults: list[tuple[str, Fault]], campaign: "RowCampaign | None" = None) -> None:
         super().__init__(f"line {line}")
-        self.campaign = str(campaign or "")
+        self.campaign = str((campaign and (campaign.external_id or campaign.campaign_id)) or "")
+        is_of_step = STEP_FIELDS.keys() >= {column for column, _ in faults}
+        self.rest: list[Row] = [(line, campaign, REFUSED)] if campaign and is_of_step else []
         self.faults = [RowFault(line, place(field, fault.path), fault.code, fault.message) for field, fault in faults]
 
 
@@ -65,9 +70,10 @@ class RowCampaign(NamedTuple):
 
 
 # Line, campaign, step. A step has its values in the order of STEP_FIELDS, JSON as text; a row that only names a
-# campaign has None. A plain tuple: one is made per row of the file.
+# campaign has None, and the rest of a refused row REFUSED. A plain tuple: one is made per row of the file.
 Step = tuple[Any, ...]
 Row = tuple[int, RowCampaign, Step | None]
+REFUSED: Step = ()
 Refuse = Callable[[RowRefused], None]
 Check = Callable[[Any], Any]  # the value, or RuleViolation
 
@@ -263,7 +269,7 @@ class RowChecker:
         has_step = any(cell != self._absent for cell in step_cells)
         step = tuple(self._values(STEP_COLUMNS, step_cells, faults)) if has_step else None
         if faults:
-            raise RowRefused(line, faults, campaign.external_id or campaign.campaign_id)
+            raise RowRefused(line, faults, campaign)
         return line, campaign, step
 
     def _values(self, columns: tuple[str, ...], cells: tuple[Any, ...], faults: list[tuple[str, Fault]]) -> list[Any]:

@@ -9,7 +9,7 @@ from uuid import UUID
 import uuid_utils
 
 from campaigns.models import CampaignStep, new_id
-from campaigns.seeding.rows import JSON_COLUMNS, NO_STEP, STEP_COLUMNS, Row, RowCampaign
+from campaigns.seeding.rows import JSON_COLUMNS, NO_STEP, REFUSED, STEP_COLUMNS, Row, RowCampaign
 
 BATCH_ROWS = 10_000
 FEW = 50  # rows whose texts are measured together: one by one takes a tenth of the time of reading them
@@ -56,20 +56,21 @@ def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 
 class Section:
-    """Neighbouring rows of a batch that say the same of their campaign."""
+    """Neighbouring rows of a batch that say the same of their campaign; none, if all of them were refused."""
 
     def __init__(self, number: int, campaign: RowCampaign, rows: list[Row]) -> None:
-        self.number, self.campaign, self.rows = number, campaign, rows
+        self.number, self.campaign, self.line = number, campaign, rows[0][0]
+        self.rows = [row for row in rows if row[2] is not REFUSED]
         self.key = campaign.campaign_id or campaign.external_id or ""
         self.new_id = campaign.campaign_id or new_id()  # of the campaign, if it is made of this section
         self.early: Ascent | None = None  # the campaign that these steps are written to early
-        self.steps = [step for _, _, step in rows if step]
+        self.steps = [step for _, _, step in self.rows if step]
         self.positions = [step[POSITION] for step in self.steps]
 
     def values(self) -> tuple[Any, ...]:
         """In the order of SECTION_TYPES."""
         counts = len(self.rows), len(self.steps), sum([step[DELAY] for step in self.steps])
-        values = self.number, self.rows[0][0], *self.campaign, self.new_id, *counts
+        values = self.number, self.line, *self.campaign, self.new_id, *counts
         if self.early is None:
             return *values, None, None, None, None
         lines = [line for line, _, step in self.rows if step]
@@ -114,7 +115,7 @@ class Stage:
             self._sections += 1
             sections.append(Section(self._sections, campaign, list(rows)))
             self._take(sections[-1])
-        self.rows += len(batch)
+            self.rows += len(sections[-1].rows)
         self.last_line = batch[-1][0]
         return sections
 

@@ -51,7 +51,9 @@ class CheckedSource:
             unknown_ones = self._check.unknown(batch)
             for row in batch:
                 if row[2] and version_of(row[2]) in unknown_ones:
-                    refuse(_refused(row, version_of(row[2])))
+                    row_refused = _refused(row, version_of(row[2]))
+                    refuse(row_refused)
+                    yield from row_refused.rest
                 else:
                     yield row
 
@@ -63,4 +65,4 @@ def version_of(step: Step) -> TemplateVersion:
 def _refused(row: Row, version: TemplateVersion) -> RowRefused:
     line, campaign, _ = row
     fault = Fault((), "unknown_version", unknown(version))
-    return RowRefused(line, [("template_version_id", fault)], campaign.external_id or campaign.campaign_id)
+    return RowRefused(line, [("template_version_id", fault)], campaign)

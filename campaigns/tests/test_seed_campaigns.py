@@ -81,6 +81,13 @@ def test_rows_that_contradict_each_other_are_refused(
     assert stored() == []
 
 
+def test_a_campaign_is_not_made_of_half_of_what_a_row_says_of_it(json_path: Path) -> None:
+    nameless = {name: value for name, value in record(1).items() if name != "campaign_name"}
+    said = seed(json_file(json_path, record(0, campaign_description="\0"), nameless), skip_invalid=True)
+    assert said.faults == [(1, "campaign_description", "control_character"), (2, "campaign_name", "required")]
+    assert stored() == []
+
+
 def test_two_new_campaigns_cannot_share_an_external_id(json_path: Path) -> None:
     said = seed(json_file(json_path, record(0, campaign_id=str(new_id())), record(0, campaign_id=str(new_id()))))
     assert (said.code, said.faults) == (1, [(1, "external_id", "unique"), (2, "external_id", "unique")])

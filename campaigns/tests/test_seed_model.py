@@ -23,7 +23,8 @@ GIVEN_ID = "0190f3c2-7d6e-7a60-8f3e-2f5b8a1c9d04"
 
 
 class Line(NamedTuple):
-    """A row of the file; the template says what the step is. A blank line before it, if `gap`."""
+    """A row of the file; the template says what the step is, which is at fault without one. A blank line before it, if
+    `gap`."""
 
     campaign: str
     position: int
@@ -39,8 +40,8 @@ lines = st.builds(
     Line,
     campaign=st.sampled_from("abc"),
     position=st.integers(0, 5),
-    template=st.sampled_from("ttu"),
-    name=st.sampled_from([STORED_NAME, STORED_NAME, STORED_NAME, "Other"]),
+    template=st.sampled_from(["t", "t", "u", ""]),
+    name=st.sampled_from([STORED_NAME, STORED_NAME, "", "Other"]),
     gap=st.booleans(),
 )
 runs = st.builds(
@@ -60,15 +61,23 @@ stored_states = st.dictionaries(
 )
 
 
+def names_of(before: State, numbered: list[tuple[int, Line]]) -> dict[str, str]:
+    said = {line.campaign: line.name for _, line in reversed(numbered) if line.name}
+    return said | dict.fromkeys(before, STORED_NAME)
+
+
 def model(before: State, numbered: list[tuple[int, Line]]) -> tuple[Faults, State]:
     """What is wrong with the rows, and what is stored when those without faults are loaded."""
-    faults: Faults = set()
-    names: dict[str, str] = {}
+    faults: Faults = {(number, "template_id", "required") for number, line in numbered if not line.template}
+    names = names_of(before, numbered)
     seen: set[tuple[str, int]] = set()
     for number, line in numbered:
+        if not line.template:
+            continue
         status, steps = before.get(line.campaign, ("draft", {}))
-        if line.name != (STORED_NAME if line.campaign in before else names.setdefault(line.campaign, line.name)):
-            faults.add((number, "campaign_name", "differs"))
+        name = names.get(line.campaign)
+        if name is None or line.name not in ("", name):
+            faults.add((number, "campaign_name", "differs" if name else "required"))
         if (line.campaign, line.position) in seen:
             faults.add((number, "position", "repeated"))
         seen.add((line.campaign, line.position))
@@ -110,6 +119,10 @@ def batches_of(rows: int) -> Iterator[None]:
 @example([Line("a", 0), Line("a", 1), Line("a", 2, gap=True)], {}, False, 2)  # its lines don't stand together
 @example([Line("a", 1), Line("a", 0), Line("a", 1)], {}, True, 1)  # its positions don't ascend
 @example([Line("a", 0), Line("a", 1, name="Other"), Line("a", 2, name="Other")], {}, True, 4)
+@example(
+    [Line("a", 0, template=""), Line("a", 1, name=""), Line("a", 2, name="")], {}, True, 4
+)  # named by a faulty row
+@example([Line("a", 0, template=""), Line("a", 1, name=""), Line("a", 2)], {}, True, 1)
 @example([Line("a", 0), Line("a", 1), Line("b", 0)], {"a": ("draft", {0: "t", 1: "u"})}, True, 4)
 @example([Line("a", 2), Line("b", 0), Line("a", 1)], {"a": ("draft", {1: "t"})}, False, 1)  # a stored one: likewise
 @example([Line("a", 2), Line("b", 0), Line("a", 3, name="Other")], {"a": ("draft", {1: "t"})}, True, 1)

@@ -14,8 +14,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Two good rows, one with an unknown version, and one that breaks a rule."""
-    return csv_file(tmp_path / "steps.csv", row(0, template="offer"), row(1), row(2, template="welcome"), row("x"))
+    """Two good rows, one with an unknown version, which alone names the campaign, and one that breaks a rule."""
+    rows = row(0, template="offer", name=""), row(1), row(2, template="welcome", name=""), row("x", name="")
+    return csv_file(tmp_path / "steps.csv", *rows)
 
 
 @pytest.mark.parametrize("options", [{}, {"commit_every": 1}, {"dry_run": True}], ids=["whole", "batches", "dry"])
