@@ -15,7 +15,8 @@ CUT = '"x"x\n'
 
 
 def read_csv(stream: io.BufferedReader, refuse: Refuse) -> Iterator[Row]:
-    """Columns in any order; line ends may be mixed, blank lines don't count. An empty input has no rows."""
+    """Columns in any order; line ends may be mixed. Blank lines, and Excel's of commas, don't count. An empty input has
+    no rows."""
     csv.field_size_limit(rows.MAX_CELL_LENGTH)
     lines = Lines(io.TextIOWrapper(stream, encoding="utf-8", errors="surrogateescape", newline=""))
     columns = _header(lines)
@@ -30,7 +31,8 @@ def read_csv(stream: io.BufferedReader, refuse: Refuse) -> Iterator[Row]:
             found = next(reader, None)
             if found is None:
                 return
-            if cells := found:
+            cells = found
+            if any(cells):
                 yield checker.check(line, cells)
         except (csv.Error, RowRefused) as error:
             row = error if isinstance(error, RowRefused) else _malformed(line, lines, error)
@@ -103,7 +105,7 @@ def _header(lines: Lines) -> list[str] | None:
     try:
         columns = next(lines.records(), None)
     except csv.Error as error:
-        raise UnusableInput(f"1: the header is not valid CSV: {error}.") from error
+        raise UnusableInput(f"1: header: {_malformed(1, lines, error).faults[0].message}") from error
     if columns is None:
         return None
     if unknown := [column for column in columns if column not in COLUMNS]:

@@ -99,7 +99,8 @@ class FileSource:
             buffered = io.BufferedReader(gzip.GzipFile(fileobj=buffered), 256 * 1024)
         if buffered.peek(3)[:3] == BYTE_ORDER_MARK:
             buffered.read(3)
-        if buffered.peek(2)[:2] in UTF_16:
+        start = buffered.peek(2)[:2]
+        if start in UTF_16 or b"\0" in start:
             raise UnusableInput(f" it is UTF-16. {SAVE_AS}")
         return buffered
 
