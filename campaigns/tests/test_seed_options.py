@@ -56,6 +56,7 @@ def test_a_dry_run_counts_and_writes_nothing(csv_path: Path) -> None:
     assert said.code == 1
     assert "\nDry run, nothing written: 4 rows in " in said.out
     assert "1 campaign created, 1 extended; 2 steps added, 1 updated, 0 unchanged, 0 skipped; 0 rows" in said.out
+    assert said.out.endswith("s. Only with --skip-invalid would the other rows be loaded.\n")
     assert stored() == before
 
 

@@ -28,10 +28,18 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("debug")]
         ([row(0), row(1)], {}, {"outcome": "done", "exit_code": 0, "written": True, "steps_added": 2, "refused": 0}),
         ([row(0)], {"dry_run": True}, {"outcome": "done", "exit_code": 0, "written": False, "steps_added": 1}),
         ([row(0), row(-1)], {}, {"outcome": "refused", "exit_code": 1, "written": False, "faults": 1, "refused": 1}),
+        (
+            [row(0), row(-1)],
+            {"dry_run": True},
+            {
+                "outcome": "refused", "written": False, "steps_added": 1,
+                "message": "1 row was refused. Only with --skip-invalid would the other rows be loaded.",
+            },
+        ),
         ([], {}, {"outcome": "failed", "exit_code": 2, "written": False, "rows": 0}),
     ],
-    ids=["loaded", "dry run", "refused", "empty"],
-)
+    ids=["loaded", "dry run", "refused", "dry run, refused", "empty"],
+)  # fmt: skip
 def test_a_report_is_for_scripts(
     rows: list[str], options: dict[str, Any], told: dict[str, Any], csv_path: Path, tmp_path: Path
 ) -> None:

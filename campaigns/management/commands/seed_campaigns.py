@@ -122,19 +122,20 @@ class Command(command.Command):
             in_batches = how.commit_every and not how.dry_run
             outcome = load.run_in_batches(lambda: _source(options)) if in_batches else load.run()
         preview.close()
-        self._tell(outcome, report, dry_run=how.dry_run, silent=silent)
+        self._tell(outcome, report, how, silent=silent)
 
-    def _tell(self, outcome: Outcome, report: Report, *, dry_run: bool, silent: bool) -> None:
-        if not dry_run:
+    def _tell(self, outcome: Outcome, report: Report, how: Options, *, silent: bool) -> None:
+        if not how.dry_run:
             SEEDED.labels("read").inc(outcome.rows)
             SEEDED.labels("refused").inc(outcome.refused)
         if not silent:
             try:
-                self._say(summary(outcome, dry_run=dry_run))
+                self._say(summary(outcome, how))
             except OSError as error:
                 raise CommandError(f"{unusable(error)} {report.ending()}", returncode=UNUSABLE) from error
         if outcome.refused:
-            raise CommandError(f"{counted(outcome.refused, 'row was', 'rows were')} refused.", returncode=REFUSED)
+            were_refused = f"{counted(outcome.refused, 'row was', 'rows were')} refused."
+            raise CommandError(were_refused + needs_skip_invalid(outcome, how), returncode=REFUSED)
 
     def _write(self, source: Source, options: dict[str, Any]) -> None:
         path = options["output"]
@@ -241,7 +242,13 @@ def counted(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
 
 
-def summary(outcome: Outcome, *, dry_run: bool) -> str:
+def needs_skip_invalid(outcome: Outcome, how: Options) -> str:
+    """What a dry run says of its counts where the load itself would write nothing, and stop before a summary."""
+    is_needed = outcome.refused and not how.skip_invalid
+    return " Only with --skip-invalid would the other rows be loaded." if is_needed else ""
+
+
+def summary(outcome: Outcome, how: Options) -> str:
     """One line: what was done, or would be. What became of the rows adds up to their number."""
     counts, rate = outcome.counts, outcome.rows / max(outcome.seconds, 0.001)
     earlier = ""
@@ -249,7 +256,7 @@ def summary(outcome: Outcome, *, dry_run: bool) -> str:
         rows = counted(outcome.earlier_rows, "row", "rows")
         earlier = f"{rows} of the load begun on {moment(outcome.begun_at)} not looked at again; "
     return (
-        f"{'Dry run, nothing written: ' if dry_run else ''}"
+        f"{'Dry run, nothing written: ' if how.dry_run else ''}"
         f"{counted(outcome.rows, 'row', 'rows')} in {outcome.seconds:.1f} s ({rate:,.0f} rows/s): "
         f"{counted(counts['campaigns_created'], 'campaign', 'campaigns')} created, "
         f"{counts['campaigns_extended']:,} extended; "
@@ -257,5 +264,5 @@ def summary(outcome: Outcome, *, dry_run: bool) -> str:
         f"{counts['steps_unchanged']:,} unchanged, {counts['steps_skipped']:,} skipped; "
         f"{counted(counts['rows_without_step'], 'row', 'rows')} without a step; "
         f"{counted(outcome.refused, 'row', 'rows')} refused; "
-        f"{earlier}stored campaigns locked for {outcome.locked_seconds:.1f} s."
+        f"{earlier}stored campaigns locked for {outcome.locked_seconds:.1f} s.{needs_skip_invalid(outcome, how)}"
     )
