@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 from django.db import connection
 
-from messaging_project.database_errors import is_unopened
+from messaging_project.database_errors import is_unmigrated, is_unopened
 from messaging_project.sqlite import MUST_EXIST
 
 UNUSABLE = 2  # exit code: the arguments, a file or the database can't be used
@@ -102,9 +102,13 @@ def unusable(error: OSError) -> str:
 
 
 def ended_by_database(what: str, error: DatabaseError) -> str:
-    """The first line of what the database says; PostgreSQL goes on with the statement. What to do if there is none."""
-    name = connection.settings_dict["NAME"]
+    """The first line of what the database says; PostgreSQL goes on with the statement. What to do if there is none, or
+    if it isn't migrated."""
+    host, name = connection.settings_dict["HOST"], connection.settings_dict["NAME"]
     if is_unopened(error) and not Path(name).exists():
         return f"There is no database at {name}: set DATABASE_URL, or make one with `python manage.py migrate`."
     said = str(error).strip().partition("\n")[0].rstrip(".")
+    if is_unmigrated(error):
+        place = f"{host}/{name}" if host else name
+        return f"The database {place} is not migrated ({said}): set DATABASE_URL, or run `python manage.py migrate`."
     return f"The database ended the {what}: {said}."

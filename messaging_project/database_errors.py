@@ -35,6 +35,8 @@ BUSY_SQLITE = 5
 CANTOPEN_SQLITE = 14
 READ_ONLY_SQLITE = 8
 UNAVAILABLE_SQLITE = (BUSY_SQLITE, 6, READ_ONLY_SQLITE, 10, 13, CANTOPEN_SQLITE)
+UNMIGRATED = ("42P01", "42703")  # undefined_table, undefined_column
+UNMIGRATED_SQLITE = ("no such table", "no such column", "has no column named")  # SQLite has one code for all of its SQL
 TAKEN_SQLITE = 2067  # the extended code CONSTRAINT_UNIQUE
 
 ATTEMPTS = 3
@@ -105,6 +107,11 @@ def is_unopened(exc: Exception) -> bool:
     """Whether SQLite can't open the database's file."""
     code = code_of(exc)
     return isinstance(code, int) and code & 0xFF == CANTOPEN_SQLITE
+
+
+def is_unmigrated(exc: Exception) -> bool:
+    """Whether a table or a column isn't there, as before a migration."""
+    return code_of(exc) in UNMIGRATED or any(said in str(exc) for said in UNMIGRATED_SQLITE)
 
 
 def is_unique_violation(exc: Exception) -> bool:

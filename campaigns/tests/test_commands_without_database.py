@@ -10,13 +10,15 @@ from contextlib import ExitStack, closing
 from io import StringIO
 from pathlib import Path
 
+import psycopg
 import pytest
 from django.core.management import CommandError, call_command, get_commands, load_command_class
+from django.db import ProgrammingError
 from pytest_django import DjangoDbBlocker
 
 from campaigns.management.command import Command as DomainCommand
 from campaigns.tests.databases import as_default
-from messaging_project.commands import Command
+from messaging_project.commands import Command, ended_by_database
 
 pytestmark = pytest.mark.any_database
 COMMANDS = {
@@ -34,16 +36,16 @@ DEMO = {"load_demo"}  # leaves any database but the demo's alone
 
 def damaged(file: Path, _: ExitStack) -> str:
     file.write_bytes(b"no database" * 1_000)
-    return "file is not a database"
+    return "The database ended the {what}: file is not a database."
 
 
 def locked(file: Path, until_closed: ExitStack) -> str:
     until_closed.enter_context(closing(sqlite3.connect(file, isolation_level=None))).execute("BEGIN EXCLUSIVE")
-    return "database is locked"
+    return "The database ended the {what}: database is locked."
 
 
-def unmigrated(_: Path, __: ExitStack) -> str:
-    return "no such table: "
+def unmigrated(file: Path, _: ExitStack) -> str:
+    return f"The database {file} is not migrated (no such table: "
 
 
 def message(name: str) -> str:
@@ -64,7 +66,8 @@ def test_sqlite_that_cannot_be_used_is_one_sentence(
         until_closed.enter_context(as_default("messaging_project.sqlite", NAME=file, OPTIONS=options))
         told = message(name)
     what = "load" if name == "seed_campaigns" else "command"
-    assert told.startswith(f"The database ended the {what}: {said}")
+    assert told.startswith(said.format(what=what))
+    assert ("run `python manage.py migrate`." in told) == (make is unmigrated)
     assert (told.count("\n"), told[-1]) == (0, ".")
 
 
@@ -81,6 +84,17 @@ def test_where_no_database_is_none_is_made_and_the_remedy_is_named(
         ending = " Nothing was written." if name == "seed_campaigns" else ""
         assert (ended.value.code, *capsys.readouterr()) == (2, "", f"CommandError: {said}{ending}\n")
     assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize("undefined", [psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn])
+def test_an_unmigrated_postgresql_is_named_without_its_password(undefined: type[psycopg.Error]) -> None:
+    error = ProgrammingError('"name" does not exist\nLINE 1: SELECT')
+    error.__cause__ = undefined()
+    with as_default("messaging_project.postgresql", HOST="db.example", NAME="messaging", PASSWORD="secret"):
+        assert ended_by_database("load", error) == (
+            'The database db.example/messaging is not migrated ("name" does not exist): '
+            "set DATABASE_URL, or run `python manage.py migrate`."
+        )
 
 
 def test_a_postgresql_that_is_away_is_one_sentence() -> None:
