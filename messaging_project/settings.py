@@ -8,7 +8,6 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote
 
-import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 from messaging_project.api.throttle_settings import throttles
@@ -167,13 +166,8 @@ WHITENOISE_USE_FINDERS = True  # so that nothing need be collected before the fi
 WHITENOISE_AUTOREFRESH = DEBUG
 
 # --- Database --------------------------------------------------------------------------------------------------------
-_database_url = env.text("DATABASE_URL", f"sqlite:///{BASE_DIR / 'db.sqlite3'}")
-try:
-    _database = dj_database_url.parse(_database_url)
-except ValueError:
-    raise ImproperlyConfigured(
-        "DATABASE_URL can't be read: set it to postgres://user:password@host:5432/name or sqlite:////absolute/path."
-    ) from None  # the cause may contain part of the password
+# A service or a command that lost its environment must not write to a file in the clone.
+_database = env.database("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}" if LOCAL else "")
 _options = _database.setdefault("OPTIONS", {})
 DATABASE_TIMEOUTS_MS: dict[str, int] = {}  # of processes that serve; 0 leaves it to the server
 if _database["ENGINE"] == "django.db.backends.sqlite3":

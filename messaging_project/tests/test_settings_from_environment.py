@@ -14,7 +14,12 @@ from messaging_project.environment import Environment
 
 ROOT = Path(__file__).parents[2]
 SECRET = "s" * 20 + "0123456789" * 4
-PRODUCTION = {"DJANGO_SECRET_KEY": SECRET, "DJANGO_ALLOWED_HOSTS": "messaging.example.com"}
+PRODUCTION = {
+    "DJANGO_SECRET_KEY": SECRET,
+    "DJANGO_ALLOWED_HOSTS": "messaging.example.com",
+    "DATABASE_URL": "sqlite:////srv/messaging.sqlite3",
+}
+pytestmark = pytest.mark.any_database
 
 
 def read_settings(variables: dict[str, str], *names: str) -> subprocess.CompletedProcess[str]:
@@ -50,6 +55,11 @@ def run_with(variables: dict[str, str], code: str) -> subprocess.CompletedProces
         ({"DJANGO_HTTPS": "tls"}, "DJANGO_HTTPS is 'tls': set it to 1 or 0"),
         (PRODUCTION | {"DJANGO_HSTS_SECONDS": "1y"}, "DJANGO_HSTS_SECONDS is '1y': set it to a whole number from 0"),
         ({"DJANGO_TRUST_X_FORWARDED_PROTO": "x"}, "DJANGO_TRUST_X_FORWARDED_PROTO is 'x': set it to 1 or 0"),
+        (
+            PRODUCTION | {"DATABASE_URL": ""},
+            "DATABASE_URL is not set, and DJANGO_SECRET_KEY is: set it to postgres://user:password@host:5432/name or s",
+        ),
+        ({"DATABASE_URL": "postgres://127.0.0.1:5432/"}, "DATABASE_URL doesn't name a database: set it to postgres://"),
         ({"DATABASE_URL": "oracle://db/name"}, "DATABASE_URL"),
         ({"DATABASE_URL": "mysql://db/name"}, "use postgres:// or sqlite://"),
         ({"DATABASE_URL": "nonsense"}, "set it to postgres://user:password@host:5432/name or sqlite:////absolute/path"),
