@@ -102,6 +102,14 @@ def test_a_bad_value_stops_the_start_with_the_remedy(variables: dict[str, str], 
     assert remedy in answer.stderr.splitlines()[-1]
 
 
+@pytest.mark.parametrize("command", ["check", "seed_campaigns"], ids=["of Django", "of the project"])
+def test_a_command_says_it_in_one_line_with_exit_code_2(command: str) -> None:
+    script, bad = [sys.executable, "manage.py", command], {"DJANGO_DEBUG": "maybe"}
+    answer = subprocess.run(script, cwd=ROOT, env=bad, capture_output=True, text=True, check=False)
+
+    assert (answer.returncode, answer.stderr) == (2, "DJANGO_DEBUG is 'maybe': set it to 1 or 0.\n")
+
+
 @pytest.mark.parametrize(
     ("variables", "remedy"),
     [
