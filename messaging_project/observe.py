@@ -39,8 +39,7 @@ def count(request: HttpRequest, response: HttpResponseBase, operation: str, seco
     requests, latency = counters(operation, response.status_code)
     requests.inc()
     latency.observe(seconds)
-    if response.status_code >= 400 and isinstance(refusal := getattr(response, "data", None), dict):
-        reason = (refusal.get("details") or {}).get("reason") or refusal["error"]
+    if reason := getattr(response, "refused_for", None):
         metrics.REFUSALS.labels(operation, reason).inc()
     if response.status_code == 429:
         metrics.THROTTLED.labels(operation).inc()

@@ -29,7 +29,7 @@ RETRY_AFTER_SECONDS = "5"
 
 
 class APIError(exceptions.APIException):
-    """A whole error answer: status, members of the envelope, headers."""
+    """A whole error answer: status, members of the envelope, headers; and the `reason` for metrics and logs."""
 
     def __init__(
         self,
@@ -38,6 +38,7 @@ class APIError(exceptions.APIException):
         message: str,
         details: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
+        reason: str | None = None,
     ) -> None:
         super().__init__(message, error)
         self.status_code = status
@@ -45,6 +46,7 @@ class APIError(exceptions.APIException):
         self.message = message
         self.details = details
         self.headers = headers or {}
+        self.reason: str = reason or (details or {}).get("reason") or error
 
 
 class PlacedCode(str):
@@ -132,6 +134,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
             discard_connections(exc)
     headers = {**_framework_headers(exc), **error.headers}
     response = Response(envelope(error.error, error.message, error.details), status=error.status_code, headers=headers)
+    response.refused_for = error.reason  # type: ignore[attr-defined]  # for metrics and the log
     # Otherwise django.request logs a 5xx again, without its cause.
     response._has_been_logged = error.status_code >= status.HTTP_500_INTERNAL_SERVER_ERROR  # type: ignore[attr-defined]
     return response
