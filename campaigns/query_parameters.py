@@ -17,6 +17,7 @@ from messaging_project.api.paging import CursorField, Order, PageQuerySerializer
 from messaging_project.api.query_parameters import QuerySerializer, Repeatable
 
 IN_UTC = "As in RFC 3339 (`2026-12-01T09:00:00Z`); without an offset it is in UTC, and a date alone is its midnight."
+INSTANT_SCHEMA = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}
 
 
 class NoQuerySerializer(QuerySerializer):
@@ -40,8 +41,7 @@ class Reading:
 
 def instant_field(help_text: str) -> RuleField:
     """The parameter that is an instant, in UTC."""
-    schema = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}
-    rule = Reading(lambda text: in_utc(parse_instant(text), UTC), INSTANT, schema)
+    rule = Reading(lambda text: in_utc(parse_instant(text), UTC), INSTANT, INSTANT_SCHEMA)
     return RuleField(rule, required=False, help_text=f"{help_text} {IN_UTC}")
 
 
@@ -55,10 +55,10 @@ def include_field(**parts: str) -> Repeatable:
     return Repeatable(RuleField(words(*parts)), default=list, help_text=f"What the answer has in addition. {meanings}.")
 
 
-LIST_ETAG = "the entity tag of the whole step list, as `ETag`; the database reads the whole list for it"
+LIST_ETAG = "the entity tag of the whole step list, as `ETag`, for which the database reads the whole list"
 STEPS_ETAG = "each step's own entity tag, as `etag`"
 CAMPAIGN_ETAG = "the campaign's own entity tag, as `etag`, and that of each step that is included"
-FIRST_STEPS = "the first 100 steps by position, as `steps`; the answer's ETag is then of campaign and steps together"
+FIRST_STEPS = "the first 100 steps by position, as `steps`, of which the answer's ETag then tells, too"
 
 
 class StepListQuerySerializer(PageQuerySerializer):
@@ -99,7 +99,9 @@ ORDERS = {"created": ("id",), "name": ("name", "id"), "updated": ("updated_at", 
 class CampaignFilterSerializer(PageQuerySerializer):
     """The query parameters that choose campaigns, and their order as `sort`: an Order."""
 
-    id = Repeatable(RuleField(rules.OPAQUE_ID), required=False, help_text="Campaigns with this id, or one of these.")
+    id = Repeatable(
+        RuleField(rules.OPAQUE_ID), required=False, help_text="The campaign with this id, or those with one of these."
+    )
     status = Repeatable(
         RuleField(words(*Campaign.Status.values)),
         required=False,
@@ -142,7 +144,7 @@ class CampaignFilterSerializer(PageQuerySerializer):
     order = RuleField(
         words("oldest", "newest"),
         required=False,
-        help_text="Another word for `sort=created` and `sort=-created`; not together with `sort`.",
+        help_text="`oldest` is `sort=created`, `newest` is `sort=-created`; not together with `sort`.",
     )
     include = include_field(etag="each campaign's own entity tag, as `etag`")
 
@@ -188,7 +190,7 @@ class TimelineQuerySerializer(QuerySerializer):
         help_text="The IANA time zone of the local times.",
     )
     start = RuleField(
-        Reading(parse_instant, INSTANT),
+        Reading(parse_instant, INSTANT, INSTANT_SCHEMA),
         required=False,
         help_text=(
             "When the recipient enters, as in RFC 3339 (`2026-12-01T09:00:00+01:00`); without an offset it is in `tz`, "

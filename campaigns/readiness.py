@@ -22,15 +22,15 @@ TOO_LONG = "The campaign lasts {days} days, longer than ten years: shorten its d
 class Code(TextChoices):
     """What readiness can find. The last five come from the template catalogue, if there is one."""
 
-    NO_STEPS = "no_steps"
-    TOO_LONG = "too_long"
-    LONG_DELAY = "long_delay"
-    REPEATED_VERSION = "repeated_version"
-    UNKNOWN_VERSION = findings.UNKNOWN
-    MISSING_VARIABLES = findings.MISSING
-    SURPLUS_VARIABLES = findings.SURPLUS
-    NEWER_VERSION = findings.NEWER
-    UNCHECKED_VERSION = findings.UNCHECKED
+    NO_STEPS = "no_steps", "the campaign has no steps"
+    TOO_LONG = "too_long", "the delays of all steps together are too long"
+    LONG_DELAY = "long_delay", "the delay of a step is unusually long"
+    REPEATED_VERSION = "repeated_version", "a step sends the same template version as the step before it"
+    UNKNOWN_VERSION = findings.UNKNOWN, "the template catalogue doesn't have a step's template version"
+    MISSING_VARIABLES = findings.MISSING, "a step lacks variables that its template version needs"
+    SURPLUS_VARIABLES = findings.SURPLUS, "a step has variables that its template version doesn't declare"
+    NEWER_VERSION = findings.NEWER, "a step's template has a newer version"
+    UNCHECKED_VERSION = findings.UNCHECKED, "the template catalogue could not be asked"
 
 
 @dataclass(frozen=True)

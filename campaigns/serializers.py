@@ -3,6 +3,7 @@
 from datetime import UTC
 from typing import Any, ClassVar
 
+from django.db.models import TextChoices
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
@@ -212,10 +213,15 @@ class CampaignAnswerSerializer(CampaignSerializer):
         return shown
 
 
+def meanings(words: type[TextChoices]) -> str:
+    """What each word means, by its label."""
+    return f"{'; '.join(f'`{word}`: {meaning}' for word, meaning in words.choices)}."
+
+
 class FindingSerializer(serializers.Serializer[Any]):
     """One thing that readiness finds."""
 
-    code = serializers.ChoiceField(Code.choices, help_text="What was found, for programs: a word that never changes.")
+    code = serializers.ChoiceField(Code.choices, help_text=f"What was found, for programs. {meanings(Code)}")
     message = serializers.CharField(help_text="What was found, for people.")
     step_id = serializers.CharField(required=False, help_text="The step that it is about, if it is about one.")
 

@@ -1,15 +1,20 @@
 """What all management commands have in common."""
 
+import os
 import sys
 from argparse import Action, ArgumentTypeError
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
 from django.db import Error as DatabaseError
 from django.db import connection
+
+from messaging_project.database_errors import is_unopened
+from messaging_project.sqlite import MUST_EXIST
 
 UNUSABLE = 2  # exit code: the arguments, a file or the database can't be used
 STDOUT = "standard output"
@@ -42,8 +47,14 @@ class Command(BaseCommand):
         return parser
 
     def run_from_argv(self, argv: list[str]) -> None:
-        """A process that is this command needs one connection: no pool, whose attempts would hide the cause."""
+        """A process that is this command needs one connection: no pool, whose attempts would hide the cause.
+
+        It makes no empty database where there is none.
+        """
         connection.settings_dict["OPTIONS"].pop("pool", None)
+        connection.settings_dict[MUST_EXIST] = True
+        if sys.stderr is None:  # whoever closed it wants no words, and still the exit code
+            self.stderr = OutputWrapper(Path(os.devnull).open("w"))  # noqa: SIM115 - until the process ends
         if sys.stdout is None:
             self.stderr.write(f"CommandError: {STDOUT} is closed.")
             sys.exit(UNUSABLE)
@@ -91,6 +102,9 @@ def unusable(error: OSError) -> str:
 
 
 def ended_by_database(what: str, error: DatabaseError) -> str:
-    """The first line of what the database says; PostgreSQL goes on with the statement."""
+    """The first line of what the database says; PostgreSQL goes on with the statement. What to do if there is none."""
+    name = connection.settings_dict["NAME"]
+    if is_unopened(error) and not Path(name).exists():
+        return f"There is no database at {name}: set DATABASE_URL, or make one with `python manage.py migrate`."
     said = str(error).strip().partition("\n")[0].rstrip(".")
     return f"The database ended the {what}: {said}."

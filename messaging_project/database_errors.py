@@ -32,8 +32,9 @@ UNAVAILABLE = (
 )
 # SQLite's primary result codes BUSY, LOCKED, READONLY, IOERR, FULL and CANTOPEN (sqlite.org/rescode.html).
 BUSY_SQLITE = 5
+CANTOPEN_SQLITE = 14
 READ_ONLY_SQLITE = 8
-UNAVAILABLE_SQLITE = (BUSY_SQLITE, 6, READ_ONLY_SQLITE, 10, 13, 14)
+UNAVAILABLE_SQLITE = (BUSY_SQLITE, 6, READ_ONLY_SQLITE, 10, 13, CANTOPEN_SQLITE)
 TAKEN_SQLITE = 2067  # the extended code CONSTRAINT_UNIQUE
 
 ATTEMPTS = 3
@@ -98,6 +99,12 @@ def is_busy(exc: Exception) -> bool:
     """Whether SQLite has another connection that writes."""
     code = code_of(exc)
     return isinstance(code, int) and code & 0xFF == BUSY_SQLITE
+
+
+def is_unopened(exc: Exception) -> bool:
+    """Whether SQLite can't open the database's file."""
+    code = code_of(exc)
+    return isinstance(code, int) and code & 0xFF == CANTOPEN_SQLITE
 
 
 def is_unique_violation(exc: Exception) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, NoReturn
@@ -22,6 +23,28 @@ class StoredJSON:
         self.text = text
 
 
+class RoundedToWhole(float):
+    """The whole float nearest to a number that isn't whole, such as 1.00000000000000001."""
+
+    def is_integer(self) -> bool:
+        return False
+
+
+def read_float(text: str) -> float:
+    """The float nearest to a number as JSON spells it. is_integer() tells of the number itself whether it is whole."""
+    number = float(text)
+    if not number.is_integer() or (number and len(text) <= sys.float_info.dig):  # so few digits aren't rounded
+        return number
+    return number if _is_whole(text, number) else RoundedToWhole(number)
+
+
+def _is_whole(text: str, number: float) -> bool:
+    if not number:  # whatever the exponent is: a Decimal doesn't take all
+        return not text.lower().partition("e")[0].strip("-.0")
+    exact = Decimal(text)
+    return exact == exact.to_integral_value()
+
+
 def written_out(number: float) -> str:
     """A float in full: its shortest decimal (`repr`), without an exponent. There is no negative zero."""
     text = repr(number)
@@ -39,7 +62,7 @@ def loads(text: str, *, subject: str = "It", parse_float: Callable[[str], float]
     """The value of a JSON text. An integer of more than 4,300 digits comes back as a Decimal, `1e400` as infinity.
 
     Raises JSONError for what isn't JSON (NaN and Infinity included), repeated names, and nesting too deep to parse;
-    `subject` begins its message.
+    `subject` begins its message. `parse_float` is called in place of read_float().
     """
     return _loaded(_decoder(parse_float=parse_float) if parse_float else _DECODER, text, subject)
 
@@ -96,14 +119,14 @@ def _long_integer(digits: str) -> int | Decimal:
 
 
 def _finite(text: str) -> float:
-    number = float(text)
+    number = read_float(text)
     if math.isinf(number):
         raise _Ambiguous("holds a number that a 64-bit float can't hold.")
     return number
 
 
-def _decoder(**hooks: Any) -> json.JSONDecoder:
-    return json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant, **hooks)
+def _decoder(parse_float: Callable[[str], float] = read_float, **hooks: Any) -> json.JSONDecoder:
+    return json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant, parse_float=parse_float, **hooks)
 
 
 # Made once: json.loads() makes one for each call with hooks, which takes longer than most texts.

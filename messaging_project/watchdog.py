@@ -84,20 +84,40 @@ class Watchdog:
                 cut(wrapper.connection)
 
     def _answers(self, parameters: dict[str, Any]) -> bool:
+        """Whether its own connection answers in time, or one of the pool's where a new one is refused at once."""
         is_new, began = self._own is None, monotonic()
         try:
             self._own = self._own or psycopg.connect(**parameters, autocommit=True)
-            timer = Timer(DEADLINE_SECONDS, cut, [self._own])
-            timer.start()
-            try:
-                self._own.execute("SELECT 1")
-            finally:
-                timer.cancel()
+            ask(self._own)
         except psycopg.Error:
             self._own = None
+            if monotonic() - began >= DEADLINE_SECONDS:
+                return False
             # A connection that broke since the last question says nothing: a new one does.
-            return not is_new and monotonic() - began < DEADLINE_SECONDS and self._answers(parameters)
+            return self._pool_answers() if is_new else self._answers(parameters)
         return True
+
+    def _pool_answers(self) -> bool:
+        """A server that is full refuses new sessions, and serves those that it has.
+
+        One that is idle or comes back within a tick is asked: to wait longer would delay the notice of a server away.
+        """
+        default: Any = connections["default"]
+        if pool := default._connection_pools.get("default"):
+            with suppress(psycopg.Error), pool.connection(timeout=TICK_SECONDS) as session:
+                ask(session)
+                return True
+        return False
+
+
+def ask(connection: psycopg.Connection[Any]) -> None:
+    """Raises psycopg.Error without an answer within DEADLINE_SECONDS."""
+    timer = Timer(DEADLINE_SECONDS, cut, [connection])
+    timer.start()
+    try:
+        connection.execute("SELECT 1")
+    finally:
+        timer.cancel()
 
 
 def cut(connection: psycopg.Connection[Any] | None) -> None:

@@ -19,12 +19,12 @@ from messaging_project.field_paths import MAX_ECHOED
 class Reason(TextChoices):
     """The rules by which a campaign's state forbids a call: `details.reason` of a 412 `bad_state`."""
 
-    CAMPAIGN_NOT_EDITABLE = "campaign_not_editable"
-    POSITION_TAKEN = "position_taken"
-    NO_ROOM = "no_room"
-    INVALID_TRANSITION = "invalid_transition"
-    NOT_READY = "not_ready"
-    NOT_DELETABLE = "not_deletable"
+    CAMPAIGN_NOT_EDITABLE = "campaign_not_editable", "its status doesn't let steps be changed"
+    POSITION_TAKEN = "position_taken", "the position holds another step"
+    NO_ROOM = "no_room", "a shift would go beyond the highest position"
+    INVALID_TRANSITION = "invalid_transition", "its status can't become the one that was asked for"
+    NOT_READY = "not_ready", "readiness has errors"
+    NOT_DELETABLE = "not_deletable", "only a draft can be deleted"
 
 
 CHANGED_MEANWHILE = "It was changed since you read it: get it again and repeat your change."

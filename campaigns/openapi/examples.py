@@ -71,6 +71,8 @@ TIMELINE = {
     "tz": "Europe/Berlin",
     "results": timeline.plan([FIRST_STEP, STEP], START, ZoneInfo("Europe/Berlin")),
 }
+BEFORE: dict[str, Any] = {"delay_minutes": 1440}
+AFTER = {"delay_minutes": STEP.delay_minutes}
 HISTORY_ENTRY = HistoryEntry(
     id=UUID("0199b3a1-22c4-7f60-9a3b-5c4d3e2f1a0b"),
     created_at=MOMENT,
@@ -81,8 +83,8 @@ HISTORY_ENTRY = HistoryEntry(
     action=Action.STEP_CHANGED,
     campaign_id=CAMPAIGN_ID,
     step_id=STEP_ID,
-    before={"delay_minutes": 1440},
-    after={"delay_minutes": 2880},
+    before=BEFORE,
+    after=AFTER,
 )
 REVISION = Revision(
     campaign_id=CAMPAIGN_ID,
@@ -95,13 +97,19 @@ REVISION = Revision(
     actor_id="crm-sync",
     actor_name="crm-sync",
 )
-PLACED_STEP = PlacedStep(0, STEP_ID, *(getattr(STEP, name) for name in PlacedStep._fields[2:]))
+
+
+def placed(ordinal: int, step: CampaignStep) -> PlacedStep:
+    return PlacedStep(ordinal, step.id, *(getattr(step, name) for name in PlacedStep._fields[2:]))
+
+
+FROZEN_STEP = placed(0, STEP)._replace(**BEFORE)  # by that revision, which FIRST_STEP came after
 CHANGES = StepChanges(
     revision=2,
-    added=[PLACED_STEP._replace(ordinal=1, step_id=FIRST_STEP.id)],
+    added=[placed(0, FIRST_STEP)],
     removed=[],
     moved=[],
-    changed=[ChangedStep(0, STEP_ID, {"delay_minutes": 1440}, {"delay_minutes": 2880})],
+    changed=[ChangedStep(1, STEP_ID, BEFORE, AFTER)],
 )
 EVENTS = {"results": [HISTORY_ENTRY], "next_cursor": "WyJhNmIxYzJkMyIsMCwiNDcxMSJd", "has_more": False}
 

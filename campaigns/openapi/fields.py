@@ -42,13 +42,13 @@ class RepeatableSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-unty
 
 
 class ValuesFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
-    """The schema of an entry's before or after. Null is a choice: OpenAPI 3.0 ignores `nullable` beside a reference."""
+    """The schema of before or after. Null is a choice: OpenAPI 3.0 ignores `nullable` beside a reference."""
 
     target_class = "campaigns.serializers.ValuesField"
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
         values = auto_schema.resolve_serializer(HistoryValuesSerializer(), direction).ref  # type: ignore[arg-type]
-        return {"oneOf": [values, {"enum": [None], "nullable": True}]}
+        return {"oneOf": [values, {"enum": [None], "nullable": True}]} if self.target.allow_null else values
 
 
 class StepListFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]

@@ -42,8 +42,8 @@ THE_CAMPAIGN = "the campaign"
 THE_STEP = "the step"
 THE_LIST = "the step list"
 CAMPAIGN_OR_LIST = (
-    "the campaign; or of its step list, or of the campaign with `include=steps`, both of which change with the content "
-    "of each step, too"
+    "the campaign, of its step list, or of the campaign with `include=steps`. The last two change with the content of "
+    "each step, too"
 )
 
 
@@ -134,7 +134,7 @@ CAMPAIGNS = {
         summary="Duplicate a campaign",
         description=(
             "Makes a draft with the same description and steps, all with ids of their own. The body may be left out: "
-            "then the copy is called like the campaign, with “(copy)” after it, and has no external id."
+            "then the copy has the campaign's name with “(copy)” after it, and no external id."
         ),
         body_example={"name": "Welcome, in French", "external_id": "crm-4712"},
         status=201,
@@ -179,7 +179,7 @@ STEPS = {
             "other page has one of its own, which no If-Match takes. `include=list_etag` gives the list's on any page."
         ),
         answer=ListedStepSerializer(many=True),
-        example=examples.STEP,
+        example=examples.FIRST_STEP,
         has_etag=True,
         refusals=[NO_CAMPAIGN],
     ),
@@ -246,8 +246,8 @@ STEPS = {
         tag="Steps",
         summary="Reorder a campaign's steps",
         description=(
-            f"{EDITABLE} The body has the ids of all steps, however many, in the order to be; they are renumbered "
-            "from 0."
+            f"{EDITABLE} The body has the ids of all steps, however many, in their new order. The steps are "
+            "renumbered from 0."
         ),
         body_example={"step_ids": examples.STEP_IDS},
         answer=StepsSerializer,
@@ -298,8 +298,9 @@ INSIGHT = {
         summary="Check whether a campaign could be activated",
         description=(
             "`errors` prevent an activation; `warnings` are only unusual. Where a template catalogue is plugged in, "
-            "they tell of template versions that it doesn't have (errors only if the operator wants so), of missing "
-            "and surplus variables, and of newer versions: of each kind the first 100."
+            "they tell of template versions that it doesn't have, of missing and surplus variables, and of newer "
+            "versions: the first 100 of each kind. Of these, only unknown versions can be errors, if the operator has "
+            "chosen so."
         ),
         answer=ReadinessSerializer,
         example=examples.READINESS,
@@ -342,11 +343,11 @@ REVISIONS = {
         tag="Revisions",
         summary="Get a revision with its steps",
         description=(
-            "Got by its number, a revision may be cached for ever, and its ETag is its digest. `latest` is what an "
+            "A revision got by its number may be cached for ever; its ETag is its digest. `latest` is what an "
             "active campaign runs on, and changes with the next one."
         ),
         answer=RevisionWithStepsSerializer,
-        example=(examples.REVISION, [examples.PLACED_STEP]),
+        example=(examples.REVISION, [examples.FROZEN_STEP]),
         has_etag=True,
         refusals=[NO_CAMPAIGN, examples.NO_REVISION],
     ),

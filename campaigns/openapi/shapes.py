@@ -9,7 +9,7 @@ from campaigns import rules
 from campaigns.http.refusals import Reason
 from campaigns.models import Campaign
 from campaigns.rules import CAMPAIGN_FIELDS, STEP_FIELDS
-from campaigns.serializers import CampaignStepSerializer, FindingSerializer
+from campaigns.serializers import CampaignStepSerializer, FindingSerializer, meanings
 
 SEEDED_CAMPAIGN_OUTCOMES = ("created", "extended")
 # Of fields that need no help on the staff pages.
@@ -31,7 +31,9 @@ class StepsSerializer(serializers.Serializer[Any]):
 class StateErrorDetailsSerializer(serializers.Serializer[Any]):
     """What a 412 is about: which of these are there depends on `reason`, and without it there is `etag`."""
 
-    reason = serializers.ChoiceField(Reason.choices, required=False, help_text="The rule that forbids it.")
+    reason = serializers.ChoiceField(
+        Reason.choices, required=False, help_text=f"The rule that forbids it. {meanings(Reason)}"
+    )
     status = serializers.ChoiceField(Campaign.Status.choices, required=False, help_text="The campaign's status.")
     editable_statuses = serializers.ListField(
         child=serializers.ChoiceField(Campaign.Status.choices),
@@ -80,7 +82,7 @@ class HistoryValuesSerializer(serializers.Serializer[Any]):
 
     status = serializers.ChoiceField(Campaign.Status.choices, required=False, help_text="The campaign's status.")
     duplicate_of = serializers.CharField(required=False, help_text="The campaign that it is a copy of.")
-    steps = serializers.IntegerField(required=False, help_text="How many steps it is about.")
+    steps = serializers.IntegerField(required=False, help_text="How many steps the change is about.")
     from_position = serializers.IntegerField(required=False, help_text="The first position from which steps moved up.")
     to_position = serializers.IntegerField(required=False, help_text="The last position to which steps moved up.")
     added = serializers.IntegerField(required=False, help_text="How many steps a replacement added.")

@@ -112,6 +112,8 @@ class FileSource:
 
 def _open(path: str) -> tuple[BinaryIO, int | None]:
     if path == STDIN:
+        if sys.stdin is None:
+            raise UnusableInput("standard input is closed.")
         # Unbuffered: sys.stdin.buffer reads on after an end that comes before its block is full.
         return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False), None
     try:

@@ -20,6 +20,9 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 
+from campaigns.models import Campaign
+from campaigns.tests.factories import step_body
+
 START_SECONDS = 60
 ANSWER_SECONDS = 60
 DOCUMENTED = Path(settings.BASE_DIR) / "docs" / "production.md"
@@ -69,6 +72,10 @@ class Server:
             response = http.client.HTTPResponse(client)
             response.begin()
             return Answer(response.status, dict(response.getheaders()), response.read())
+
+
+def add_step(server: Server, campaign: Campaign, position: int) -> Answer:
+    return server.post(f"/v1/messaging/campaigns/{campaign.id}/steps", step_body(position))
 
 
 @contextmanager

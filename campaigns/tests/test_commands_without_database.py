@@ -37,11 +37,6 @@ def damaged(file: Path, _: ExitStack) -> str:
     return "file is not a database"
 
 
-def missing(file: Path, _: ExitStack) -> str:
-    file.parent.rmdir()
-    return "unable to open database file"
-
-
 def locked(file: Path, until_closed: ExitStack) -> str:
     until_closed.enter_context(closing(sqlite3.connect(file, isolation_level=None))).execute("BEGIN EXCLUSIVE")
     return "database is locked"
@@ -58,20 +53,34 @@ def message(name: str) -> str:
     return str(raised.value)
 
 
-@pytest.mark.parametrize("make", [damaged, missing, locked, unmigrated])
+@pytest.mark.parametrize("make", [damaged, locked, unmigrated])
 @pytest.mark.parametrize("name", COMMANDS)
 def test_sqlite_that_cannot_be_used_is_one_sentence(
     name: str, make: Callable[[Path, ExitStack], str], tmp_path: Path, django_db_blocker: DjangoDbBlocker
 ) -> None:
-    (folder := tmp_path / "folder").mkdir()
+    file, options = tmp_path / "db.sqlite3", {"timeout": 0, "transaction_mode": "IMMEDIATE"}
     with ExitStack() as until_closed, django_db_blocker.unblock():
-        said = make(folder / "db.sqlite3", until_closed)
-        options = {"timeout": 0, "transaction_mode": "IMMEDIATE"}
-        until_closed.enter_context(as_default("messaging_project.sqlite", NAME=folder / "db.sqlite3", OPTIONS=options))
+        said = make(file, until_closed)
+        until_closed.enter_context(as_default("messaging_project.sqlite", NAME=file, OPTIONS=options))
         told = message(name)
     what = "load" if name == "seed_campaigns" else "command"
     assert told.startswith(f"The database ended the {what}: {said}")
     assert (told.count("\n"), told[-1]) == (0, ".")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_where_no_database_is_none_is_made_and_the_remedy_is_named(
+    name: str, tmp_path: Path, django_db_blocker: DjangoDbBlocker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = load_command_class(get_commands()[name], name)
+    for file in (tmp_path / "db.sqlite3", tmp_path / "folder" / "db.sqlite3"):
+        database = as_default("messaging_project.sqlite", NAME=file)
+        with django_db_blocker.unblock(), database, pytest.raises(SystemExit) as ended:
+            command.run_from_argv(["manage.py", name, *COMMANDS[name]])
+        said = f"There is no database at {file}: set DATABASE_URL, or make one with `python manage.py migrate`."
+        ending = " Nothing was written." if name == "seed_campaigns" else ""
+        assert (ended.value.code, *capsys.readouterr()) == (2, "", f"CommandError: {said}{ending}\n")
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_a_postgresql_that_is_away_is_one_sentence() -> None:
@@ -86,8 +95,7 @@ def test_a_postgresql_that_is_away_is_one_sentence() -> None:
 
 def test_every_command_of_the_project_is_such_a_command() -> None:
     ours = {name: app for name, app in get_commands().items() if app in ("campaigns", "messaging_project.api")}
-    others = {name for name, app in ours.items() if not isinstance(load_command_class(app, name), Command)}
-    assert others == {"serve_metrics"}
+    assert [name for name, app in ours.items() if not isinstance(load_command_class(app, name), Command)] == []
     assert {*ours} == {*COMMANDS} | NEED_NO_DATABASE | DEMO
     of_the_app = [name for name, app in ours.items() if app == "campaigns"]
     lacking = [name for name in of_the_app if not isinstance(load_command_class("campaigns", name), DomainCommand)]

@@ -9,17 +9,13 @@ import pytest
 from django.db import connection, transaction
 
 from campaigns.models import Campaign
-from campaigns.tests.factories import make_campaign, positions, step_body
+from campaigns.tests.factories import make_campaign, positions
 from campaigns.tests.proxy import Proxy
 from campaigns.tests.races import wait_until_connected
-from campaigns.tests.server import Answer, Server, running_server, url_of_test_database
+from campaigns.tests.server import Answer, Server, add_step, running_server, url_of_test_database
 
 pytestmark = pytest.mark.django_db(transaction=True)
 UNAVAILABLE = {"error": "unavailable", "message": "The database can't answer right now. Try again in 5 seconds."}
-
-
-def add(server: Server, campaign: Campaign, position: int) -> Answer:
-    return server.post(f"/v1/messaging/campaigns/{campaign.id}/steps", step_body(position))
 
 
 def summary(answer: Answer) -> Any:
@@ -30,7 +26,7 @@ def summary(answer: Answer) -> Any:
 def wait_until_known(server: Server, campaign: Campaign, position: int) -> None:
     """Add a step as soon as the server knows that the outage has ended, which takes a second or so."""
     deadline = time.monotonic() + 3
-    while (answer := summary(add(server, campaign, position))) == REFUSED and time.monotonic() < deadline:
+    while (answer := summary(add_step(server, campaign, position))) == REFUSED and time.monotonic() < deadline:
         pass
     assert answer == 201
 
@@ -62,13 +58,13 @@ def fill_pool(server: Server, campaign: Campaign) -> None:
 @pytest.mark.postgresql
 def test_after_a_long_outage_every_request_succeeds_once_its_end_is_known(proxied: Server, proxy: Proxy) -> None:
     campaign = make_campaign()
-    assert add(proxied, campaign, 0).status == 201
+    assert add_step(proxied, campaign, 0).status == 201
     proxy.cut()
     # Long enough for a pool that waits ever longer between its attempts to miss the end.
-    assert [summary(add(proxied, campaign, 1)) for _ in range(5)] == [LOST] + [REFUSED] * 4
+    assert [summary(add_step(proxied, campaign, 1)) for _ in range(5)] == [LOST] + [REFUSED] * 4
     proxy.mend()
     wait_until_known(proxied, campaign, 1)
-    assert [summary(add(proxied, campaign, position)) for position in range(2, 5)] == [201] * 3
+    assert [summary(add_step(proxied, campaign, position)) for position in range(2, 5)] == [201] * 3
     assert positions(campaign) == [0, 1, 2, 3, 4]
 
 
@@ -78,7 +74,7 @@ def test_an_outage_that_nobody_noticed_costs_one_request(proxied: Server, proxy:
     fill_pool(proxied, campaign)
     proxy.cut()
     proxy.mend()
-    assert [summary(add(proxied, campaign, position)) for position in range(1, 5)] == [LOST, 201, 201, 201]
+    assert [summary(add_step(proxied, campaign, position)) for position in range(1, 5)] == [LOST, 201, 201, 201]
     assert positions(campaign) == [2, 3, 4]
 
 
@@ -91,7 +87,7 @@ def test_connections_that_an_administrator_ended_cost_one_request(proxied: Serve
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
             " WHERE datname = current_database() AND application_name = 'proxied'"
         )
-    assert [summary(add(proxied, campaign, position)) for position in range(1, 4)] == [LOST, 201, 201]
+    assert [summary(add_step(proxied, campaign, position)) for position in range(1, 4)] == [LOST, 201, 201]
 
 
 @pytest.mark.postgresql
@@ -107,7 +103,7 @@ def test_a_fail_over_costs_one_request(proxy: Proxy, tmp_path: Path) -> None:
                 assert server.get(f"/v1/messaging/campaigns/{campaign.id}").status == 200
                 wait_until_connected(2, "old-primary")
                 cursor.execute(f"ALTER {database} RESET default_transaction_read_only")
-                answers = [summary(add(server, campaign, position)) for position in range(5)]
+                answers = [summary(add_step(server, campaign, position)) for position in range(5)]
         finally:
             cursor.execute(f"ALTER {database} RESET default_transaction_read_only")
     assert answers == [REFUSED, 201, 201, 201, 201]
@@ -119,10 +115,10 @@ def test_the_service_starts_without_its_database(proxy: Proxy, tmp_path: Path) -
     campaign = make_campaign()
     proxy.cut()
     with running_server(tmp_path / "log", proxy.url, DATABASE_POOL_TIMEOUT_SECONDS="2") as server:
-        assert summary(add(server, campaign, 0)) == REFUSED
+        assert summary(add_step(server, campaign, 0)) == REFUSED
         proxy.mend()
         wait_until_known(server, campaign, 0)
-        assert summary(add(server, campaign, 1)) == 201
+        assert summary(add_step(server, campaign, 1)) == 201
 
 
 def test_a_write_whose_turn_does_not_come_in_time_is_a_503(transactional_db: None, tmp_path: Path) -> None:
@@ -130,7 +126,7 @@ def test_a_write_whose_turn_does_not_come_in_time_is_a_503(transactional_db: Non
     with running_server(tmp_path / "log", url_of_test_database(), DATABASE_BUSY_TIMEOUT_SECONDS="1") as server:
         with transaction.atomic():  # holds SQLite's one write lock
             Campaign.objects.select_for_update().get()  # and here the row
-            assert summary(add(server, campaign, 0)) == REFUSED
+            assert summary(add_step(server, campaign, 0)) == REFUSED
             assert server.get(f"/v1/messaging/campaigns/{campaign.id}").status == 200
-        assert summary(add(server, campaign, 0)) == 201
+        assert summary(add_step(server, campaign, 0)) == 201
     assert positions(campaign) == [0]

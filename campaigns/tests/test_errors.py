@@ -10,13 +10,13 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig, Suspicio
 from django.db import IntegrityError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import include, path
-from prometheus_client import REGISTRY
 from psycopg_pool import PoolTimeout
 from pytest_django import Settings
 from rest_framework import exceptions
 from rest_framework.test import APIClient
 from rest_framework.views import APIView
 
+from messaging_project.tests.outages import outages
 from messaging_project.urls import handler400, handler403, handler404, handler500  # noqa: F401 - this is a URLconf, too
 from messaging_project.watchdog import Refused
 
@@ -222,9 +222,9 @@ def test_what_a_view_does_not_find_is_an_envelope_too(raising_client: APIClient,
 @pytest.mark.django_db
 @pytest.mark.parametrize("prefix", ["/v1/raise", "/v1/raise-outside-drf", "/raise"])
 def test_a_database_that_is_away_is_a_503_everywhere_and_counted(raising_client: APIClient, prefix: str) -> None:
-    before = outages()
+    before = outages("database")
     answer = raising_client.get(f"{prefix}/away")
-    assert (answer.status_code, answer["Retry-After"], outages() - before) == (503, "5", 1)
+    assert (answer.status_code, answer["Retry-After"], outages("database") - before) == (503, "5", 1)
     if prefix == "/raise":
         assert "The database doesn't answer right now." in answer.content.decode()
     else:
@@ -251,10 +251,6 @@ def test_only_a_write_whose_connection_was_lost_is_called_one_that_may_have_happ
     error.__cause__ = PoolTimeout()  # nothing was sent
     error.__cause__.__context__ = None
     assert raising_client.post("/v1/raise/away").json()["message"] == message
-
-
-def outages() -> float:
-    return REGISTRY.get_sample_value("messaging_outages_total", {"of": "database"}) or 0
 
 
 @pytest.mark.parametrize("what", ["value", "denied", "suspicious"])

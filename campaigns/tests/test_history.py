@@ -9,11 +9,11 @@ from rest_framework.test import APIClient
 from campaigns import lifecycle
 from campaigns.models import Campaign, HistoryEntry
 from campaigns.steps import add_step
-from campaigns.tests.api import NO_ID, ROOT, campaign_url, faults, not_found
+from campaigns.tests.api import NO_ID, campaign_url, faults, not_found
+from campaigns.tests.changes import WRITER, changed_in_every_way
 from campaigns.tests.factories import ACTOR, make_campaign, make_step, step_body, step_fields
 
 pytestmark = pytest.mark.django_db
-WRITER = {"type": "token", "issuer": "https://issuer.example/", "id": "writer", "name": "writer"}
 
 
 def history(client: APIClient, campaign: Campaign | str, query: str = "") -> list[Any]:
@@ -43,24 +43,7 @@ def test_an_entry_tells_when_who_what_and_the_fields_before_and_after(client: AP
 
 
 def test_every_kind_of_change_is_told_newest_first(client: APIClient) -> None:
-    url = client.post(ROOT, {"name": "New", "steps": [step_body(0), step_body(1)]})["Location"]
-    ids = [step["id"] for step in client.get(f"{url}/steps").json()["results"]]
-    for method, path, body in (
-        ("patch", "", {"name": "Newer"}),
-        ("post", "/steps", step_body(2)),
-        ("post", "/steps?on_conflict=shift", step_body(2)),
-        ("post", "/steps/bulk", {"steps": [step_body(8), step_body(9)]}),
-        ("patch", f"/steps/{ids[0]}", {"delay_minutes": 1}),
-        ("delete", f"/steps/{ids[1]}", None),
-        ("put", "/steps", {"steps": [step_body(5), step_body(0, id=ids[0])]}),
-        ("post", "/activate", None),
-        ("post", "/pause", None),
-        ("post", "/activate", None),
-        ("post", "/complete", None),
-        ("post", "/archive", None),
-    ):
-        assert getattr(client, method)(url + path, body).status_code < 300, path
-    entries = history(client, url.rpartition("/")[2])
+    entries = history(client, changed_in_every_way(client).rpartition("/")[2])
     assert [(entry["action"], entry["actor"]) for entry in reversed(entries)] == [
         (action, WRITER)
         for action in (

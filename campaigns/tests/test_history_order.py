@@ -13,6 +13,7 @@ from django.core.management import call_command
 from django.db import connection, transaction
 
 from campaigns import lifecycle
+from campaigns.feed import changes_since
 from campaigns.history import ENTRY_ID, RANDOM, entry_id, record
 from campaigns.models import Action, Campaign, HistoryEntry
 from campaigns.statuses import EDITABLE
@@ -123,6 +124,7 @@ def test_an_add_that_waited_for_a_pause_is_told_after_it(way: Way) -> None:
         assert adder.result()[0] == 201
     actions = ["campaign.paused", "campaign.changed", "step.added"]
     assert [entry.action for entry in entries_of(campaign)] == actions
+    assert [entry.action for entry in changes_since().entries] == actions
     assert_ids_tell_the_times(entries_of(campaign))
 
 

@@ -164,6 +164,8 @@ def test_the_reasons_of_a_412_are_an_enumeration_that_generated_clients_have() -
     assert schemas["StateErrorDetails"]["properties"]["reason"]["allOf"] == [
         {"$ref": "#/components/schemas/BadStateReason"}
     ]
+    described = schemas["StateErrorDetails"]["properties"]["reason"]["description"]
+    assert [reason for reason in Reason.values if f"`{reason}`: " not in described] == []
     state, plain = ({"$ref": f"#/components/schemas/{name}"} for name in ("StateError", "Error"))
     of_412 = {it.id: it.content(412)["schema"] for it in DOCUMENTED.values() if "412" in it.description["responses"]}
     assert of_412.pop("addStep") == plain  # as published
@@ -187,6 +189,20 @@ def test_every_reason_is_given_by_some_refusal() -> None:
         for example in it.examples(412)
     }
     assert shown - {None} == set(Reason.values)
+
+
+def test_the_examples_of_revisions_changes_and_history_tell_of_one_campaign() -> None:
+    revision, changes, history, steps = (
+        DOCUMENTED[name].examples(200)[0] for name in ("getRevision", "getChanges", "listHistory", "replaceSteps")
+    )
+    (entry,), (changed,), (added,) = history["results"], changes["changed"], changes["added"]
+    frozen = {step["id"]: step for step in revision["steps"]}
+    now = {step["id"]: {"ordinal": place, **step} for place, step in enumerate(steps["results"])}
+    assert (entry["step_id"], entry["before"], entry["after"]) == (changed["id"], changed["before"], changed["after"])
+    assert frozen[changed["id"]] | changed["before"] == frozen[changed["id"]]
+    assert now[changed["id"]] | changed["after"] | {"ordinal": changed["ordinal"]} == now[changed["id"]]
+    assert {name: now[added["id"]][name] for name in added} == added
+    assert {*now} - {*frozen} == {added["id"]}
 
 
 def test_the_next_page_in_an_example_is_one_of_the_same_list() -> None:

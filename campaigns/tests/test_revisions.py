@@ -16,10 +16,10 @@ from campaigns import lifecycle, rules, services, steps
 from campaigns.frozen import FrozenError
 from campaigns.models import Campaign, CampaignStep, HistoryEntry, Revision, RevisionStep
 from campaigns.tests.api import NO_ID, campaign_url, not_found, step_url
+from campaigns.tests.changes import WRITER
 from campaigns.tests.factories import ACTOR, make_campaign, make_step, step_body
 from campaigns.tests.races import at_once, caller, in_line
 from campaigns.tests.seed_files import json_file, seed
-from campaigns.tests.test_history import WRITER
 
 pytestmark = pytest.mark.django_db
 COMMAND = {"type": "command", "issuer": "", "id": "tests", "name": "tests"}

@@ -23,6 +23,7 @@ from campaigns.tests.bad_input import CASES, GOOD, STEPS, Case
 from campaigns.tests.factories import stored
 from campaigns.tests.seed_files import HEADER, csv_file, csv_row, record, row, seed
 from messaging_project.api.errors import as_api_error
+from messaging_project.api.json import JSONParser
 from messaging_project.strict_json import JSONError, loads
 
 CAMPAIGN = b'{"external_id": "c", "campaign_name": "Welcome", '
@@ -139,6 +140,41 @@ def test_a_faulty_row_of_csv_is_refused_with_every_fault_named(
 
 # --- One verdict on a value, whichever way it comes -----------------------------------------------------------------
 
+
+def positions_read(text: str) -> list[Any]:
+    """What the position spelled so is to the API, in JSON Lines and in CSV: its value, or the code of its fault."""
+    line = f'{{"external_id": "c", "position": {text}, "template_id": "t", "template_version_id": "v"}}'
+    table = f"external_id,position,template_id,template_version_id\nc,{text},t,v\n"
+    serializer = CampaignStepSerializer(data=JSONParser().parse(io.BytesIO(line.encode())))
+    read = [serializer.validated_data["position"] if serializer.is_valid() else serializer.errors["position"][0].code]
+
+    def refuse(row: RowRefused) -> None:
+        read.extend(fault.code for fault in row.faults)
+
+    for reader, file in ((read_json_lines, line), (read_csv, table)):
+        stream = io.BufferedReader(io.BytesIO(file.encode()))
+        read += [step[0] for _, _, step in reader(stream, refuse) if step]  # type: ignore[arg-type]  # as a file's
+    return read
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1.0", 1),
+        ("1." + "0" * 30, 1),
+        ("100000000000000000000000e-23", 1),
+        ("0e99999999999999999999", 0),
+        ("1.0000000000000000000000001", "invalid_type"),
+        ("2147483647.0000000001", "invalid_type"),
+        ("0.99999999999999999999", "invalid_type"),
+        ("1e-400", "invalid_type"),
+        ("-1e-99999999999999999999", "invalid_type"),
+    ],
+)
+def test_each_reader_judges_whether_a_number_is_whole_before_rounding_it(text: str, expected: Any) -> None:
+    assert positions_read(text) == [expected] * 3
+
+
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 texts = st.text(st.characters(codec="utf-8"), max_size=12)
 numbers = st.integers() | st.floats() | st.integers(min_value=2**62, max_value=2**66)
@@ -185,6 +221,7 @@ def by_the_rule(cell: str) -> Any:
 @example('{"a": "\\ud83d\\ude00"}')
 @example('{"a": 1e400}')
 @example('{"a": 1e300, "b": [1e308]}')
+@example('{"a": 1.00000000000000000001, "b": -1e-400}')
 @example('{"a": NaN}')
 @example('{"a": ' + "[" * 20 + "]" * 20 + "}")
 @example('{"a": ' + "[" * 19 + "]" * 19 + "}")

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.utils.encoders import JSONEncoder
 
 from messaging_project.api.negotiation import ContentNegotiation
-from messaging_project.strict_json import JSONError, StoredJSON, loads, written_out
+from messaging_project.strict_json import JSONError, StoredJSON, loads, read_float, written_out
 
 MEDIA_TYPE = "application/json"
 MEBIBYTE = 1024 * 1024
@@ -90,7 +90,7 @@ class WrittenOut:
         self._length, self._limit = length, limit
 
     def __call__(self, text: str) -> float:
-        number = float(text)
+        number = read_float(text)
         if "e" in text or "E" in text:
             self._length += max(len(written_out(number)) - len(text), 0)
         if self._length > self._limit:

@@ -150,14 +150,15 @@ def request_header(name: str, description: str, pattern: str = "") -> OpenApiPar
     return OpenApiParameter(name, schema, OpenApiParameter.HEADER, description=description)
 
 
-def header(name: str, description: str, on: bool | Sequence[int] = True, *, always: bool = True) -> OpenApiParameter:
+def header(
+    name: str, description: str, on: bool | Sequence[int] = True, *, always: bool = True, type: type = str
+) -> OpenApiParameter:
     """A header of the answers with the statuses `on`. Unless `always`, only some of them have it."""
-    return OpenApiParameter(name, str, OpenApiParameter.HEADER, always, description, response=on)
+    return OpenApiParameter(name, type, OpenApiParameter.HEADER, always, description, response=on)
 
 
 def if_match(whose: str) -> OpenApiParameter:
-    sentence = f"The ETag of {whose}, as you have seen it: the call is refused if it isn't the current one."
-    return request_header("If-Match", sentence)
+    return request_header("If-Match", f"The call is refused unless this is the current ETag of {whose}.")
 
 
 IDEMPOTENCY_KEY = request_header(
@@ -185,7 +186,7 @@ HEADERS = (
     ),
     header("Location", "The address of what was created.", [201]),
     header("WWW-Authenticate", "The challenge (RFC 6750, section 3), with the reason.", [401, 403]),
-    header("Retry-After", "Seconds to wait before trying again.", [409, 429, 503]),
+    header("Retry-After", "Seconds to wait before trying again.", [409, 429, 503], type=int),
     header("RateLimit", "Calls left, and seconds until the next window; where a limit is configured.", always=False),
     header("RateLimit-Policy", "The limit, and its window in seconds; where one is configured.", always=False),
 )

@@ -16,6 +16,7 @@ from django.db.backends.sqlite3 import base
 from django.db.utils import OperationalError
 
 from messaging_project.database_errors import is_busy
+from messaging_project.sqlite import MUST_EXIST
 from messaging_project.sqlite.queue import Queue
 from messaging_project.watchdog import watchdog
 
@@ -39,13 +40,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
     _queue: Queue | None = None  # where this connection has its turn
 
     def get_connection_params(self) -> dict[str, Any]:
-        """Where SQLite finds no file it makes an empty database. A process that serves leaves that to `migrate`.
+        """Where SQLite finds no file it makes an empty database. The project's processes leave that to `migrate`.
 
         So a file that was moved away is an outage, and nothing stands in its place when it comes back. In a database
         that is there, "no such table" stays the error of the program that it is.
         """
         parameters = super().get_connection_params()
-        if watchdog.serves and not self.is_in_memory_db():
+        must_exist = watchdog.serves or self.settings_dict.get(MUST_EXIST, False)
+        if must_exist and not self.is_in_memory_db():
             parameters["database"] = f"{Path(parameters['database']).absolute().as_uri()}?mode=rw"
         return parameters
 

@@ -49,13 +49,18 @@ def test_a_number_beyond_its_bounds_ends_with_2_and_names_them(
 
 
 @pytest.mark.parametrize(
-    ("redirection", "said"),
-    [("> /dev/full", "standard output: No space left on device."), (">&-", "standard output is closed.")],
+    ("command", "said"),
+    [
+        ("issue_token > /dev/full", "CommandError: standard output: No space left on device.\n"),
+        ("issue_token >&-", "CommandError: standard output is closed.\n"),
+        ("seed_campaigns - --format csv <&-", "CommandError: standard input is closed.\n"),
+        ("seed_campaigns - --format csv <&- 2>&-", ""),
+    ],
 )
-def test_standard_output_that_cannot_be_written_is_one_sentence(redirection: str, said: str) -> None:
-    command = ["sh", "-c", f'exec "$0" manage.py issue_token {redirection}', sys.executable]
-    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False, env=BUFFERED)
-    assert (done.returncode, done.stderr) == (2, f"CommandError: {said}\n")
+def test_a_stream_that_cannot_be_used_is_one_sentence_and_exit_code_2(command: str, said: str) -> None:
+    shell = ["sh", "-c", f'exec "$0" manage.py {command}', sys.executable]
+    done = subprocess.run(shell, stderr=subprocess.PIPE, text=True, check=False, env=BUFFERED)
+    assert (done.returncode, done.stderr) == (2, said)
 
 
 def test_a_reader_who_has_enough_is_no_fault() -> None:

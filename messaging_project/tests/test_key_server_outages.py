@@ -9,13 +9,13 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
-from prometheus_client import REGISTRY
 from pytest_django import Settings
 
 from messaging_project.api import key_server, limited_fetch
 from messaging_project.tests import identity_provider as idp
 from messaging_project.tests.clock import FIVE_MINUTES, HOUR, PAUSE, Clock
 from messaging_project.tests.identity_provider import IdentityProvider, claims, rs256
+from messaging_project.tests.outages import outages
 from messaging_project.tests.refusals import UNKNOWN_KEY, assert_refused, assert_unavailable
 
 Ask = Callable[..., Any]
@@ -194,14 +194,10 @@ def test_an_answer_without_keys_is_an_outage(whoami: Ask, provider: IdentityProv
 
 @pytest.mark.parametrize("status", [404, 500, 503])
 def test_an_error_of_the_key_server_is_an_outage(whoami: Ask, provider: IdentityProvider, status: int) -> None:
-    provider.status, before = status, outages()
+    provider.status, before = status, outages("identity provider")
 
     assert_unavailable(whoami(rs256(claims())))
-    assert outages() - before == 1
-
-
-def outages() -> float:
-    return REGISTRY.get_sample_value("messaging_outages_total", {"of": "identity provider"}) or 0
+    assert outages("identity provider") - before == 1
 
 
 def test_a_redirect_is_not_followed(whoami: Ask, provider: IdentityProvider) -> None:

@@ -10,6 +10,14 @@ from django.urls import reverse
 
 from campaigns.models import Campaign
 
+LISTS_AND_FORMS = (  # the first page, lists and empty forms
+    "/admin/",
+    "/admin/campaigns/campaign/",
+    "/admin/campaigns/campaign/add/",
+    "/admin/campaigns/campaignstep/",
+    "/admin/campaigns/campaignstep/add/",
+    "/admin/campaigns/historyentry/",
+)
 VOID = ("input", "link", "meta", "br", "img", "hr")
 
 

@@ -16,7 +16,7 @@ from campaigns.models import Campaign
 from campaigns.steps import change_step
 from campaigns.tests.admin.browser import Person, person
 from campaigns.tests.admin.conftest import PUBLISH
-from campaigns.tests.admin.pages import campaign_url
+from campaigns.tests.admin.pages import LISTS_AND_FORMS, campaign_url
 from campaigns.tests.factories import ACTOR, make_campaign, make_step
 
 pytestmark = [pytest.mark.browser, pytest.mark.any_database, pytest.mark.django_db(transaction=True)]
@@ -57,12 +57,7 @@ def pages_of(campaign: Campaign, active: Campaign, long: Campaign) -> list[str]:
     step = campaign.steps.order_by("position")[0]
     return [
         "/",
-        "/admin/",
-        "/admin/campaigns/campaign/",
-        "/admin/campaigns/campaign/add/",
-        "/admin/campaigns/campaignstep/",
-        "/admin/campaigns/campaignstep/add/",
-        "/admin/campaigns/historyentry/",
+        *LISTS_AND_FORMS,
         f"/admin/campaigns/campaignstep/{step.pk}/change/",
         campaign_url(campaign.pk),
         campaign_url(campaign.pk, "history"),

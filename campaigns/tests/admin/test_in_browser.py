@@ -8,7 +8,7 @@ from rest_framework.test import APIClient
 from campaigns.models import Campaign
 from campaigns.tests.admin.browser import person
 from campaigns.tests.admin.conftest import EDIT, PUBLISH, VIEW
-from campaigns.tests.admin.pages import campaign_url
+from campaigns.tests.admin.pages import LISTS_AND_FORMS, campaign_url
 from campaigns.tests.factories import make_campaign, make_step
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -135,12 +135,7 @@ def test_no_page_scrolls_sideways(browser: Browser, live_server: LiveServer, wid
     active = make_campaign(name="Active", status="active", steps=3)
     with person(browser, live_server.url, "paula", *PUBLISH, width=width) as paula:
         for path in (
-            "/admin/",
-            "/admin/campaigns/campaign/",
-            "/admin/campaigns/campaign/add/",
-            "/admin/campaigns/campaignstep/",
-            "/admin/campaigns/campaignstep/add/",
-            "/admin/campaigns/historyentry/",
+            *LISTS_AND_FORMS,
             campaign_url(campaign.pk),
             campaign_url(campaign.pk, "history"),
             campaign_url(active.pk),

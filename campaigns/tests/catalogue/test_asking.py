@@ -4,7 +4,6 @@ import logging
 from threading import Thread
 
 import pytest
-from prometheus_client import REGISTRY
 from pytest_django import Settings
 
 from campaigns.catalogue import Answer, Template, TemplateVersion
@@ -12,6 +11,7 @@ from campaigns.catalogue.asking import asker
 from campaigns.catalogue.checks import check_catalogue
 from campaigns.tests.catalogue.conftest import Recording
 from messaging_project.tests.clock import Clock
+from messaging_project.tests.outages import outages
 
 OLD, NEW, NOWHERE = (
     TemplateVersion("welcome", "welcome-v1"),
@@ -19,10 +19,6 @@ OLD, NEW, NOWHERE = (
     TemplateVersion("x", "x-v1"),
 )
 MANY = [TemplateVersion("t", f"v{number}") for number in range(1_001)]
-
-
-def outages() -> float:
-    return REGISTRY.get_sample_value("messaging_outages_total", {"of": "template catalogue"}) or 0
 
 
 def test_it_is_asked_in_batches_and_each_version_once_in_a_minute(catalogue: Recording, clock: Clock) -> None:
@@ -67,7 +63,7 @@ def test_nobody_waits_longer_than_the_limit_and_then_not_at_all(
 ) -> None:
     settings.TEMPLATE_CATALOGUE_TIMEOUT_MS = 50
     catalogue.may_answer.clear()
-    before = outages()
+    before = outages("template catalogue")
 
     with caplog.at_level(logging.WARNING):
         assert asker().ask([OLD]) == {}
@@ -76,7 +72,7 @@ def test_nobody_waits_longer_than_the_limit_and_then_not_at_all(
     assert [record.getMessage() for record in caplog.records] == [
         "The template catalogue can't be asked: no answer in 0.05 s"
     ]
-    assert (catalogue.asked, outages() - before) == ([1], 2)
+    assert (catalogue.asked, outages("template catalogue") - before) == ([1], 2)
 
     catalogue.may_answer.set()
     settings.TEMPLATE_CATALOGUE_TIMEOUT_MS = 5_000

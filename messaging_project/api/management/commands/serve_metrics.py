@@ -2,13 +2,14 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from prometheus_client import CollectorRegistry, start_wsgi_server
 
+from messaging_project import commands
 from messaging_project.metrics import LiveProcesses
 
 
-class Command(BaseCommand):
+class Command(commands.Command):
     help = "Serve what all processes have counted, for Prometheus, on METRICS_ADDRESS. Runs until it is stopped."
 
     def handle(self, *args: Any, **options: Any) -> None:
