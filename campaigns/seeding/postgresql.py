@@ -85,7 +85,7 @@ def staged(
             sys.setswitchinterval(SWITCH_SECONDS)
             packing.adapters.register_dumper(JSONText, JSONText)
             early = EarlyCampaigns(copying, may_write_early, **flags)
-            begun, written = thread.submit(early.begin, []), thread.submit(_send, copying, [])
+            begun, written = thread.submit(early.begin, ""), thread.submit(_send, copying, [])
             divided: Iterator[list[Section]] = map(stage.divide, staging.batches(rows))
             # The campaigns of each batch are begun before the rows of the last one are sent.
             for number, (last, sections) in enumerate(pairwise(chain([[]], divided, [[]]))):
