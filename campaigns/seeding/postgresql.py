@@ -160,5 +160,8 @@ def _data(cursor: Any, types: dict[str, str], rows: Iterable[tuple[Any, ...]]) -
 
 def _send(cursor: Any, packed: list[tuple[str, bytes]]) -> None:
     for statement, data in packed:
-        with cursor.copy(statement) as copy:
-            copy.write(data)
+        try:
+            with cursor.copy(statement) as copy:
+                copy.write(data)
+        except ValueError as error:  # psycopg expects one result, and there are two if a pooler says that it goes
+            raise psycopg.OperationalError("the connection was lost") from error
