@@ -77,6 +77,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "messaging_project.api.request_id.RequestIdMiddleware",
+    "messaging_project.observe.observe",
     "messaging_project.health.health",
     "django.middleware.security.SecurityMiddleware",
     "messaging_project.content_security_policy.content_security_policy",
@@ -291,21 +292,23 @@ if METRICS_DIRECTORY:
             "set it to a folder that the service may write to."
         ) from error
 LOG_FORMAT = env.choice("LOG_FORMAT", ("text", "json"), default="text")
-if METRICS_DIRECTORY or LOG_FORMAT == "json":
-    MIDDLEWARE.insert(1, "messaging_project.observe.observe")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"request_id": {"()": "messaging_project.api.request_id.RequestIdFilter"}},
-    "formatters": {"text": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"}},
+    "formatters": {
+        "text": {
+            "()": "messaging_project.log_lines.TextFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s",
+        },
+    },
     "handlers": {
         "text": {"class": "logging.StreamHandler", "filters": ["request_id"], "formatter": "text"},
-        "json": {"class": "messaging_project.json_lines.JSONLines"},
+        "json": {"class": "messaging_project.log_lines.JSONLines"},
     },
     "loggers": {
         "axes": {"level": "WARNING"},  # failed logins and locks, without each step on the way
-        # As JSON each request has its line already.
-        "django.request": {"level": "ERROR" if LOG_FORMAT == "json" else "NOTSET"},
+        "django.request": {"level": "ERROR"},  # each request has its line already
     },
     "root": {
         "handlers": [LOG_FORMAT],
