@@ -76,6 +76,8 @@ def log(
             "ms": round(seconds * 1_000, 2),
             "subject": subject_of(request),
         }
+        if reason := getattr(response, "refused_for", None):
+            told["reason"] = reason
         write(time.time(), "INFO", logger.name, f"{request.method} {request.path}", told)
 
 

@@ -148,9 +148,9 @@ def test_as_json_each_request_has_one_line_without_its_body(tmp_path: Path) -> N
         lines = requests_in(server.log, 3)
         text = server.log.read_text()
 
-    assert [set(line) for line in lines] == [
-        {"time", "level", "logger", "message", "request_id", "operation", "status", "ms", "subject"}
-    ] * 3
+    told = {"time", "level", "logger", "message", "request_id", "operation", "status", "ms", "subject"}
+    assert [set(line) for line in lines] == [told, told | {"reason"}, told]
+    assert lines[1]["reason"] == "token_malformed"
     assert [
         (line["message"], line["request_id"], line["operation"], line["status"], line["subject"]) for line in lines
     ] == [
