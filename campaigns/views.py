@@ -32,7 +32,7 @@ from campaigns.query_parameters import (
     StepListQuerySerializer,
     TimelineQuerySerializer,
 )
-from campaigns.readiness import check_readiness
+from campaigns.readiness import check_activation
 from campaigns.revision_serializers import RevisionSerializer, RevisionWithStepsSerializer, StepChangesSerializer
 from campaigns.revisions import LATEST, NUMBER, find_revision, revision_steps
 from campaigns.rule_fields import ObjectSerializer
@@ -255,9 +255,7 @@ class CampaignViewSet(BaseCampaignViewSet):
 
     @action(detail=True, methods=["get"])
     def readiness(self, request: Request, id: str) -> Response:
-        found = check_readiness(self.campaign_id, ask_about(self.campaign_id))
-        if not found.ready:  # a campaign that isn't there has no steps
-            self.require_existence()
+        found = check_activation(self.campaign_id, ask_about(self.campaign_id))
         return Response(ReadinessSerializer(found).data)
 
     @action(detail=True, methods=["get"])

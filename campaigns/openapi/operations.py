@@ -297,10 +297,11 @@ INSIGHT = {
         tag="Insight",
         summary="Check whether a campaign could be activated",
         description=(
-            "`errors` prevent an activation; `warnings` are only unusual. Where a template catalogue is plugged in, "
-            "they tell of template versions that it doesn't have, of missing and surplus variables, and of newer "
-            "versions: the first 100 of each kind. Of these, only unknown versions can be errors, if the operator has "
-            "chosen so."
+            "`errors` prevent an activation; `warnings` are only unusual. The status counts, too: an active, completed "
+            "or archived campaign has the error `invalid_transition`. Where a template catalogue is plugged in, errors "
+            "and warnings tell of template versions that it doesn't have, of missing and surplus variables, and of "
+            "newer versions: the first 100 of each kind. Of these, only unknown versions can be errors, if the "
+            "operator has chosen so."
         ),
         answer=ReadinessSerializer,
         example=examples.READINESS,
