@@ -7,6 +7,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, NoReturn
 
+from messaging_project.field_paths import echoed
+
 INTEGER_LIMIT_HIT = "Exceeds the limit"
 
 
@@ -112,7 +114,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         seen: set[str] = set()
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise _Ambiguous(f"has the name {json.dumps(twice[:64])} twice in one object.")
+        name = json.dumps(echoed(twice), ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
+        raise _Ambiguous(f"has the name {name} twice in one object.")
     return found
 
 

@@ -14,7 +14,7 @@ from campaigns.versions import kind_of
 from messaging_project.api import errors
 from messaging_project.api.errors import RETRY_AFTER_SECONDS, APIError, validation_error
 from messaging_project.api.etags import TAG, is_list, is_weak, quoted
-from messaging_project.field_paths import MAX_ECHOED
+from messaging_project.field_paths import echoed
 
 
 class Reason(TextChoices):
@@ -165,9 +165,7 @@ def step_set_mismatch(mismatch: exceptions.StepSetMismatch, place: str) -> APIEr
         ("unknown", "is not a step of this campaign", mismatch.unknown),
         ("repeated", "is listed twice", mismatch.repeated),
     ):
-        faults += [
-            (place.format(index), code, f"{step_id[:MAX_ECHOED]} {problem}.") for index, step_id in found.items()
-        ]
+        faults += [(place.format(index), code, f"{echoed(step_id)} {problem}.") for index, step_id in found.items()]
     whole = place.partition("[")[0]
     faults += [(whole, "missing", f"{step_id} must be listed too.") for step_id in mismatch.missing]
     return validation_error(*faults, more=mismatch.total - len(faults))

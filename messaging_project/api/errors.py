@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from messaging_project.api.json import EncodedBody, PayloadTooLarge, render
 from messaging_project.api.request_id import HEADER, current_request_id
 from messaging_project.database_errors import discard_connections, is_outcome_unknown, is_unavailable
-from messaging_project.field_paths import MAX_ECHOED, MAX_LISTED_FAULTS, place
+from messaging_project.field_paths import MAX_ECHOED_ID, MAX_LISTED_FAULTS, echoed, place
 from messaging_project.metrics import OUTAGES
 
 logger = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ def not_found(resource: str, id: str) -> APIError:
     """404 for a `resource`: "campaign", "step", "revision" or "url"."""
     what = {"url": "nothing at this address", "revision": "no such revision: activations make them, numbered from 1"}
     message = f"There is {what.get(resource, f'no {resource} with this id')}."
-    return APIError(404, "not_found", message, {"resource": resource, "id": id[:MAX_ECHOED]})
+    return APIError(404, "not_found", message, {"resource": resource, "id": echoed(id, MAX_ECHOED_ID)})
 
 
 def validation_error(*faults: tuple[str, str, str], more: int = 0) -> APIError:
