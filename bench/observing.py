@@ -76,16 +76,17 @@ def variants() -> dict[str, Variant]:
     settings.API_THROTTLES = {"*": Rate(999_999_999, "day")}
     watchdog.start()
     observed = WSGIHandler()
-    directory, settings.METRICS_DIRECTORY = settings.METRICS_DIRECTORY, ""
+    settings.METRICS_DIRECTORY = ""
     logged = WSGIHandler()
-    settings.METRICS_DIRECTORY, settings.LOG_FORMAT = directory, "text"
-    counted = WSGIHandler()
+    settings.LOG_FORMAT = "text"
+    told = WSGIHandler()
     settings.MIDDLEWARE.remove("messaging_project.observe.observe")
     plain, unguarded = WSGIHandler(), unguarded_backend()
     return {
         NOTHING: Variant(plain, [], unguarded),
-        "metrics": Variant(counted, [], unguarded),
+        "text lines": Variant(told, [], unguarded),
         "JSON lines": Variant(logged, [], unguarded),
+        "JSON lines, metrics": Variant(observed, [], unguarded),
         "breaker, timeouts": Variant(plain, [], DatabaseWrapper),
         "all of these": Variant(observed, [], DatabaseWrapper),
         "throttles alone": Variant(plain, [OperationThrottle], unguarded),

@@ -1,6 +1,6 @@
 """Rows that are written once, by SQL, and never changed or deleted."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import models
 
@@ -31,6 +31,8 @@ class FrozenManager(models.Manager[Any]):
 
 class Frozen(models.Model):
     """A row that SQL writes once."""
+
+    RIGHTS_TO_SERVE: ClassVar = ("SELECT", "INSERT")  # that a database's role needs, where not all
 
     save = save_base = delete = _refuse
 

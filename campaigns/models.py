@@ -284,11 +284,11 @@ class HistoryEntry(models.Model):
 
     `before` and `after` hold the changed fields only; a change of many steps has its counts in `after`.
     `revision` is the campaign's latest revision at a change of its status, or when it was loaded with its status.
-
     `seq` is an identity column on PostgreSQL, filled under the campaign's lock; 0 on SQLite, where rowids do as well.
     `number` is the entry's place in the feed of all changes, which `feed` deals out.
     """
 
+    RIGHTS_TO_SERVE: ClassVar = ("SELECT", "INSERT", "UPDATE")  # what is old is deleted by `prune` alone
     id = models.UUIDField(primary_key=True, editable=False)
     created_at = models.DateTimeField(db_default=CurrentTime(), editable=False)
     actor_type = models.CharField(max_length=7, choices=ActorType)

@@ -10,11 +10,13 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 TRUE = frozenset({"1", "true", "yes", "on"})
 MAIL_PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
 FALSE = frozenset({"0", "false", "no", "off"})
+DATABASE_FORMS = "postgres://user:password@host:5432/name or sqlite:////absolute/path"
 # As browsers send them: a name in other letters arrives in ASCII (xn--…).
 HOST = re.compile(r"\*|\.?[\w-]+(\.[\w-]+)*\.?|\[[0-9a-fA-F:.]+\]", re.ASCII)
 ORIGIN = re.compile(r"https?://(\*\.)?([\w-]+(\.[\w-]+)*|\[[0-9a-fA-F:.]+\])(:\d+)?", re.ASCII)
@@ -96,6 +98,21 @@ class Environment:
         raise ImproperlyConfigured(
             f"{name} can't be read: set it to smtps://user:password@host (TLS), smtp+tls://… (STARTTLS) or smtp://host."
         )  # without the value, which may contain a password
+
+    def database(self, name: str, *, default: str) -> dj_database_url.DBConfig:
+        """Of a URL, whose parts may be percent-encoded. No refusal repeats it: it may contain a password."""
+        value = self.text(name, default)
+        if not value:
+            raise ImproperlyConfigured(f"{name} is not set, and DJANGO_SECRET_KEY is: set it to {DATABASE_FORMS}.")
+        try:
+            found = dj_database_url.parse(value)
+        except ValueError:
+            found = {}
+        if not found or "://" not in value:  # postgres:/host isn't a host
+            raise ImproperlyConfigured(f"{name} can't be read: set it to {DATABASE_FORMS}.")
+        if not (found["NAME"] or "service" in found.get("OPTIONS", {})):
+            raise ImproperlyConfigured(f"{name} doesn't name a database: set it to {DATABASE_FORMS}.")
+        return found
 
     def choice(self, name: str, choices: tuple[str, ...], *, default: str) -> str:
         value = self.text(name, default)

@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from django.apps import apps
 from django.conf import settings
 from django.core import checks
-from django.db import DatabaseError, connection, connections
+from django.db import Error as DatabaseError  # the base of Django's DatabaseError and InterfaceError
+from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 
 from messaging_project.api.key_server import key_server
@@ -62,15 +66,42 @@ class NotSetUp(Exception):
 
 @lru_cache
 def _require_set_up() -> None:
-    faults = []
-    executor = MigrationExecutor(connection)
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        faults.append("The database lacks migrations: run `manage.py migrate`.")
+    faults = [*_missing_rights_or_migrations()]
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             faults += _unset_timeouts(cursor)
     if faults:
         raise NotSetUp(*faults)
+
+
+def _missing_rights_or_migrations() -> list[str]:
+    """Without rights on its table, nobody can tell the migrations."""
+    if rights := list(_missing_rights()):
+        return rights
+    executor = MigrationExecutor(connection)
+    lacking = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return ["The database lacks migrations: run `manage.py migrate`."] if lacking else []
+
+
+RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
+MISSING_RIGHTS = """
+SELECT format('The role %%s lacks %%s on %%s: docs/operations.md has the GRANTs.',
+              current_user, string_agg(DISTINCT name, ', '), relation)
+FROM unnest(%s::text[], %s::text[]) AS needed(relation, name)
+WHERE NOT has_table_privilege(to_regclass(quote_ident(relation)), name)
+GROUP BY relation ORDER BY relation
+"""
+
+
+def _missing_rights() -> Iterator[str]:
+    """What a process that serves needs of each table and hasn't got. A table that isn't there lacks a migration."""
+    if connection.vendor == "postgresql":
+        needed = [(MigrationRecorder.Migration._meta.db_table, "SELECT")]
+        for model in apps.get_models(include_auto_created=True):
+            needed += [(model._meta.db_table, right) for right in getattr(model, "RIGHTS_TO_SERVE", RIGHTS)]
+        with connection.cursor() as cursor:
+            cursor.execute(MISSING_RIGHTS, [list(column) for column in zip(*needed, strict=True)])
+            yield from (fault for (fault,) in cursor.fetchall())
 
 
 def _unset_timeouts(cursor: Any) -> Iterator[str]:
@@ -89,13 +120,36 @@ def key_faults() -> list[str]:
     return [] if tokens["HS256_KEY"] else [NO_KEY]
 
 
-def check_timeouts(databases: Iterable[str] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
-    """For `check --deploy --database default`: whether statements of a process that serves end."""
-    if "default" not in (databases or ()) or connections["default"].vendor != "postgresql":
+# --- Before a start --------------------------------------------------------------------------------------------------
+
+
+def check_database(databases: Iterable[str] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """For `check --deploy --database default`: what /readyz would say of the database, and a newer one's migrations."""
+    if "default" not in (databases or ()):
         return []
-    parameters = connections["default"].get_connection_params()
     try:
-        with psycopg.connect(**with_timeouts(parameters)) as own, own.cursor() as cursor:
-            return [checks.Warning(fault, id="messaging.W001") for fault in _unset_timeouts(cursor)]
-    except psycopg.OperationalError as error:
+        return [*_check_timeouts(), *_check_rights_and_migrations()]
+    except (psycopg.Error, DatabaseError) as error:
         return [checks.Error(f"{UNANSWERED} {error}", id="messaging.E001")]
+
+
+def _check_timeouts() -> list[checks.CheckMessage]:
+    """Whether statements of a process that serves end: this process's own may take their time."""
+    if connection.vendor != "postgresql":
+        return []
+    with psycopg.connect(**with_timeouts(connection.get_connection_params())) as own, own.cursor() as cursor:
+        return [checks.Warning(fault, id="messaging.W001") for fault in _unset_timeouts(cursor)]
+
+
+def _check_rights_and_migrations() -> list[checks.CheckMessage]:
+    if faults := _missing_rights_or_migrations():
+        return [checks.Error(fault, id="messaging.E002") for fault in faults]
+    loader = MigrationLoader(connection)
+    unknown = loader.applied_migrations.keys() - loader.disk_migrations.keys()
+    if not (newer := sorted(f"{app}.{name}" for app, name in unknown if app in loader.migrated_apps)):
+        return []
+    message = (
+        f"A newer version has migrated the database ({', '.join(newer)}): this one may serve beside it during an "
+        "upgrade, or in its place to go back. Otherwise start the newer one."
+    )
+    return [checks.Warning(message, id="messaging.W002")]

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any
 
 from django.conf import settings
@@ -12,16 +12,18 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.functional import SimpleLazyObject
 from prometheus_client import Counter, Histogram
 
-from messaging_project import json_lines, metrics
+from messaging_project import metrics
+from messaging_project.log_lines import write_json, write_text
 
 logger = logging.getLogger("messaging.request")
+WRITERS = {"json": write_json, "text": write_text}
 View = Callable[..., HttpResponseBase]
 
 
 def observe(get_response: Callable[[HttpRequest], HttpResponseBase]) -> View:
-    tellers = [
+    tellers: list[Callable[..., None]] = [
         *([count] if settings.METRICS_DIRECTORY else []),
-        *([log] if settings.LOG_FORMAT == "json" else []),
+        partial(log, WRITERS[settings.LOG_FORMAT]),
     ]
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
@@ -39,8 +41,7 @@ def count(request: HttpRequest, response: HttpResponseBase, operation: str, seco
     requests, latency = counters(operation, response.status_code)
     requests.inc()
     latency.observe(seconds)
-    if response.status_code >= 400 and isinstance(refusal := getattr(response, "data", None), dict):
-        reason = (refusal.get("details") or {}).get("reason") or refusal["error"]
+    if reason := getattr(response, "refused_for", None):
         metrics.REFUSALS.labels(operation, reason).inc()
     if response.status_code == 429:
         metrics.THROTTLED.labels(operation).inc()
@@ -64,7 +65,9 @@ def count_pool(second: int) -> None:
         metrics.POOL.labels("waiting").set(stats["requests_waiting"])
 
 
-def log(request: HttpRequest, response: HttpResponseBase, operation: str, seconds: float) -> None:
+def log(
+    write: Callable[..., None], request: HttpRequest, response: HttpResponseBase, operation: str, seconds: float
+) -> None:
     """Nothing of the body, the query or the headers."""
     if logger.isEnabledFor(logging.INFO):
         told = {
@@ -73,7 +76,9 @@ def log(request: HttpRequest, response: HttpResponseBase, operation: str, second
             "ms": round(seconds * 1_000, 2),
             "subject": subject_of(request),
         }
-        json_lines.write(time.time(), "INFO", logger.name, f"{request.method} {request.path}", told)
+        if reason := getattr(response, "refused_for", None):
+            told["reason"] = reason
+        write(time.time(), "INFO", logger.name, f"{request.method} {request.path}", told)
 
 
 def operation_of(request: HttpRequest) -> str:

@@ -8,7 +8,6 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote
 
-import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 from messaging_project.api.throttle_settings import throttles
@@ -78,6 +77,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "messaging_project.api.request_id.RequestIdMiddleware",
+    "messaging_project.observe.observe",
     "messaging_project.health.health",
     "django.middleware.security.SecurityMiddleware",
     "messaging_project.content_security_policy.content_security_policy",
@@ -167,13 +167,8 @@ WHITENOISE_USE_FINDERS = True  # so that nothing need be collected before the fi
 WHITENOISE_AUTOREFRESH = DEBUG
 
 # --- Database --------------------------------------------------------------------------------------------------------
-_database_url = env.text("DATABASE_URL", f"sqlite:///{BASE_DIR / 'db.sqlite3'}")
-try:
-    _database = dj_database_url.parse(_database_url)
-except ValueError:
-    raise ImproperlyConfigured(
-        "DATABASE_URL can't be read: set it to postgres://user:password@host:5432/name or sqlite:////absolute/path."
-    ) from None  # the cause may contain part of the password
+# A service or a command that lost its environment must not write to a file in the clone.
+_database = env.database("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}" if LOCAL else "")
 _options = _database.setdefault("OPTIONS", {})
 DATABASE_TIMEOUTS_MS: dict[str, int] = {}  # of processes that serve; 0 leaves it to the server
 if _database["ENGINE"] == "django.db.backends.sqlite3":
@@ -297,21 +292,23 @@ if METRICS_DIRECTORY:
             "set it to a folder that the service may write to."
         ) from error
 LOG_FORMAT = env.choice("LOG_FORMAT", ("text", "json"), default="text")
-if METRICS_DIRECTORY or LOG_FORMAT == "json":
-    MIDDLEWARE.insert(1, "messaging_project.observe.observe")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"request_id": {"()": "messaging_project.api.request_id.RequestIdFilter"}},
-    "formatters": {"text": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"}},
+    "formatters": {
+        "text": {
+            "()": "messaging_project.log_lines.TextFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s",
+        },
+    },
     "handlers": {
         "text": {"class": "logging.StreamHandler", "filters": ["request_id"], "formatter": "text"},
-        "json": {"class": "messaging_project.json_lines.JSONLines"},
+        "json": {"class": "messaging_project.log_lines.JSONLines"},
     },
     "loggers": {
         "axes": {"level": "WARNING"},  # failed logins and locks, without each step on the way
-        # As JSON each request has its line already.
-        "django.request": {"level": "ERROR" if LOG_FORMAT == "json" else "NOTSET"},
+        "django.request": {"level": "ERROR"},  # each request has its line already
     },
     "root": {
         "handlers": [LOG_FORMAT],

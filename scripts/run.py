@@ -14,7 +14,7 @@ import sys
 # As docs/production.md has it. More threads than four only wait for Python's lock.
 HEALTH = "--static-path-route /healthz --static-path-mount messaging_project/healthz --static-path-dir-to-file"
 SERVER = (
-    "granian --interface wsgi --http 1 --blocking-threads 4 --no-ws --access-log --respawn-failed-workers "
+    "granian --interface wsgi --http 1 --blocking-threads 4 --no-ws --respawn-failed-workers "
     f"{HEALTH} index.html --static-path-expires 0"
 )
 

@@ -29,6 +29,7 @@ def main() -> None:
         "JWT_ISSUER": "https://issuer.example/",
         "DJANGO_ALLOWED_HOSTS": "127.0.0.1",
         "DATABASE_POOL_MAX_SIZE": "10",
+        "LOG_LEVEL": "WARNING",  # no line a request: no peer writes one
     }
     with tempfile.TemporaryDirectory() as folder:
         os.environ.setdefault("DATABASE_URL", f"sqlite:///{Path(folder) / 'bench.sqlite3'}")

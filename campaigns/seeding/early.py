@@ -51,11 +51,13 @@ WHERE s.status IN ({editable}) AND COALESCE(
     (SELECT MAX(t.position) FROM campaigns_campaignstep t WHERE t.campaign_id = s.id), -1
 ) < c.position
 """
-# Statements go together, because each answer that is waited for costs a turn of Python's lock.
-INSERT = f"SAVEPOINT early; {ADD_CAMPAIGNS}; RELEASE early"
-# What is locked is looked at once more: a step may have been committed after the first statement began, and before it
-# took the lock.
-LOCK = f"{EXTENDABLE} FOR NO KEY UPDATE OF s SKIP LOCKED; {EXTENDABLE}"
+# Together, because each answer that is waited for costs a turn of Python's lock. What is locked is looked at once more:
+# a step may have been committed after the first statement began, and before it took the lock.
+BEGIN = f"""
+{EXTENDABLE} AND %(locks_stored)s FOR NO KEY UPDATE OF s SKIP LOCKED;
+SAVEPOINT early; {ADD_CAMPAIGNS}; RELEASE early;
+{EXTENDABLE}
+"""
 # Campaigns of which any row is staged, is at fault, or says what wasn't written.
 UNDONE = f"""
 SELECT DISTINCT early_id AS id FROM seed_group WHERE early_id IS NOT NULL AND campaign_id IN (
@@ -107,43 +109,37 @@ class EarlyCampaigns:
         self.locked_at: float | None = None
         self._cursor = cursor
         self._is_allowed = is_allowed
-        self._locks_stored = locks_stored
-        self._insert, self._lock = merge_sql.filled(INSERT), merge_sql.filled(LOCK)
-        self._flags = {"restore_status": int(restore_status)}
+        self._statements = merge_sql.filled(BEGIN)
+        self._flags = {"restore_status": int(restore_status), "locks_stored": locks_stored}
         self._known: OrderedDict[UUID | str, Ascent | None] = OrderedDict()  # None: the campaign's rows are staged
         self._is_open = is_allowed() and _take_load_lock(cursor)
 
-    def candidates(self, sections: list[Section]) -> list[dict[str, Any]]:
-        """The campaigns that may be begun."""
+    def candidates(self, sections: list[Section]) -> str:
+        """The campaigns that may be begun, as JSON; empty if there are none."""
         found: dict[UUID | str, dict[str, Any] | None] = {}
         for section in sections if self._is_open and self._is_allowed() else ():
             if section.key not in self._known and section.key not in found:
                 position = min(section.positions, default=0)
                 campaign = {**section.campaign._asdict(), "campaign_id": str(section.new_id), "position": position}
                 found[section.key] = campaign if section.rows and Ascent().goes_on(section) else None
-        return list(filter(None, found.values()))
+        return json.dumps(list(filter(None, found.values()))) if any(found.values()) else ""
 
-    def begin(self, campaigns: list[dict[str, Any]]) -> dict[UUID, Ascent]:
+    def begin(self, campaigns: str) -> dict[UUID, Ascent]:
         """Insert or lock these campaigns. Return those that are ours, by the ids that are given here."""
+        if not campaigns:
+            return {}
+        asked_at = time.monotonic()
         try:
-            inserted = {row[0] for row in self._execute(self._insert, campaigns)[0]}
+            self._cursor.execute(self._statements, self._flags | {"campaigns": campaigns})
         except (errors.LockNotAvailable, errors.DeadlockDetected):
             self._cursor.execute("ROLLBACK TO early; RELEASE early")
             return {}
-        begun = {campaign_id: Ascent(campaign_id, is_new=True) for campaign_id in inserted}
-        stored = [campaign for campaign in campaigns if UUID(campaign["campaign_id"]) not in inserted]
-        asked_at = time.monotonic()
-        locked, extendable = self._execute(self._lock, stored if self._locks_stored else [])
+        results = [set(self._cursor.fetchall()) for _ in self._cursor.results() if self._cursor.description]
+        locked, inserted, extendable = results
         if locked and self.locked_at is None:
             self.locked_at = asked_at
-        return begun | {given_id: Ascent(campaign_id) for given_id, campaign_id in locked & extendable}
-
-    def _execute(self, statements: str, campaigns: list[dict[str, Any]]) -> list[set[tuple[Any, ...]]]:
-        """The rows of each that has some; none at all where there are no campaigns."""
-        if not campaigns:
-            return [set(), set()]
-        self._cursor.execute(statements, self._flags | {"campaigns": json.dumps(campaigns)})
-        return [set(self._cursor.fetchall()) for _ in self._cursor.results() if self._cursor.description]
+        begun = {given_id: Ascent(campaign_id) for given_id, campaign_id in locked & extendable}
+        return begun | {campaign_id: Ascent(campaign_id, is_new=True) for (campaign_id,) in inserted}
 
     def assign(self, sections: list[Section], begun: dict[UUID, Ascent]) -> None:
         """Say of each section whose steps can be written which campaign they belong to.

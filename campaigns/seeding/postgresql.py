@@ -85,7 +85,7 @@ def staged(
             sys.setswitchinterval(SWITCH_SECONDS)
             packing.adapters.register_dumper(JSONText, JSONText)
             early = EarlyCampaigns(copying, may_write_early, **flags)
-            begun, written = thread.submit(early.begin, []), thread.submit(_send, copying, [])
+            begun, written = thread.submit(early.begin, ""), thread.submit(_send, copying, [])
             divided: Iterator[list[Section]] = map(stage.divide, staging.batches(rows))
             # The campaigns of each batch are begun before the rows of the last one are sent.
             for number, (last, sections) in enumerate(pairwise(chain([[]], divided, [[]]))):
@@ -160,5 +160,8 @@ def _data(cursor: Any, types: dict[str, str], rows: Iterable[tuple[Any, ...]]) -
 
 def _send(cursor: Any, packed: list[tuple[str, bytes]]) -> None:
     for statement, data in packed:
-        with cursor.copy(statement) as copy:
-            copy.write(data)
+        try:
+            with cursor.copy(statement) as copy:
+                copy.write(data)
+        except ValueError as error:  # psycopg expects one result, and there are two if a pooler says that it goes
+            raise psycopg.OperationalError("the connection was lost") from error

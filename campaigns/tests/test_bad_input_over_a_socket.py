@@ -1,6 +1,7 @@
 """The table of bad input, and what no client library would send, against the real server."""
 
 import http.client
+import re
 import socket
 from typing import Any
 
@@ -129,8 +130,11 @@ def test_http_2_is_left_to_the_proxy(server: Server) -> None:
         server.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + no_settings)
 
 
-def test_log_lines_carry_the_request_id_of_the_answer(server: Server) -> None:
-    answer = server.request("GET", "/v1/x", headers={"X-Request-ID": "find-me-7"})
-    (line,) = [line for line in server.log.read_text().splitlines() if "find-me-7" in line]
+def test_each_request_is_one_line_of_the_log_with_the_id_of_its_answer(server: Server) -> None:
+    forged = "/v1/x%0A2026-11-25%20DELETE%20/v1/y%1B%5B31m%00%C2%85"
+    answer = server.request("GET", forged, headers={"X-Request-ID": "find-me-7"})
+    (line,) = [line for line in server.log.read_text().split("\n") if "find-me-7" in line]
     assert answer.headers["x-request-id"] == "find-me-7"
-    assert line.endswith("WARNING django.request [find-me-7] Not Found: /v1/x")
+    _, told = line.split(" INFO messaging.request [find-me-7] ")
+    shown = r"GET /v1/x\x0a2026-11-25 DELETE /v1/y\x1b[31m\x00\x85"
+    assert re.fullmatch(rf"{re.escape(shown)} operation=\S+ status=404 ms=[0-9.]+ subject=-", told)

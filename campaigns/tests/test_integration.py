@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.utils import timezone
 
-from campaigns import feed, lifecycle, steps
+from campaigns import feed, lifecycle, many_steps, steps
 from campaigns.models import Campaign
 from campaigns.statuses import Status
 from campaigns.tests.factories import ACTOR, make_campaign, step_fields
@@ -81,8 +81,36 @@ def test_each_step_of_a_revision_is_sent_once_when_it_is_due(sender: Sender) -> 
     activate(campaign)
     assert sender(0, campaign) == ["ada t10"]
     assert sender(59, campaign, "bob") == ["bob t10"]
-    assert sender(60, campaign) == ["ada t20", "bob t20"]
+    assert sender(60, campaign) == ["ada t20"]
+    assert sender(118, campaign) == []
+    assert sender(119, campaign) == ["bob t20"]
     assert sender(600, campaign) == []
+
+
+def test_whoever_waited_through_a_pause_gets_one_step_and_the_next_one_after_its_delay(sender: Sender) -> None:
+    campaign = make_campaign()
+    for position in (10, 20, 30):
+        add(campaign, position, delay_minutes=60)
+    activate(campaign)
+    pause(campaign)
+    assert sender(300, campaign, "ada") == []
+    activate(campaign)
+    assert sender(301, campaign) == ["ada t10"]
+    assert sender(360, campaign) == []
+    assert sender(361, campaign) == ["ada t20"]
+
+
+def test_after_a_reorder_nobody_gets_a_step_twice_or_misses_one_behind_the_last_he_got(sender: Sender) -> None:
+    campaign = make_campaign(steps=3)
+    first, second, third = campaign.steps.order_by("position")
+    steps.change_step(campaign.id, third.id, {"delay_minutes": 60}, actor=ACTOR)
+    activate(campaign)
+    assert sender(0, campaign, "ada") == ["ada t0", "ada t1"]
+    pause(campaign)
+    many_steps.reorder_steps(campaign.id, [str(step.id) for step in (second, third, first)], actor=ACTOR)
+    activate(campaign)
+    assert sender(60, campaign, "bob") == ["ada t2", "bob t1"]
+    assert sender(120, campaign) == ["bob t2", "bob t0"]
 
 
 def test_edits_are_sent_from_the_next_activation_on_and_never_to_whom_they_come_late(sender: Sender) -> None:
@@ -96,7 +124,8 @@ def test_edits_are_sent_from_the_next_activation_on_and_never_to_whom_they_come_
     add(campaign, 20)
     assert sender(600, campaign) == []
     activate(campaign)
-    assert sender(600, campaign, "bob") == ["ada t20", "ada t30", "bob t5", "bob t10", "bob t20", "bob t30"]
+    assert sender(600, campaign, "bob") == ["ada t20", "bob t5", "bob t10", "bob t20"]
+    assert sender(660, campaign) == ["ada t30", "bob t30"]
 
 
 def test_a_sender_whose_cursor_was_pruned_begins_anew(sender: Sender) -> None:

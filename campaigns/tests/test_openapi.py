@@ -15,9 +15,10 @@ from openapi_spec_validator import validate
 from rest_framework.test import APIClient
 
 from campaigns.http.refusals import Reason
-from campaigns.models import HistoryEntry
+from campaigns.models import ActorType, HistoryEntry
 from campaigns.openapi.examples import CAMPAIGN_ID
 from campaigns.openapi.operations import OPERATIONS, PATH_PARAMETERS
+from campaigns.serializers import meanings
 from campaigns.tests.documented import DOCUMENT, DOCUMENTED, OF_ONE, WITH_BODY, Documented, each, faults
 from campaigns.tests.factories import make_campaign, step_body
 from campaigns.views import CampaignViewSet, EventViewSet, RevisionViewSet, StepViewSet
@@ -285,3 +286,8 @@ def test_the_schema_of_a_body_refuses_what_the_rules_refuse(field: str, values: 
     schema = {"$ref": "#/components/schemas/CampaignStepRequest", "components": DOCUMENT["components"]}
     validator = OAS30WriteValidator(schema)
     assert [value for value in values if validator.is_valid(step_body() | {field: value})] == []
+
+
+@pytest.mark.any_database
+def test_words_are_described_by_their_labels() -> None:
+    assert meanings(ActorType) == "`token`: Token; `user`: User; `command`: Command."

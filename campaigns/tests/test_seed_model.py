@@ -218,7 +218,7 @@ def test_a_step_that_was_committed_just_before_its_campaign_was_locked_is_seen(
     campaign = make_campaign(external_id="c")
     make_step(campaign, 0, template_id="other")
     # The statement that locks began before the step was committed: it sees none.
-    monkeypatch.setattr(early, "LOCK", early.LOCK.replace("< c.position", "< c.position OR TRUE", 1))
+    monkeypatch.setattr(early, "BEGIN", early.BEGIN.replace("< c.position", "< c.position OR TRUE", 1))
     assert seed(csv_file(tmp_path / "steps.csv", row(0))).faults == [(2, "position", "position_taken")]
 
 

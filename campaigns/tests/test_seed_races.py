@@ -38,7 +38,7 @@ def test_only_for_a_file_are_stored_campaigns_locked_while_it_is_read(
     begun: list[dict[UUID, Ascent]] = []
     begin = EarlyCampaigns.begin
 
-    def watched(early: EarlyCampaigns, campaigns: list[dict[str, Any]]) -> Any:
+    def watched(early: EarlyCampaigns, campaigns: str) -> Any:
         begun.append(begin(early, campaigns))
         return begun[-1]
 

@@ -32,12 +32,14 @@ MIGRATIONS = ("campaigns/migrations/*.py", "messaging_project/api/migrations/*.p
 
 @pytest.fixture
 def empty_database() -> Iterator[str]:
-    """The address of a database beside the tests' own."""
+    """The address of a database beside the tests' own, for the role `messaging` that owns it."""
     url = url_of_test_database()
     with psycopg.connect(url, autocommit=True) as session:
-        session.execute("CREATE DATABASE restored")
-        yield f"{url.rpartition('/')[0]}/restored"
+        session.execute("CREATE ROLE messaging LOGIN PASSWORD 'secret'")
+        session.execute("CREATE DATABASE restored OWNER messaging")
+        yield re.sub("//.*@", "//messaging:secret@", f"{url.rpartition('/')[0]}/restored")
         session.execute("DROP DATABASE restored WITH (FORCE)")
+        session.execute("DROP ROLE messaging")
 
 
 @pytest.mark.postgresql
@@ -48,7 +50,9 @@ def test_a_restored_backup_has_the_same_data_and_serves(empty_database: str, tmp
 
     # As docs/operations.md has it.
     postgresql("pg_dump", "--format=custom", f"--file={dump}", url_of_test_database())
-    postgresql("pg_restore", "--exit-on-error", "--no-owner", f"--dbname={empty_database}", str(dump))
+    restored = f"{url_of_test_database().rpartition('/')[0]}/restored"
+    as_owner = ("--no-owner", "--role=messaging")
+    postgresql("pg_restore", "--exit-on-error", *as_owner, f"--dbname={restored}", str(dump))
     migrated = subprocess.run(
         [sys.executable, "manage.py", "migrate", "--check"],
         cwd=BASE,

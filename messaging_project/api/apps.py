@@ -11,10 +11,10 @@ class ApiConfig(AppConfig):
         from messaging_project import telemetry
         from messaging_project.api.checks import ENVIRONMENT, check_key, check_required_scopes, check_throttles
         from messaging_project.environment import Environment
-        from messaging_project.health import check_timeouts
+        from messaging_project.health import check_database
 
         register(check_required_scopes, ENVIRONMENT)
         register(check_throttles, ENVIRONMENT)
         register(check_key, Tags.security, deploy=True)
-        register(check_timeouts, Tags.database, deploy=True)
+        register(check_database, Tags.database, deploy=True)
         telemetry.start(Environment())

@@ -33,19 +33,36 @@ MAX_SUBJECT_LENGTH = 255  # OpenID Connect Core 1.0 section 2
 UNUSABLE_IN_SUBJECT = re.compile(
     r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]"
 )  # databases and log lines can't take all of these
-SUBJECT_RULE = f"its sub claim must be 1 to {MAX_SUBJECT_LENGTH} printable characters"
 AT_JWT = frozenset({"at+jwt", "application/at+jwt"})  # RFC 9068 section 2.1
 TYPES = AT_JWT | {"jwt", None}  # what providers that are older than it send
 REQUIRED_CLAIMS = ("exp", "sub", "iss", "aud")
 TIMES = ("exp", "nbf", "iat")
-REASONS: dict[type[Exception], str] = {
-    jwt.ExpiredSignatureError: "it has expired",
-    jwt.ImmatureSignatureError: "it is not valid yet",
-    jwt.InvalidAudienceError: "it is for another audience",
-    jwt.InvalidIssuerError: "it is from another issuer",
-    jwt.InvalidSignatureError: "its signature is wrong",
-    jwt.InvalidAlgorithmError: "its algorithm is not accepted here",
-    jwt.exceptions.InvalidSubjectError: SUBJECT_RULE,
+# Why a token is refused: the word for metrics and logs, and the one for the caller. Neither quotes what was sent.
+REASONS = {
+    "token_expired": "it has expired",
+    "token_not_yet_valid": "it is not valid yet",
+    "token_wrong_audience": "it is for another audience",
+    "token_wrong_issuer": "it is from another issuer",
+    "token_bad_signature": "its signature is wrong",
+    "token_unknown_key": "its signing key is unknown",
+    "token_wrong_algorithm": "its algorithm is not accepted here",
+    "token_wrong_type": "its type (typ) is not accepted here",
+    "token_bad_subject": f"its sub claim must be 1 to {MAX_SUBJECT_LENGTH} printable characters",
+    "token_bad_scope": "its scope claim must be one string",
+    "token_malformed": "it is malformed",
+    "token_too_long": "it is too long",
+    "token_bad_header": "the Authorization header must be Bearer, a space and one token",
+    "no_key": "this service has no key to check it with until its operator sets JWT_JWKS_URL",
+    **{f"token_without_{claim}": f"it has no {claim} claim" for claim in REQUIRED_CLAIMS},
+}
+ERRORS: dict[type[Exception], str] = {
+    jwt.ExpiredSignatureError: "token_expired",
+    jwt.ImmatureSignatureError: "token_not_yet_valid",
+    jwt.InvalidAudienceError: "token_wrong_audience",
+    jwt.InvalidIssuerError: "token_wrong_issuer",
+    jwt.InvalidSignatureError: "token_bad_signature",
+    jwt.InvalidAlgorithmError: "token_wrong_algorithm",
+    jwt.exceptions.InvalidSubjectError: "token_bad_subject",
 }
 
 
@@ -76,9 +93,9 @@ class AccessTokenAuthentication(BaseAuthentication):
         if header.partition(" ")[0].lower() != "bearer":
             return None  # no token, or a scheme that isn't ours: RFC 6750 section 3.1 wants no error code for that
         if len(header) > MAX_TOKEN_LENGTH:
-            raise invalid_token("it is too long")
+            raise invalid_token("token_too_long")
         if not (credentials := CREDENTIALS.fullmatch(header)):
-            raise invalid_token("the Authorization header must be Bearer, a space and one token")
+            raise invalid_token("token_bad_header")
         return verified(credentials[1])
 
     def authenticate_header(self, request: Request) -> str:
@@ -122,9 +139,9 @@ def verified(token: str) -> tuple[TokenUser, dict[str, Any]]:
         if int(found[1]["exp"]) <= time.time() - leeway:
             raise jwt.ExpiredSignatureError
     except jwt.MissingRequiredClaimError as error:
-        raise invalid_token(f"it has no {error.claim} claim") from error
+        raise invalid_token(f"token_without_{error.claim}") from error
     except jwt.PyJWTError as error:
-        raise invalid_token(REASONS.get(type(error), "it is malformed")) from error
+        raise invalid_token(ERRORS.get(type(error), "token_malformed")) from error
     except KeysUnavailable as error:
         OUTAGES.labels("identity provider").inc()
         raise APIError(
@@ -154,7 +171,7 @@ def _decoded(
     if any(type(claims.get(name, 0)) not in (int, float) for name in TIMES):
         raise jwt.DecodeError("A NumericDate is a number (RFC 7519, 2); PyJWT takes what int() takes.")
     if not is_subject(claims["sub"]):
-        raise invalid_token(SUBJECT_RULE)
+        raise invalid_token("token_bad_subject")
     return TokenUser(claims["iss"], claims["sub"], scopes_of(claims)), claims
 
 
@@ -162,7 +179,7 @@ def scopes_of(claims: dict[str, Any]) -> frozenset[str]:
     """The scopes in a token's `scope` claim: one string, separated by spaces (RFC 8693 section 4.2)."""
     scope = claims.get("scope", "")
     if not isinstance(scope, str):
-        raise invalid_token("its scope claim must be one string")
+        raise invalid_token("token_bad_scope")
     return frozenset(filter(None, scope.split(" ")))
 
 
@@ -171,12 +188,14 @@ def is_subject(value: str) -> bool:
 
 
 def invalid_token(reason: str) -> APIError:
-    """The 401 for an invalid token. `reason` must not quote anything that the caller sent."""
+    """The 401 for an invalid token; `reason` is one of REASONS."""
+    said = REASONS[reason]
     return APIError(
         401,
         "unauthenticated",
-        f"The access token is refused: {reason}. Get a new one and send it as `Authorization: Bearer <token>`.",
-        headers={"WWW-Authenticate": f'{CHALLENGE}, error="invalid_token", error_description="{reason}"'},
+        f"The access token is refused: {said}. Get a new one and send it as `Authorization: Bearer <token>`.",
+        headers={"WWW-Authenticate": f'{CHALLENGE}, error="invalid_token", error_description="{said}"'},
+        reason=reason,
     )
 
 
@@ -185,7 +204,7 @@ def _key(token: str) -> tuple[jwt.PyJWK | str, tuple[str, ...]]:
     configured = settings.ACCESS_TOKENS
     header = _unverified_header(token.partition(".")[0])
     if not _is_accepted(header.get("typ"), AT_JWT if configured["REQUIRE_AT_JWT"] else TYPES):
-        raise invalid_token("its type (typ) is not accepted here")
+        raise invalid_token("token_wrong_type")
     if url := configured["JWKS_URL"]:
         kid, algorithm = header.get("kid"), header.get("alg")
         if algorithm not in configured["ALGORITHMS"]:
@@ -194,10 +213,10 @@ def _key(token: str) -> tuple[jwt.PyJWK | str, tuple[str, ...]]:
             raise jwt.DecodeError
         if key := key_server(url, tuple(configured["ALGORITHMS"])).key(kid, algorithm):
             return key, (algorithm,)
-        raise invalid_token("its signing key is unknown")
+        raise invalid_token("token_unknown_key")
     if configured["HS256_KEY"]:
         return configured["HS256_KEY"], ("HS256",)
-    raise invalid_token("this service has no key to check it with until its operator sets JWT_JWKS_URL")
+    raise invalid_token("no_key")
 
 
 def _is_accepted(typ: object, types: frozenset[str | None]) -> bool:

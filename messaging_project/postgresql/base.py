@@ -1,5 +1,6 @@
 """Django's PostgreSQL backend, whose connections the watchdog knows of and whose waits end."""
 
+import select
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -41,6 +42,17 @@ def with_time_loader(adapters: AdaptersMap) -> AdaptersMap:
     return ours
 
 
+# That the server has closed its end, even behind words that nobody has read. Where there is none, poll() tells unasked.
+CLOSED_BY_SERVER = getattr(select, "POLLRDHUP", 0)
+
+
+def has_ended(connection: Any) -> bool:
+    """Whether a connection that was idle has ended: a look at its socket, which takes a microsecond and no answer."""
+    poll = select.poll()
+    poll.register(connection.fileno(), CLOSED_BY_SERVER)
+    return bool(poll.poll(0))
+
+
 class Pools(dict[str, Any]):
     """By alias. The watchdog may take a pool away between two steps of Django's: then there is a new one."""
 
@@ -63,10 +75,18 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         watchdog.begin(self)
         try:
-            return super().get_new_connection(conn_params)
+            return self._living_connection(conn_params)
         except BaseException:
             watchdog.end(self)
             raise
+
+    def _living_connection(self, conn_params: dict[str, Any]) -> Any:
+        """Those of the pool that ended while nobody used them, as in a restart of the server, are replaced."""
+        while has_ended(connection := super().get_new_connection(conn_params)):
+            connection.close()
+            if pool := getattr(connection, "_pool", None):
+                pool.putconn(connection)
+        return connection
 
     def _close(self) -> None:
         try:

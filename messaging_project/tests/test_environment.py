@@ -32,6 +32,21 @@ def test_a_flag_has_the_usual_spellings(value: str, expected: bool) -> None:
     assert Environment({"NAME": value}).flag("NAME", default=not expected) is expected
 
 
+@pytest.mark.parametrize("url", ["postgres://db", "postgres://db:5432/", "postgres:/name", "sqlite:/name"])
+def test_a_database_has_a_name_behind_its_host(url: str) -> None:
+    with pytest.raises(
+        ImproperlyConfigured, match=r"^NAME (can't|doesn't) .*: set it to postgres://user:password@host"
+    ):
+        Environment({"NAME": url}).database("NAME", default="")
+
+
+@pytest.mark.parametrize("url", ["postgres:///name", "postgres://?service=name", "sqlite:///name", "sqlite://:memory:"])
+def test_a_database_may_be_found_in_other_ways(url: str) -> None:
+    found = Environment({"NAME": url}).database("NAME", default="")
+
+    assert found["NAME"] in ("name", ":memory:") or found["OPTIONS"] == {"service": "name"}
+
+
 def test_a_flag_refuses_anything_else() -> None:
     with pytest.raises(ImproperlyConfigured, match=r"^NAME is 'maybe': set it to 1 or 0\.$"):
         Environment({"NAME": "maybe"}).flag("NAME", default=False)

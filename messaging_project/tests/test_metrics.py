@@ -27,10 +27,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from campaigns.models import CampaignStep
 from campaigns.tests.factories import make_campaign, step_body
 from campaigns.tests.server import running_server, url_of_test_database
-from messaging_project import json_lines, telemetry
+from messaging_project import log_lines, telemetry
 from messaging_project.api.request_id import current_request_id
 from messaging_project.environment import Environment
-from messaging_project.json_lines import JSONLines
+from messaging_project.log_lines import JSONLines
 from messaging_project.metrics import LiveProcesses
 
 Samples = dict[tuple[str, ...], float]
@@ -148,9 +148,9 @@ def test_as_json_each_request_has_one_line_without_its_body(tmp_path: Path) -> N
         lines = requests_in(server.log, 3)
         text = server.log.read_text()
 
-    assert [set(line) for line in lines] == [
-        {"time", "level", "logger", "message", "request_id", "operation", "status", "ms", "subject"}
-    ] * 3
+    told = {"time", "level", "logger", "message", "request_id", "operation", "status", "ms", "subject"}
+    assert [set(line) for line in lines] == [told, told | {"reason"}, told]
+    assert lines[1]["reason"] == "token_malformed"
     assert [
         (line["message"], line["request_id"], line["operation"], line["status"], line["subject"]) for line in lines
     ] == [
@@ -186,7 +186,7 @@ def test_a_record_becomes_one_line_with_its_exception(message: str, capfd: pytes
 def test_lines_of_several_threads_stay_whole(capfd: pytest.CaptureFixture[str]) -> None:
     def write_lines(number: int) -> None:
         for _ in range(200):
-            json_lines.write(0, "INFO", "of.mine", "x" * number, {})
+            log_lines.write_json(0, "INFO", "of.mine", "x" * number, {})
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(write_lines, range(8)))

@@ -49,12 +49,40 @@ def test_a_process_that_lacks_nothing_is_ready(timeouts: None) -> None:
     assert readyz() == (200, [])
 
 
-def test_a_database_that_lacks_migrations_is_told_until_it_has_them(timeouts: None) -> None:
+def database_check() -> list[tuple[str, str]]:
+    """What `check --deploy --database default` says of the database."""
+    found = run_checks(tags=[Tags.database], include_deployment_checks=True, databases=["default"])
+    return [(str(message.id), message.msg) for message in found if str(message.id).startswith("messaging.")]
+
+
+def test_migrations_that_the_database_or_the_service_lacks_are_told_until_both_have_them(timeouts: None) -> None:
+    lacking = "The database lacks migrations: run `manage.py migrate`."
     newest = MigrationRecorder.Migration.objects.filter(app="campaigns").latest("id")
     newest.delete()
-    assert readyz() == (503, ["The database lacks migrations: run `manage.py migrate`."])
+    assert (readyz(), database_check()) == ((503, [lacking]), [("messaging.E002", lacking)])
     newest.save(force_insert=True)
-    assert readyz() == (200, [])
+    assert (readyz(), database_check()) == ((200, []), [])
+    MigrationRecorder(connection).record_applied("campaigns", "9999_newer")
+    _require_set_up.cache_clear()
+    said = "A newer version has migrated the database (campaigns.9999_newer): this one may serve beside it during an "
+    said += "upgrade, or in its place to go back. Otherwise start the newer one."
+    assert (readyz(), database_check()) == ((200, []), [("messaging.W002", said)])
+
+
+@pytest.mark.postgresql
+def test_rights_that_the_role_lacks_are_told_by_table_until_it_has_them(timeouts: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE ROLE narrow; GRANT ALL ON ALL TABLES IN SCHEMA public TO narrow")
+        cursor.execute("REVOKE INSERT, UPDATE ON campaigns_campaignstep FROM narrow")
+        cursor.execute("REVOKE SELECT ON django_migrations FROM narrow; SET LOCAL ROLE narrow")
+        lacking = {"INSERT, UPDATE": "campaigns_campaignstep", "SELECT": "django_migrations"}
+        told = [
+            f"The role narrow lacks {rights} on {table}: docs/operations.md has the GRANTs."
+            for rights, table in lacking.items()
+        ]
+        assert (readyz(), database_check()) == ((503, told), [("messaging.E002", fault) for fault in told])
+        cursor.execute("RESET ROLE; GRANT ALL ON ALL TABLES IN SCHEMA public TO narrow; SET LOCAL ROLE narrow")
+        assert (readyz(), database_check()) == ((200, []), [])
 
 
 @pytest.mark.postgresql

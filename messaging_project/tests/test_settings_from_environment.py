@@ -14,7 +14,12 @@ from messaging_project.environment import Environment
 
 ROOT = Path(__file__).parents[2]
 SECRET = "s" * 20 + "0123456789" * 4
-PRODUCTION = {"DJANGO_SECRET_KEY": SECRET, "DJANGO_ALLOWED_HOSTS": "messaging.example.com"}
+PRODUCTION = {
+    "DJANGO_SECRET_KEY": SECRET,
+    "DJANGO_ALLOWED_HOSTS": "messaging.example.com",
+    "DATABASE_URL": "sqlite:////srv/messaging.sqlite3",
+}
+pytestmark = pytest.mark.any_database
 
 
 def read_settings(variables: dict[str, str], *names: str) -> subprocess.CompletedProcess[str]:
@@ -50,6 +55,11 @@ def run_with(variables: dict[str, str], code: str) -> subprocess.CompletedProces
         ({"DJANGO_HTTPS": "tls"}, "DJANGO_HTTPS is 'tls': set it to 1 or 0"),
         (PRODUCTION | {"DJANGO_HSTS_SECONDS": "1y"}, "DJANGO_HSTS_SECONDS is '1y': set it to a whole number from 0"),
         ({"DJANGO_TRUST_X_FORWARDED_PROTO": "x"}, "DJANGO_TRUST_X_FORWARDED_PROTO is 'x': set it to 1 or 0"),
+        (
+            PRODUCTION | {"DATABASE_URL": ""},
+            "DATABASE_URL is not set, and DJANGO_SECRET_KEY is: set it to postgres://user:password@host:5432/name or s",
+        ),
+        ({"DATABASE_URL": "postgres://127.0.0.1:5432/"}, "DATABASE_URL doesn't name a database: set it to postgres://"),
         ({"DATABASE_URL": "oracle://db/name"}, "DATABASE_URL"),
         ({"DATABASE_URL": "mysql://db/name"}, "use postgres:// or sqlite://"),
         ({"DATABASE_URL": "nonsense"}, "set it to postgres://user:password@host:5432/name or sqlite:////absolute/path"),
@@ -90,6 +100,14 @@ def test_a_bad_value_stops_the_start_with_the_remedy(variables: dict[str, str], 
     assert answer.returncode == 1
     assert answer.stderr.splitlines()[-1].startswith("django.core.exceptions.ImproperlyConfigured: ")
     assert remedy in answer.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("command", ["check", "seed_campaigns"], ids=["of Django", "of the project"])
+def test_a_command_says_it_in_one_line_with_exit_code_2(command: str) -> None:
+    script, bad = [sys.executable, "manage.py", command], {"DJANGO_DEBUG": "maybe"}
+    answer = subprocess.run(script, cwd=ROOT, env=bad, capture_output=True, text=True, check=False)
+
+    assert (answer.returncode, answer.stderr) == (2, "DJANGO_DEBUG is 'maybe': set it to 1 or 0.\n")
 
 
 @pytest.mark.parametrize(
@@ -220,12 +238,9 @@ def test_logging_shows_information_unless_told_otherwise() -> None:
     assert (default["root"]["level"], told["root"]["level"]) == ("INFO", "ERROR")
 
 
-def test_nothing_observes_requests_unless_told(tmp_path: Path) -> None:
-    observer = "messaging_project.observe.observe"
-    told: list[dict[str, str]] = [{}, {"LOG_FORMAT": "json"}, {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "new")}]
-    found = [settings_with(variables, "MIDDLEWARE")[0] for variables in told]
+def test_the_folder_of_metrics_is_made(tmp_path: Path) -> None:
+    settings_with({"PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "new")}, "MIDDLEWARE")
 
-    assert [middleware.index(observer) if observer in middleware else None for middleware in found] == [None, 1, 1]
     assert (tmp_path / "new").is_dir()
 
 

@@ -136,7 +136,8 @@ def test_the_issuer_of_a_working_copy_is_no_identity_provider() -> None:
     ],
 )
 def test_the_settings_module_asks_for_all_of_it(variables: dict[str, str], message: str) -> None:
-    environment = {"PATH": os.environ["PATH"], "DJANGO_SECRET_KEY": "x" * 50, **variables}
+    production = {"DJANGO_SECRET_KEY": "x" * 50, "DATABASE_URL": "sqlite://"}
+    environment = {"PATH": os.environ["PATH"], **production, **variables}
     command = [sys.executable, "-c", "import messaging_project.settings"]
     done = subprocess.run(command, cwd=BASE_DIR, env=environment, capture_output=True, text=True, check=False)
 
