@@ -14,6 +14,7 @@ import pytest
 
 from campaigns.management import progress
 from campaigns.management.commands.seed_campaigns import Command
+from campaigns.management.outputs import Report
 from campaigns.seeding.loading import Load
 from campaigns.seeding.rows import COLUMNS
 from campaigns.tests.factories import make_campaign, make_step
@@ -90,13 +91,18 @@ def test_a_report_tells_of_its_own_start_only(csv_path: Path, tmp_path: Path, mo
 def test_a_lost_session_ends_a_load_with_its_report_unless_it_is_ignored(
     before: Any, told: tuple[Any, ...], csv_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    finish = Load._finish
+    finish, content = Load._finish, Report._content
 
     def finished(*given: Any) -> None:
         finish(*given)
         signal.raise_signal(signal.SIGHUP)
 
+    def content_after_another(*given: Any) -> Any:
+        signal.raise_signal(signal.SIGHUP)
+        return content(*given)
+
     monkeypatch.setattr(Load, "_finish", finished)
+    monkeypatch.setattr(Report, "_content", content_after_another)
     kept = signal.signal(signal.SIGHUP, before)
     try:
         said = seed(csv_file(csv_path, row(0)), report=str(tmp_path / "report.json"))

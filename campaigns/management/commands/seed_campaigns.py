@@ -191,8 +191,14 @@ def _terminable() -> Iterator[None]:
         for number in ENDING if threading.current_thread() is threading.main_thread() else ():
             if (previous := signal.getsignal(number)) is not signal.SIG_IGN:
                 stack.callback(signal.signal, number, previous)
-                signal.signal(number, signal.default_int_handler)
+                signal.signal(number, _interrupt)
         yield
+
+
+def _interrupt(number: int, _: Any) -> None:
+    """Once: kernel and shell both send SIGHUP, and the second one would keep the report from being written."""
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 @contextmanager
