@@ -38,9 +38,13 @@ def unique_external_id(external_id: str | None) -> Iterator[None]:
             yield
     except IntegrityError as error:
         if external_id is not None and is_unique_violation(error):
-            holders = Campaign.objects.filter(external_id=external_id)
-            raise ExternalIdTaken(external_id, holders.values_list("id", flat=True).first()) from error
+            raise ExternalIdTaken(external_id, holder_of(external_id)) from error
         raise
+
+
+def holder_of(external_id: str) -> UUID | None:
+    """The campaign that has an external id."""
+    return Campaign.objects.filter(external_id=external_id).values_list("id", flat=True).first()
 
 
 @retried

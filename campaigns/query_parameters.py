@@ -138,7 +138,8 @@ class CampaignFilterSerializer(PageQuerySerializer):
         help_text=(
             "What the list is sorted by, `-` reverses it; `created` if neither this nor `order` is given. Names are in "
             "the order of their code points (`Z` before `a`). `updated` is the time of the last change of the campaign "
-            "itself: changes of its steps don't count."
+            "itself: changes of its steps don't count. A campaign whose name or `updated` changes while pages are read "
+            "may be missed, or come twice; `created` never changes. To learn of changes, use listEvents."
         ),
     )
     order = RuleField(

@@ -1,4 +1,4 @@
-"""What a campaign's steps must fulfil before an activation."""
+"""What a campaign must fulfil before an activation: its steps, and its status."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,7 +9,9 @@ from django.conf import settings
 from django.db.models import QuerySet, TextChoices
 
 from campaigns.catalogue import Answers, findings
-from campaigns.models import CampaignStep
+from campaigns.exceptions import InvalidTransition, NotFound
+from campaigns.models import Campaign, CampaignStep
+from campaigns.statuses import STATUSES, Status
 from messaging_project import compiled
 
 MINUTES_PER_DAY = 24 * 60
@@ -22,6 +24,7 @@ TOO_LONG = "The campaign lasts {days} days, longer than ten years: shorten its d
 class Code(TextChoices):
     """What readiness can find. The last five come from the template catalogue, if there is one."""
 
+    INVALID_TRANSITION = "invalid_transition", "the campaign's status can't become active"
     NO_STEPS = "no_steps", "the campaign has no steps"
     TOO_LONG = "too_long", "the delays of all steps together are too long"
     LONG_DELAY = "long_delay", "the delay of a step is unusually long"
@@ -50,6 +53,25 @@ class Readiness:
             is_error = finding["code"] == Code.UNKNOWN_VERSION and settings.TEMPLATE_CATALOGUE_STRICT
             (self.errors if is_error else self.warnings).append(finding)
         return self
+
+
+def check_activation(campaign_id: UUID, answers: Answers | None = None) -> Readiness:
+    """Judge whether a campaign could be activated: its status, and its steps as check_readiness() does.
+
+    Raises NotFound. Takes no lock.
+    """
+    found = compiled.rows(_status, campaign_id)
+    if not found:
+        raise NotFound("campaign", campaign_id)
+    readiness, status = check_readiness(campaign_id, answers), found[0].status
+    if Status.ACTIVE not in STATUSES[status].targets:
+        message = str(InvalidTransition(status, Status.ACTIVE))
+        readiness.errors.insert(0, {"code": Code.INVALID_TRANSITION.value, "message": message})
+    return readiness
+
+
+def _status(campaign_id: UUID) -> QuerySet[Campaign, Any]:
+    return Campaign.objects.filter(pk=campaign_id).order_by().values_list("status")
 
 
 def check_readiness(campaign_id: UUID, answers: Answers | None = None) -> Readiness:

@@ -19,7 +19,7 @@ from uuid import UUID
 from campaigns.canonical_json import as_json, as_read, compact
 from messaging_project.field_paths import MAX_LISTED_FAULTS
 from messaging_project.ids import parse_uuid
-from messaging_project.strict_json import excess, written_out
+from messaging_project.strict_json import excess, is_out_of_range, written_out
 
 MAX_INTEGER = 2_147_483_647
 MAX_BATCH = 1_000  # steps added by one call
@@ -230,7 +230,8 @@ def _scalar_fault(value: object) -> tuple[str, str] | None:
             too_long = value.bit_length() > 14_280 and not -(10**MAX_NUMBER_DIGITS) < value < 10**MAX_NUMBER_DIGITS
             return ("number_too_long", f"Must have at most {MAX_NUMBER_DIGITS:,} digits.") if too_long else None
         case float():
-            return None if math.isfinite(value) else ("out_of_range", "Must be a number that a 64-bit float can hold.")
+            is_held = not is_out_of_range(value)
+            return None if is_held else ("out_of_range", "Must be a number that a 64-bit float can hold.")
         case Decimal():  # how the strict parser returns an integer that it doesn't convert
             return "number_too_long", f"Must have at most {MAX_NUMBER_DIGITS:,} digits."
         case _:

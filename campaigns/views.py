@@ -1,7 +1,7 @@
 """The campaigns API. Its views declare and delegate: the domain's modules do the work."""
 
 from contextlib import nullcontext
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db import transaction
@@ -15,9 +15,9 @@ from rest_framework.response import Response
 from campaigns import feed, lifecycle, timeline
 from campaigns.catalogue.findings import ask_about, ask_before_activation
 from campaigns.changes import step_changes
-from campaigns.exceptions import NotFound
+from campaigns.exceptions import ExternalIdTaken, NotFound
 from campaigns.http.base import BY_POSITION, BaseCampaignViewSet
-from campaigns.http.refusals import step_ids_at
+from campaigns.http.refusals import external_id_taken, step_ids_at
 from campaigns.listings import campaign_listing, history_listing, revision_listing, step_listing
 from campaigns.many_steps import DesiredStep, add_steps, reorder_steps, replace_steps
 from campaigns.models import Campaign, HistoryEntry
@@ -32,7 +32,7 @@ from campaigns.query_parameters import (
     StepListQuerySerializer,
     TimelineQuerySerializer,
 )
-from campaigns.readiness import check_readiness
+from campaigns.readiness import check_activation
 from campaigns.revision_serializers import RevisionSerializer, RevisionWithStepsSerializer, StepChangesSerializer
 from campaigns.revisions import LATEST, NUMBER, find_revision, revision_steps
 from campaigns.rule_fields import ObjectSerializer
@@ -255,9 +255,7 @@ class CampaignViewSet(BaseCampaignViewSet):
 
     @action(detail=True, methods=["get"])
     def readiness(self, request: Request, id: str) -> Response:
-        found = check_readiness(self.campaign_id, ask_about(self.campaign_id))
-        if not found.ready:  # a campaign that isn't there has no steps
-            self.require_existence()
+        found = check_activation(self.campaign_id, ask_about(self.campaign_id))
         return Response(ReadinessSerializer(found).data)
 
     @action(detail=True, methods=["get"])
@@ -288,6 +286,15 @@ class CampaignViewSet(BaseCampaignViewSet):
         """Raises NotFound for a path that leads to nothing; a campaign's history is there when the campaign isn't."""
         if self.action != "history" or not HistoryEntry.objects.filter(campaign_id=self.campaign_id).exists():
             super().require_existence()
+
+    def refusal_of(self, faults: dict[str, Any]) -> Exception:
+        """With the fault that only the database finds: an external id that another campaign has."""
+        body = self.body() if self.action in {"create", "partial_update", "duplicate"} else None
+        given: Any = body.get("external_id") if isinstance(body, dict) and "external_id" not in faults else None
+        holder = None if given is None else lifecycle.holder_of(given)
+        if holder is None or (self.action == "partial_update" and holder == self.campaign_id):
+            return super().refusal_of(faults)
+        return external_id_taken(ExternalIdTaken(given, holder), faults)
 
     def change_status(self, target: str) -> Response:
         campaign = lifecycle.change_status(self.campaign_id, target, actor=self.actor, if_match=self.if_match)

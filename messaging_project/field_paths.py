@@ -1,7 +1,13 @@
-"""Where in a value something is, as one text: `steps[3].variables.name`."""
+"""What an answer repeats of a request: where in a value something is (`steps[3].variables.name`), and what was sent."""
 
-MAX_ECHOED = 64  # characters of what a caller sent that an answer repeats
+MAX_ECHOED = 64  # characters of a name or a word
+MAX_ECHOED_ID = 200  # characters of what an address asks for: enough for each address that there is
 MAX_LISTED_FAULTS = 100  # of one request; the others are counted
+
+
+def echoed(text: str, limit: int = MAX_ECHOED) -> str:
+    """What an answer repeats of a text that a caller sent: all of it, or its start with an ellipsis."""
+    return text if len(text) <= limit else f"{text[:limit]}…"
 
 
 def place(path: str, keys: tuple[str | int, ...]) -> str:
@@ -13,7 +19,7 @@ def place(path: str, keys: tuple[str | int, ...]) -> str:
         if isinstance(key, int):
             path += f"[{key}]"
             continue
-        name = key if len(key) <= MAX_ECHOED else f"{key[:MAX_ECHOED]}…"
+        name = echoed(key)
         if name.isidentifier():
             path += f".{name}" if path else name
         else:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, NoReturn
 
+from messaging_project.field_paths import echoed
+
 INTEGER_LIMIT_HIT = "Exceeds the limit"
 
 
@@ -24,7 +26,7 @@ class StoredJSON:
 
 
 class RoundedToWhole(float):
-    """The whole float nearest to a number that isn't whole, such as 1.00000000000000001."""
+    """The whole float nearest to a number that isn't whole, such as 1.00000000000000001 or 1e-400."""
 
     def is_integer(self) -> bool:
         return False
@@ -36,6 +38,11 @@ def read_float(text: str) -> float:
     if not number.is_integer() or (number and len(text) <= sys.float_info.dig):  # so few digits aren't rounded
         return number
     return number if _is_whole(text, number) else RoundedToWhole(number)
+
+
+def is_out_of_range(number: float) -> bool:
+    """Whether read_float() found no float for a number: it is beyond the largest, or so small that 0 is the nearest."""
+    return not (math.isfinite(number) and (number or number.is_integer()))
 
 
 def _is_whole(text: str, number: float) -> bool:
@@ -61,14 +68,15 @@ def excess(number: float) -> int:
 def loads(text: str, *, subject: str = "It", parse_float: Callable[[str], float] | None = None) -> Any:
     """The value of a JSON text. An integer of more than 4,300 digits comes back as a Decimal, `1e400` as infinity.
 
-    Raises JSONError for what isn't JSON (NaN and Infinity included), repeated names, and nesting too deep to parse;
-    `subject` begins its message. `parse_float` is called in place of read_float().
+    is_out_of_range() tells infinity, and what is left of `1e-400`, from other floats. Raises JSONError for what isn't
+    JSON (NaN and Infinity included), repeated names, and nesting too deep to parse; `subject` begins its message.
+    `parse_float` is called in place of read_float().
     """
     return _loaded(_decoder(parse_float=parse_float) if parse_float else _DECODER, text, subject)
 
 
 def loads_finite(text: str, *, subject: str = "It") -> Any:
-    """As loads(), but `1e400` is an error, too."""
+    """As loads(), but `1e400` and `1e-400` are errors, too."""
     return _loaded(_FINITE_DECODER, text, subject)
 
 
@@ -106,7 +114,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         seen: set[str] = set()
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise _Ambiguous(f"has the name {json.dumps(twice[:64])} twice in one object.")
+        name = json.dumps(echoed(twice), ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
+        raise _Ambiguous(f"has the name {name} twice in one object.")
     return found
 
 
@@ -120,7 +129,7 @@ def _long_integer(digits: str) -> int | Decimal:
 
 def _finite(text: str) -> float:
     number = read_float(text)
-    if math.isinf(number):
+    if is_out_of_range(number):
         raise _Ambiguous("holds a number that a 64-bit float can't hold.")
     return number
 

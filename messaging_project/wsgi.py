@@ -18,7 +18,7 @@ from django.db import connections  # noqa: E402
 from django.urls import base as urls  # noqa: E402
 
 from messaging_project.api.checks import require_usable_settings  # noqa: E402
-from messaging_project.api.errors import API_PATH  # noqa: E402
+from messaging_project.api.errors import API_PATH, SENT_METHOD  # noqa: E402
 from messaging_project.api.json import LENGTH_UNKNOWN, MAX_BATCH_BYTES  # noqa: E402
 from messaging_project.watchdog import watchdog  # noqa: E402
 
@@ -53,7 +53,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     """
     leave_out_parameters(environ)
     if (method := environ["REQUEST_METHOD"]) != method.upper():
-        environ["REQUEST_METHOD"] = NOT_UPPER_CASE
+        environ |= {SENT_METHOD: method, "REQUEST_METHOD": NOT_UPPER_CASE}
     watchdog.start()  # in processes that serve, and in no command
     if has_body_of_unknown_length(environ) and API_PATH.match(environ["PATH_INFO"]):
         environ |= {LENGTH_UNKNOWN: True, "CONTENT_LENGTH": str(MAX_BATCH_BYTES + 1)}
@@ -61,7 +61,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
 
 
 # In place of a method such as "delete", for which Django would take "DELETE". A proxy's rule on that wouldn't: methods
-# are case-sensitive (RFC 9110, 9.1). No view knows this one, and the message of the 405 quotes it.
+# are case-sensitive (RFC 9110, 9.1). No view knows this one.
 NOT_UPPER_CASE = "NOT-UPPER-CASE"
 
 # Parameters of media types that Django fails at, outside its handlers and so without an answer of ours.

@@ -12,7 +12,7 @@ from django.db.models import F, Func, JSONField
 from campaigns.catalogue import Answer, Answers, TemplateVersion
 from campaigns.catalogue.asking import asker
 from campaigns.models import CampaignStep
-from messaging_project.field_paths import MAX_ECHOED, MAX_LISTED_FAULTS
+from messaging_project.field_paths import MAX_LISTED_FAULTS, echoed
 
 MAX_ASKED = 10_000  # template versions at a time
 STEPS_AT_ONCE = 1_000  # whose names of variables are in memory
@@ -96,22 +96,18 @@ def _faults(version: TemplateVersion, names: frozenset[str], answer: Answer) -> 
         if surplus := sorted(names - answer.variables.keys()):
             yield SURPLUS, f"The step has variables that its template version doesn't declare: {_named(surplus)}."
     if answer.newest not in (None, version.template_version_id):
-        yield NEWER, f"There is a newer version of its template: {_cut(str(answer.newest))}."
+        yield NEWER, f"There is a newer version of its template: {echoed(str(answer.newest))}."
 
 
 def unknown(version: TemplateVersion) -> str:
     """That the catalogue hasn't got this version."""
-    name, version_id = map(_cut, version)
+    name, version_id = map(echoed, version)
     return f"The template catalogue has no version {version_id} of the template {name}."
 
 
 def _named(names: list[str]) -> str:
     more = f" and {len(names) - MAX_NAMED:,} more" if len(names) > MAX_NAMED else ""
-    return ", ".join(map(_cut, names[:MAX_NAMED])) + more
-
-
-def _cut(name: str) -> str:
-    return name if len(name) <= MAX_ECHOED else f"{name[:MAX_ECHOED]}…"
+    return ", ".join(map(echoed, names[:MAX_NAMED])) + more
 
 
 # --- The steps -------------------------------------------------------------------------------------------------------

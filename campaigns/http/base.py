@@ -200,8 +200,12 @@ class BaseCampaignViewSet(GenericViewSet[Campaign]):
                 faults |= serializer.errors
         if faults:
             self.require_existence()
-            raise serializers.ValidationError(faults)
+            raise self.refusal_of(faults)
         return query.validated_data if query else empty_query(query_class)
+
+    def refusal_of(self, faults: dict[str, Any]) -> Exception:
+        """The refusal of a request with these faults."""
+        return serializers.ValidationError(faults)
 
     def require_existence(self) -> None:
         """Raises NotFound if the path's campaign or step doesn't exist."""

@@ -1,11 +1,12 @@
 """The domain's refusals as error answers of the API, with the remedy in its words."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
 from django.db.models import TextChoices
+from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from campaigns import exceptions
 from campaigns.statuses import EDITABLE, STATUSES, Status
@@ -13,7 +14,7 @@ from campaigns.versions import kind_of
 from messaging_project.api import errors
 from messaging_project.api.errors import RETRY_AFTER_SECONDS, APIError, validation_error
 from messaging_project.api.etags import TAG, is_list, is_weak, quoted
-from messaging_project.field_paths import MAX_ECHOED
+from messaging_project.field_paths import echoed
 
 
 class Reason(TextChoices):
@@ -47,7 +48,7 @@ def as_http(exc: Exception, *, offers_shift: bool = False, if_match: str | None 
         case exceptions.VersionMismatch():
             return APIError(412, "precondition_failed", _why_no_match(exc.etag, if_match), {"etag": quoted(exc.etag)})
         case exceptions.ExternalIdTaken():
-            return _external_id_taken(exc)
+            return external_id_taken(exc)
         case exceptions.Contention():
             return APIError(503, "unavailable", str(exc), headers={"Retry-After": RETRY_AFTER_SECONDS})
         case exceptions.CursorPruned():
@@ -74,12 +75,14 @@ def _why_no_match(etag: str, if_match: str | None) -> str:
     return f"The tag is of {' and of '.join(sorted(map(str, sent)))}: send the ETag of {wanted}, as you have read it."
 
 
-def _external_id_taken(exc: exceptions.ExternalIdTaken) -> APIError:
+def external_id_taken(exc: exceptions.ExternalIdTaken, others: Mapping[str, Any] | None = None) -> APIError:
+    """The refusal of an external id, and of `others`: the faults of other fields."""
     if exc.campaign_id is None:
         return validation_error(("external_id", "unique", "Another campaign had this external id: try again."))
     message = f"The campaign {exc.campaign_id} has this external id: change that one, or choose another external id."
-    refusal = validation_error(("external_id", "unique", message))
-    assert refusal.details is not None  # noqa: S101 - tells mypy what validation_error() gives
+    faults = {"external_id": [ErrorDetail(message, "unique")], **(others or {})}
+    refusal = errors.as_api_error(ValidationError(faults))
+    assert refusal.details is not None  # noqa: S101 - tells mypy what a ValidationError becomes
     refusal.details["campaign_id"] = str(exc.campaign_id)
     return refusal
 
@@ -162,9 +165,7 @@ def step_set_mismatch(mismatch: exceptions.StepSetMismatch, place: str) -> APIEr
         ("unknown", "is not a step of this campaign", mismatch.unknown),
         ("repeated", "is listed twice", mismatch.repeated),
     ):
-        faults += [
-            (place.format(index), code, f"{step_id[:MAX_ECHOED]} {problem}.") for index, step_id in found.items()
-        ]
+        faults += [(place.format(index), code, f"{echoed(step_id)} {problem}.") for index, step_id in found.items()]
     whole = place.partition("[")[0]
     faults += [(whole, "missing", f"{step_id} must be listed too.") for step_id in mismatch.missing]
     return validation_error(*faults, more=mismatch.total - len(faults))

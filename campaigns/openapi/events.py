@@ -43,7 +43,7 @@ STEPS = values(
     "Of a change of many steps.",
     *("steps", "from_position", "to_position", "added", "changed", "removed", "template_version_id"),
 )
-# By type, the shapes of `before` and `after`; None is always null.
+# By type, the shapes of `before` and `after`: these are never null, and None is always null.
 VALUES: dict[Action, tuple[Shape | None, Shape | None]] = {
     Action.CAMPAIGN_CREATED: (None, CAMPAIGN),
     Action.CAMPAIGN_CHANGED: (CAMPAIGN, CAMPAIGN),
@@ -62,7 +62,7 @@ VALUES: dict[Action, tuple[Shape | None, Shape | None]] = {
 
 
 class ShapedField(serializers.DictField):
-    """An object of a shape, or null; without a shape always null."""
+    """An object of a shape; without one always null."""
 
     def __init__(self, shape: Shape | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -75,9 +75,9 @@ class ShapedFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-unt
     target_class = "campaigns.openapi.events.ShapedField"
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
-        shapes = [] if self.target.shape is None else [self.target.shape()]
-        references = [auto_schema.resolve_serializer(shape, direction).ref for shape in shapes]  # type: ignore[arg-type]
-        return {"oneOf": [*references, NULL]}
+        if self.target.shape is None:
+            return {"oneOf": [NULL]}
+        return auto_schema.resolve_serializer(self.target.shape(), direction).ref  # type: ignore[arg-type]
 
 
 def event(action: Action) -> Shape:

@@ -28,7 +28,7 @@ from campaigns.serializers import (
 )
 from campaigns.statuses import STATUSES, Status, sources
 from messaging_project.api.errors import validation_error
-from messaging_project.api.openapi import Operation, faults_of
+from messaging_project.api.openapi import Operation, faults_of, header
 from messaging_project.api.paging import LIMIT_FAULT, OF_ANOTHER_LIST
 
 # The shapes of errors whose details have types; addStep keeps the published one for all.
@@ -219,6 +219,7 @@ STEPS = {
         answer=StepsSerializer,
         example=examples.STEPS,
         if_match=THE_LIST,
+        headers=[header("ETag", "The version of the step list; with `include=list_etag`.", [201], always=False)],
         refusals=[
             faults_of(StepListSerializer, {"steps": [examples.STEP_BODY, {**examples.STEP_BODY, "template_id": " "}]}),
             NO_CAMPAIGN,
@@ -297,10 +298,11 @@ INSIGHT = {
         tag="Insight",
         summary="Check whether a campaign could be activated",
         description=(
-            "`errors` prevent an activation; `warnings` are only unusual. Where a template catalogue is plugged in, "
-            "they tell of template versions that it doesn't have, of missing and surplus variables, and of newer "
-            "versions: the first 100 of each kind. Of these, only unknown versions can be errors, if the operator has "
-            "chosen so."
+            "`errors` prevent an activation; `warnings` are only unusual. The status counts, too: an active, completed "
+            "or archived campaign has the error `invalid_transition`. Where a template catalogue is plugged in, errors "
+            "and warnings tell of template versions that it doesn't have, of missing and surplus variables, and of "
+            "newer versions: the first 100 of each kind. Of these, only unknown versions can be errors, if the "
+            "operator has chosen so."
         ),
         answer=ReadinessSerializer,
         example=examples.READINESS,
@@ -349,6 +351,7 @@ REVISIONS = {
         answer=RevisionWithStepsSerializer,
         example=(examples.REVISION, [examples.FROZEN_STEP]),
         has_etag=True,
+        headers=[header("Cache-Control", "For ever (RFC 8246); of `latest`, only after asking again.", [200, 304])],
         refusals=[NO_CAMPAIGN, examples.NO_REVISION],
     ),
     "getChanges": Operation(
@@ -375,6 +378,7 @@ FEED = {
         ),
         answer=EventPageSerializer,
         example=examples.EVENTS,
+        headers=[header("Cache-Control", "`no-store`.", [200])],
         refusals=[
             validation_error(LIMIT_FAULT),
             validation_error(OF_ANOTHER_LIST),

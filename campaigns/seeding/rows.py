@@ -165,8 +165,8 @@ def csv_check(column: str) -> Check:
     read = _number if isinstance(rule, rules.Integer) else _json if column in JSON_COLUMNS else _decoded
 
     def cell_check(cell: str) -> Any:
-        if isinstance(rule, rules.JSONObject) and is_harmless(cell, rule) and _is_object(cell):
-            return cell
+        if isinstance(rule, rules.JSONObject) and is_harmless(cell, rule) and (value := _object(cell)) is not None:
+            return json_text(value)
         return check(read(cell) if cell else ABSENT)
 
     return Remembered(cell_check).__getitem__
@@ -223,11 +223,13 @@ def _json(cell: str) -> object:
         raise _violation("parse_error", str(error)) from error
 
 
-def _is_object(text: str) -> bool:
+def _object(text: str) -> dict[str, Any] | None:
+    """The object in a text without faults."""
     try:
-        return isinstance(loads_finite(text), dict)
+        value = loads_finite(text)
     except JSONError:
-        return False
+        return None
+    return value if isinstance(value, dict) else None
 
 
 # --- Whole rows ------------------------------------------------------------------------------------------------------

@@ -12,6 +12,12 @@ from rest_framework.test import APIClient
 from campaigns.tests.contract import resolve
 
 DOCUMENT: dict[str, Any] = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]
+# Headers of every answer that no program needs to be told of.
+UNTOLD = {
+    *("Allow", "Content-Length", "Content-Type", "Vary"),
+    *("Content-Security-Policy", "Cross-Origin-Opener-Policy", "Referrer-Policy"),
+    *("X-Content-Type-Options", "X-Frame-Options"),
+}
 FREE_FORM = {"variables", "before", "after"}
 NOBODY = UUID(int=7)  # a well-formed id that nothing has
 
@@ -93,10 +99,11 @@ def faults(part: dict[str, Any], value: Any, validator: Any = OAS30ReadValidator
 
 
 def assert_as_documented(operation: Documented, response: Any, status: int) -> None:
-    """The answer has the status, fits its schema, has its headers, and looks like one of its examples."""
+    """The answer has the status, fits its schema, has its headers and no others, and looks like one of its examples."""
     assert response.status_code == status, response.content
     headers = operation.answer(status)["headers"]
     assert [name for name, it in headers.items() if it.get("required") and name not in response.headers] == []
+    assert response.headers.keys() - headers.keys() - UNTOLD == set(), response.headers
     if not operation.content(status):
         assert response.content == b""
         return

@@ -16,6 +16,7 @@ from rest_framework import exceptions
 from rest_framework.test import APIClient
 from rest_framework.views import APIView
 
+from campaigns.tests.api import NO_ID, campaign_url
 from messaging_project.tests.outages import outages
 from messaging_project.urls import handler400, handler403, handler404, handler500  # noqa: F401 - this is a URLconf, too
 from messaging_project.watchdog import Refused
@@ -72,7 +73,7 @@ def raising_client(client: APIClient, settings: Settings) -> APIClient:
 @pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete", "options"])
 @pytest.mark.parametrize(
     "unknown",
-    ["/v1", "/v1/", "/v1/x", "/v1/messaging/", "/v1/messaging/campaignz/1", "/v1/é/%00"],
+    ["/v1", "/v1/", "/v1/x", "/v1/messaging/", campaign_url(NO_ID, "/activat"), "/v1/é/%00"],
 )
 def test_an_unknown_address_of_the_api_is_not_found(
     client: APIClient, settings: Settings, unknown: str, method: str, debug: bool

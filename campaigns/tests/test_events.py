@@ -79,6 +79,7 @@ def test_every_type_has_the_values_that_the_document_names(client: APIClient) ->
     assert {event["type"] for event in found} == set(Action.values)
     for event in found:
         for values, shape in zip((event["before"], event["after"]), VALUES[Action(event["type"])], strict=True):
+            assert (values is None) is (shape is None), event
             assert (values or {}).keys() <= (shape().fields.keys() if shape else set()), event
 
 

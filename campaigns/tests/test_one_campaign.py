@@ -103,6 +103,24 @@ def test_an_external_id_is_unique(client: APIClient, method: str) -> None:
     assert stored() == before
 
 
+def test_a_taken_external_id_is_named_beside_other_faults(client: APIClient) -> None:
+    holder, other = (make_campaign(external_id=f"crm-{number}") for number in (1, 2))
+    body = {"name": " ", "external_id": "crm-1"}
+    message = f"The campaign {holder.id} has this external id: change that one, or choose another external id."
+    for answer in (
+        client.post(ROOT, body),
+        client.patch(campaign_url(other), body),
+        client.post(campaign_url(other, "/duplicate"), body),
+    ):
+        assert faults(answer) == [("external_id", "unique"), ("name", "blank")]
+        assert answer.json()["message"] == f"external_id: {message} (1 more)"
+        assert answer.json()["details"]["campaign_id"] == str(holder.id)
+    answer = client.post(f"{ROOT}?include=all", {**body, "name": "New"})
+    assert faults(answer) == [("external_id", "unique"), ("include", "invalid_choice")]
+    answer = client.patch(campaign_url(other), {**body, "external_id": "crm-2"})  # its own
+    assert faults(answer) == [("name", "blank")]
+
+
 def test_an_external_id_whose_holder_has_gone_at_once_names_none(client: APIClient) -> None:
     make_campaign(external_id="crm-1")
     refusals: list[Any] = []

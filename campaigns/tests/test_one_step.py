@@ -122,7 +122,7 @@ def test_what_is_not_there_is_not_found(client: APIClient, method: str, body: An
         (campaign_url(campaign, f"/steps/{step.id}"), "step", step.id),  # another campaign's
         (campaign_url(campaign, f"/steps/{NO_ID}"), "step", NO_ID),
         (campaign_url(campaign, "/steps/5"), "step", "5"),
-        (campaign_url(campaign, "/steps/" + "x" * 100), "step", "x" * 64),
+        (campaign_url(campaign, "/steps/" + "x" * 201), "step", "x" * 200 + "…"),
         (campaign_url(NO_ID, f"/steps/{step.id}"), "campaign", NO_ID),
         (campaign_url("none", f"/steps/{step.id}"), "campaign", "none"),
         (campaign_url("none", "/steps/none"), "campaign", "none"),

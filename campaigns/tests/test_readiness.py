@@ -56,6 +56,19 @@ def test_errors_stand_in_the_way_of_activation(client: APIClient, delays: list[i
         assert stored() == before
 
 
+@pytest.mark.parametrize("status", Campaign.Status.values)
+def test_a_status_that_does_not_lead_to_active_is_an_error_too(client: APIClient, status: str) -> None:
+    campaign, empty = make_campaign(status=status, steps=1), make_campaign(status=status)
+    found, both = readiness(client, campaign), readiness(client, empty)
+    answer = client.post(campaign_url(campaign, "/activate"))
+    errors = []
+    if status not in ("draft", "paused"):
+        assert (answer.status_code, answer.json()["details"]["reason"]) == (412, "invalid_transition")
+        errors = [{"code": "invalid_transition", "message": answer.json()["message"]}]
+    assert found == {"ready": not errors, "errors": errors, "warnings": []}
+    assert both == {"ready": False, "errors": [*errors, NO_STEPS], "warnings": []}
+
+
 def test_warnings_name_their_steps_and_do_not_stand_in_the_way(client: APIClient) -> None:
     campaign = campaign_of(YEAR, YEAR + 1, 0, version="same")
     _, second, third = campaign.steps.order_by("position")

@@ -63,7 +63,7 @@ def test_order_names_missing_unknown_and_repeated_ids_and_writes_nothing(client:
     ]
     assert [fault["message"] for fault in answer.json()["details"]["errors"]] == [
         f"{foreign} is not a step of this campaign.",
-        f"{'x' * 64} is not a step of this campaign.",
+        f"{'x' * 64}… is not a step of this campaign.",
         f"{NO_ID} is not a step of this campaign.",
         f"{third} is listed twice.",
         f"{first} must be listed too.",

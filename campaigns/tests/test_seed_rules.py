@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -20,7 +21,7 @@ from campaigns.seeding.json_lines import read_json_lines
 from campaigns.seeding.rows import RowRefused, csv_check
 from campaigns.serializers import CampaignStepSerializer
 from campaigns.tests.bad_input import CASES, GOOD, STEPS, Case
-from campaigns.tests.factories import stored
+from campaigns.tests.factories import step_body, stored
 from campaigns.tests.seed_files import HEADER, csv_file, csv_row, record, row, seed
 from messaging_project.api.errors import as_api_error
 from messaging_project.api.json import JSONParser
@@ -141,19 +142,23 @@ def test_a_faulty_row_of_csv_is_refused_with_every_fault_named(
 # --- One verdict on a value, whichever way it comes -----------------------------------------------------------------
 
 
-def positions_read(text: str) -> list[Any]:
-    """What the position spelled so is to the API, in JSON Lines and in CSV: its value, or the code of its fault."""
-    line = f'{{"external_id": "c", "position": {text}, "template_id": "t", "template_version_id": "v"}}'
-    table = f"external_id,position,template_id,template_version_id\nc,{text},t,v\n"
+def values_read(column: str, text: str) -> list[Any]:
+    """What the JSON `text` is in a column to the API, in JSON Lines and in CSV: its value, or the code of its fault."""
+    body = {"external_id": "c", **step_body(), column: "<>"}
+    line = json.dumps(body).replace('"<>"', text)
+    doubled = text.replace('"', '""')
+    cell = f'"{doubled}"' if '"' in text else text
+    table = f"{','.join(body)}\n{','.join(map(str, body.values()))}\n".replace("<>", cell)
     serializer = CampaignStepSerializer(data=JSONParser().parse(io.BytesIO(line.encode())))
-    read = [serializer.validated_data["position"] if serializer.is_valid() else serializer.errors["position"][0].code]
+    read = [serializer.validated_data[column] if serializer.is_valid() else serializer.errors[column][0].code]
 
     def refuse(row: RowRefused) -> None:
         read.extend(fault.code for fault in row.faults)
 
+    place = rows.STEP_COLUMNS.index(column)
     for reader, file in ((read_json_lines, line), (read_csv, table)):
         stream = io.BufferedReader(io.BytesIO(file.encode()))
-        read += [step[0] for _, _, step in reader(stream, refuse) if step]  # type: ignore[arg-type]  # as a file's
+        read += [step[place] for _, _, step in reader(stream, refuse) if step]  # type: ignore[arg-type]  # as a file's
     return read
 
 
@@ -172,7 +177,32 @@ def positions_read(text: str) -> list[Any]:
     ],
 )
 def test_each_reader_judges_whether_a_number_is_whole_before_rounding_it(text: str, expected: Any) -> None:
-    assert positions_read(text) == [expected] * 3
+    assert values_read("position", text) == [expected] * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("12345678901234567890", "12345678901234567890"),
+        ("12345678901234567890.5", "12345678901234567000"),
+        ("9007199254740993.0", "9007199254740992.0"),
+        ("1e22", "10000000000000000000000"),
+        ("0e999", "0"),
+        ("3e-324", "5e-324"),
+        ("2e-324", "out_of_range"),
+        ("-1e-400", "out_of_range"),
+        ("1e400", "out_of_range"),
+    ],
+)
+def test_each_reader_takes_the_nearest_float_unless_that_is_zero_or_infinite(text: str, expected: str) -> None:
+    read = [it if it == "out_of_range" else as_decimal(it) for it in values_read("variables", f'{{"n": {text}}}')]
+    assert read == [expected if expected == "out_of_range" else Decimal(expected)] * 3
+
+
+def as_decimal(variables: Any) -> Any:
+    """The number `n` in variables with all of its digits: an object of the API, or a text of a file's reader."""
+    text = variables if isinstance(variables, str) else rows.json_text(variables)
+    return json.loads(text, parse_float=Decimal)["n"]
 
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -19,12 +19,13 @@ from rest_framework.response import Response
 from messaging_project.api.json import EncodedBody, PayloadTooLarge, render
 from messaging_project.api.request_id import HEADER, current_request_id
 from messaging_project.database_errors import discard_connections, is_outcome_unknown, is_unavailable
-from messaging_project.field_paths import MAX_ECHOED, MAX_LISTED_FAULTS, place
+from messaging_project.field_paths import MAX_ECHOED_ID, MAX_LISTED_FAULTS, echoed, place
 from messaging_project.metrics import OUTAGES
 
 logger = logging.getLogger(__name__)
 
 API_PATH = re.compile(r"/+v1(/|$)")  # without the slashes that a client put in front of it one too many
+SENT_METHOD = "messaging_project.sent_method"  # in a WSGI environ whose REQUEST_METHOD is another than was sent
 RETRY_AFTER_SECONDS = "5"
 
 
@@ -90,7 +91,14 @@ def not_found(resource: str, id: str) -> APIError:
     """404 for a `resource`: "campaign", "step", "revision" or "url"."""
     what = {"url": "nothing at this address", "revision": "no such revision: activations make them, numbered from 1"}
     message = f"There is {what.get(resource, f'no {resource} with this id')}."
-    return APIError(404, "not_found", message, {"resource": resource, "id": id[:MAX_ECHOED]})
+    return APIError(404, "not_found", message, {"resource": resource, "id": echoed(id, MAX_ECHOED_ID)})
+
+
+def method_not_allowed(method: str) -> APIError:
+    """405; the framework says with it which methods there are."""
+    reason = "" if method == method.upper() else ": methods are case-sensitive (RFC 9110, 9.1)"
+    message = f'Method "{echoed(method)}" not allowed{reason}. The Allow header lists the methods that are.'
+    return APIError(405, "method_not_allowed", message)
 
 
 def validation_error(*faults: tuple[str, str, str], more: int = 0) -> APIError:
@@ -124,7 +132,8 @@ def unavailable(*, may_have_written: bool = False) -> APIError:
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
     """DRF's EXCEPTION_HANDLER: every exception of an API view becomes an envelope. 5xx are logged."""
     request = context["request"]
-    error = as_api_error(exc, writes=request.method not in SAFE_METHODS)
+    method = request.META.get(SENT_METHOD, request.method)
+    error = as_api_error(exc, writes=request.method not in SAFE_METHODS, method=method)
     if error.status_code >= status.HTTP_500_INTERNAL_SERVER_ERROR:
         # An outage causes one per request: log a line each, not a traceback.
         cause = None if error.status_code == status.HTTP_503_SERVICE_UNAVAILABLE else exc
@@ -149,8 +158,8 @@ def _framework_headers(exc: Exception) -> dict[str, str]:
     return headers
 
 
-def as_api_error(exc: Exception, *, writes: bool = False) -> APIError:
-    """The error answer to any exception of a request, which may be one that writes."""
+def as_api_error(exc: Exception, *, writes: bool = False, method: str = "") -> APIError:
+    """The error answer to any exception of a request, which may be one that writes, by the method that was sent."""
     match exc:
         case APIError():
             return exc
@@ -165,7 +174,7 @@ def as_api_error(exc: Exception, *, writes: bool = False) -> APIError:
         case DjangoPermissionDenied():
             return APIError(403, "permission_denied", "You are not allowed to do this.")
         case exceptions.MethodNotAllowed():
-            return APIError(405, "method_not_allowed", f"{exc.detail} The Allow header lists the methods that are.")
+            return method_not_allowed(method)
         case exceptions.APIException():
             return _of_framework(exc)
         case DatabaseError() if is_unavailable(exc):

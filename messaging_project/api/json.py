@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.utils.encoders import JSONEncoder
 
 from messaging_project.api.negotiation import ContentNegotiation
+from messaging_project.field_paths import echoed
 from messaging_project.strict_json import JSONError, StoredJSON, loads, read_float, written_out
 
 MEDIA_TYPE = "application/json"
@@ -130,7 +131,7 @@ class EncodedBody(exceptions.APIException):
     status_code = 415
 
     def __init__(self, coding: str) -> None:
-        message = f"Send the body as it is, without Content-Encoding: {coding[:64]} isn't taken."
+        message = f"Send the body as it is, without Content-Encoding: {echoed(coding)} isn't taken."
         super().__init__(message, "unsupported_media_type")
 
 

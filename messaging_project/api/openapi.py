@@ -123,6 +123,7 @@ class Operation:
     `answer` is a serializer, or one with many=True for a page of them; `example` is what it would be given to show.
     `has_plain_errors` keeps its errors to the shape that all share, whatever the view's schema has for their statuses.
     `has_etag`: the answer has an ETag; `if_match` says whose ETag the header of that name takes, if it is taken.
+    `headers` are those that its answers have beside what all operations of its kind have.
     """
 
     tag: str
@@ -134,6 +135,7 @@ class Operation:
     example: Any = None
     has_etag: bool = False
     if_match: str = ""
+    headers: Sequence[OpenApiParameter] = ()
     refusals: Sequence[Exception] = ()
     has_plain_errors: bool = False
 
@@ -179,6 +181,8 @@ REQUEST_HEADERS: Sequence[tuple[OpenApiParameter, Callable[[str, Operation], boo
     (IF_NONE_MATCH, lambda method, operation: method == "GET" and operation.has_etag),
     (PREFER, lambda method, operation: True),
 )
+# 401 and others are judged before anybody looks at a preference.
+AFTERWARDS = [status for status in MEANINGS if status not in (401, 403, 406, 413, 415, 429)]
 HEADERS = (
     header(
         REQUEST_ID,
@@ -189,6 +193,8 @@ HEADERS = (
     header("Retry-After", "Seconds to wait before trying again.", [409, 429, 503], type=int),
     header("RateLimit", "Calls left, and seconds until the next window; where a limit is configured.", always=False),
     header("RateLimit-Policy", "The limit, and its window in seconds; where one is configured.", always=False),
+    header("Preference-Applied", "The preference that was honoured.", AFTERWARDS, always=False),
+    header("Accept-Encoding", "`identity`, where the body has a Content-Encoding.", [415], always=False),
 )
 UNKNOWN_PARAMETER = "page"  # refused with `handling=strict`
 INSUFFICIENT_SCOPE = errors.APIError(
@@ -311,7 +317,7 @@ class DeclaredSchema(openapi.AutoSchema):
             yield header("ETag", "The version of what is shown (RFC 9110, 8.8.3).", [operation.status, 304])
         if self.method == "POST":
             yield header("Idempotent-Replayed", "`true` on a success given again.", [operation.status], always=False)
-        yield header("Preference-Applied", "The preference that was honoured.", [operation.status], always=False)
+        yield from operation.headers
 
     def get_request_serializer(self) -> Any:
         body = self.view.body_serializers.get(self.view.action)

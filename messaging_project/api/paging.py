@@ -195,6 +195,7 @@ class Listing:
 class KeysetPagination(BasePagination):
     """Pages of a Listing in the view's `list_order`: rows that come or go never skip or repeat others.
 
+    A row whose place in the order changes between two pages may be missed, or come twice.
     The view's `query()` has the parameters of PageQuerySerializer, and its `list_name` tells its lists apart. A cursor
     that isn't of the same list, order and filters is a 400.
     """

@@ -12,9 +12,10 @@ from messaging_project.strict_json import JSONError, loads
         ('{"a": 1, "b": 2, "c": 3, "b": 4, "c": 5}', "b"),
         ('{"a": 1, "b": 2, "c": 3, "c": 4, "b": 5}', "c"),
         ('{"a": {"b": 1}, "b": [{"c": 1, "d": 2, "d": 3}]}', "d"),
-        (f'{{"a": 1, "{"x" * 65}": 2, "{"x" * 65}": 3}}', "x" * 64),
+        (f'{{"a": 1, "{"x" * 65}": 2, "{"x" * 65}": 3}}', "x" * 64 + "…"),
+        ('{"ü\\ud800": 1, "ü\\ud800": 2}', "ü\\ud800"),
     ],
-    ids=["the last", "the first of two to come again", "the other", "deep inside", "cut at 64 characters"],
+    ids=["the last", "the first of two to come again", "the other", "deep inside", "cut at 64 characters", "no text"],
 )
 def test_the_name_that_comes_twice_is_named(text: str, name: str) -> None:
     with pytest.raises(JSONError) as refusal:
