@@ -32,14 +32,14 @@ MIGRATIONS = ("campaigns/migrations/*.py", "messaging_project/api/migrations/*.p
 
 @pytest.fixture
 def empty_database() -> Iterator[str]:
-    """The address of a database beside the tests' own, for the role `messaging` that owns it."""
+    """The address of a database beside the tests' own, for the role that owns it."""
     url = url_of_test_database()
     with psycopg.connect(url, autocommit=True) as session:
-        session.execute("CREATE ROLE messaging LOGIN PASSWORD 'secret'")
-        session.execute("CREATE DATABASE restored OWNER messaging")
-        yield re.sub("//.*@", "//messaging:secret@", f"{url.rpartition('/')[0]}/restored")
+        session.execute("CREATE ROLE restorer LOGIN PASSWORD 'secret'")
+        session.execute("CREATE DATABASE restored OWNER restorer")
+        yield re.sub("//.*@", "//restorer:secret@", f"{url.rpartition('/')[0]}/restored")
         session.execute("DROP DATABASE restored WITH (FORCE)")
-        session.execute("DROP ROLE messaging")
+        session.execute("DROP ROLE restorer")
 
 
 @pytest.mark.postgresql
@@ -51,7 +51,7 @@ def test_a_restored_backup_has_the_same_data_and_serves(empty_database: str, tmp
     # As docs/operations.md has it.
     postgresql("pg_dump", "--format=custom", f"--file={dump}", url_of_test_database())
     restored = f"{url_of_test_database().rpartition('/')[0]}/restored"
-    as_owner = ("--no-owner", "--role=messaging")
+    as_owner = ("--no-owner", "--role=restorer")
     postgresql("pg_restore", "--exit-on-error", *as_owner, f"--dbname={restored}", str(dump))
     migrated = subprocess.run(
         [sys.executable, "manage.py", "migrate", "--check"],
