@@ -7,6 +7,7 @@ from functools import cache, lru_cache, partial
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import MiddlewareNotUsed
 from django.db import connection
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.functional import SimpleLazyObject
@@ -23,8 +24,10 @@ View = Callable[..., HttpResponseBase]
 def observe(get_response: Callable[[HttpRequest], HttpResponseBase]) -> View:
     tellers: list[Callable[..., None]] = [
         *([count] if settings.METRICS_DIRECTORY else []),
-        partial(log, WRITERS[settings.LOG_FORMAT]),
+        *([partial(log, WRITERS[settings.LOG_FORMAT])] if logger.isEnabledFor(logging.INFO) else []),
     ]
+    if not tellers:
+        raise MiddlewareNotUsed
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         start = time.perf_counter()
@@ -69,16 +72,15 @@ def log(
     write: Callable[..., None], request: HttpRequest, response: HttpResponseBase, operation: str, seconds: float
 ) -> None:
     """Nothing of the body, the query or the headers."""
-    if logger.isEnabledFor(logging.INFO):
-        told = {
-            "operation": operation,
-            "status": response.status_code,
-            "ms": round(seconds * 1_000, 2),
-            "subject": subject_of(request),
-        }
-        if reason := getattr(response, "refused_for", None):
-            told["reason"] = reason
-        write(time.time(), "INFO", logger.name, f"{request.method} {request.path}", told)
+    told = {
+        "operation": operation,
+        "status": response.status_code,
+        "ms": round(seconds * 1_000, 2),
+        "subject": subject_of(request),
+    }
+    if reason := getattr(response, "refused_for", None):
+        told["reason"] = reason
+    write(time.time(), "INFO", logger.name, f"{request.method} {request.path}", told)
 
 
 def operation_of(request: HttpRequest) -> str:

@@ -18,9 +18,10 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, MiddlewareNotUsed
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.http import HttpResponse
 from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -32,6 +33,7 @@ from messaging_project.api.request_id import current_request_id
 from messaging_project.environment import Environment
 from messaging_project.log_lines import JSONLines
 from messaging_project.metrics import LiveProcesses
+from messaging_project.observe import observe
 
 Samples = dict[tuple[str, ...], float]
 STEP = {"Content-Type": "application/json", "Idempotency-Key": "once"}
@@ -192,6 +194,14 @@ def test_lines_of_several_threads_stay_whole(capfd: pytest.CaptureFixture[str]) 
         list(threads.map(write_lines, range(8)))
     lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
     assert Counter(line["message"] for line in lines) == {"x" * number: 200 for number in range(8)}
+
+
+def test_where_nobody_is_told_requests_are_not_observed(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "messaging.request")
+    observe(lambda request: HttpResponse())
+    caplog.set_level(logging.WARNING, "messaging.request")
+    with pytest.raises(MiddlewareNotUsed):
+        observe(lambda request: HttpResponse())
 
 
 def requests_in(log: Path, count: int) -> list[dict[str, Any]]:
