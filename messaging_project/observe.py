@@ -14,6 +14,7 @@ from django.utils.functional import SimpleLazyObject
 from prometheus_client import Counter, Histogram
 
 from messaging_project import metrics
+from messaging_project.api.errors import SENT_METHOD
 from messaging_project.log_lines import write_json, write_text
 
 logger = logging.getLogger("messaging.request")
@@ -80,7 +81,8 @@ def log(
     }
     if reason := getattr(response, "refused_for", None):
         told["reason"] = reason
-    write(time.time(), "INFO", logger.name, f"{request.method} {request.path}", told)
+    method = request.META.get(SENT_METHOD, request.method)
+    write(time.time(), "INFO", logger.name, f"{method} {request.path}", told)
 
 
 def operation_of(request: HttpRequest) -> str:

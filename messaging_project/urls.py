@@ -17,7 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path(r"^docs/?$", DocsView.as_view(), name="docs"),
     *(password_reset.urls if settings.CAN_SEND_EMAIL else ()),
     path("admin/", admin.site.urls),
-    re_path(r"^/*v1(?:/|$)", errors.unknown_url),
+    re_path(r"^/*v1(?:/|$)", errors.unknown_url, name="unmatched"),
 ]
 
 handler400 = errors.bad_request
